@@ -1,0 +1,50 @@
+package syncer
+
+import "context"
+
+// OrderKind is what an operator asks of a table.
+type OrderKind string
+
+const (
+	OrderPoll            OrderKind = "poll"
+	OrderResync          OrderKind = "resync"
+	OrderAccept          OrderKind = "accept"
+	OrderPause           OrderKind = "pause"
+	OrderResume          OrderKind = "resume"
+	OrderQuarantineRetry OrderKind = "quarantine-retry"
+	OrderQuarantineDrop  OrderKind = "quarantine-drop"
+)
+
+// Order is a command to one table. A command line that finds the lease held
+// leaves it in the consumer's database for the daemon to carry out.
+type Order struct {
+	// ID names a stored order; "" for one that is carried out on the spot.
+	ID   string
+	Kind OrderKind
+	// Table is the target's name as the configuration writes it.
+	Table string
+	// Deletes is how many deletions an accept lets pass.
+	Deletes int
+	// Key limits a quarantine order to one record; "" for all.
+	Key string
+}
+
+// Keeper carries out what is not polling: it is the side of a table that the
+// Runner needs when it takes over a consumer, and that operators talk to.
+type Keeper interface {
+	// Prepare creates the table, or adopts the one that is there if it fits,
+	// and refreshes deadlines after a change of budgets. It needs the lease.
+	Prepare(ctx context.Context) error
+	// Obey carries out an order in fenced transactions and says in one line
+	// what it did. OrderPoll is none of its business.
+	Obey(ctx context.Context, o Order) (string, error)
+}
+
+// Inbox holds the orders that wait in a consumer's database.
+type Inbox interface {
+	// Orders returns the waiting orders, oldest first.
+	Orders(ctx context.Context) ([]Order, error)
+	// Answer closes an order with its outcome; err nil means it was carried
+	// out.
+	Answer(ctx context.Context, o Order, outcome string, err error) error
+}

@@ -1,0 +1,83 @@
+package syncer
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Position is the durable standing of one table and partition.
+type Position struct {
+	// Shape identifies what shaped the answers that the position stems from
+	// (see Shape). A table that is shaped otherwise has to be resynced.
+	Shape string
+	// Watermark is what the table asks its owner for next, in the owner's own
+	// text; "" asks from the beginning. It moves only when a walk settles.
+	Watermark string
+	// Validator makes a one-page answer conditional; "" for none.
+	Validator string
+	// Resume is where inside an unfinished walk the table stands; nil: none.
+	Resume *Resume
+}
+
+// Resume is a place inside an unfinished walk from which it can go on.
+type Resume struct {
+	// Walk and Kind are those of the walk.
+	Walk string
+	Kind WalkKind
+	// From is the watermark that the walk started from.
+	From string
+	// Sent is when the walk's first request was sent. See Walk.Sent.
+	Sent time.Time
+	// OwnerStart is the owner's clock when the walk began, in the form the
+	// source writes it; it bounds the watermark.
+	OwnerStart string
+	// Cursor is the source's own note of where to ask next.
+	Cursor string
+	// High is the highest watermark that the walk has seen so far.
+	High string
+}
+
+// same reports whether two tables stand at the same place of the same walk.
+func (r *Resume) same(o *Resume) bool {
+	if r == nil || o == nil {
+		return r == o
+	}
+	return r.Walk == o.Walk && r.Cursor == o.Cursor && r.High == o.High && r.From == o.From
+}
+
+// Shape writes down what shapes a table's contents: a digest of the source's
+// request and reading, and one digest for each column.
+func Shape(source string, columns []string) string {
+	sorted := slices.Clone(columns)
+	slices.Sort(sorted)
+	return source + "/" + strings.Join(sorted, ",")
+}
+
+// ShapeCovers reports whether a copy made under the held shape is complete
+// under the wanted one: the same source, and no column that held does not
+// know. A column that went away voids nothing.
+func ShapeCovers(held, wanted string) bool {
+	heldSource, heldColumns, ok := strings.Cut(held, "/")
+	if !ok {
+		return false
+	}
+	source, columns, _ := strings.Cut(wanted, "/")
+	if source != heldSource {
+		return false
+	}
+	known := strings.Split(heldColumns, ",")
+	for c := range strings.SplitSeq(columns, ",") {
+		if !slices.Contains(known, c) {
+			return false
+		}
+	}
+	return true
+}
+
+// Age is how long ago sent was: the greater of wall and monotonic time, and
+// never negative, so that neither a clock that was set back nor a suspended
+// machine makes an answer look younger than it is.
+func Age(sent, now time.Time) time.Duration {
+	return max(now.Sub(sent), now.Round(0).Sub(sent.Round(0)), 0)
+}

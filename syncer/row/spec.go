@@ -1,0 +1,63 @@
+// Package row turns an owner's records into rows: column types and lossless
+// conversion, in one place for all databases, and why a record does not fit.
+// It touches no network and no database.
+package row
+
+import (
+	"time"
+
+	"github.com/larder-sync/larder/syncer"
+)
+
+// Spec is all that a Table implementation must know of one table.
+type Spec struct {
+	// Name is what the table is called in logs and bookkeeping: CONSUMER.name.
+	Name string
+	// Target is the table's name in its database as the configuration writes
+	// it; in Postgres it may carry a schema ("sales.users").
+	Target string
+	// Source is the name of the source it copies.
+	Source string
+	// Columns are the mapped columns, in the order of the configuration.
+	Columns []Column
+	// Key lists the indexes into Columns that identify a row.
+	Key []int
+	// Version is the index into Columns by which newer is told from older; -1
+	// where rows carry none and the last one asked for wins.
+	Version int
+	// VersionFormat is how the text of a text version column is read; nil for
+	// columns whose type has an order of its own.
+	VersionFormat *Format
+	// Shape identifies what shapes the table's contents. See syncer.Shape.
+	Shape string
+	// Budget is the staleness the table may reach.
+	Budget syncer.Budget
+	// Guard and Confirm bound what a sweep deletes: Confirm is how many
+	// complete walks in succession a row must be absent from.
+	Guard   syncer.Guard
+	Confirm int
+	// MisfitFails makes a record that does not fit fail the poll instead of
+	// going to quarantine.
+	MisfitFails bool
+	// Remember is how long the version of a deleted key is kept, so that a
+	// late old version does not bring the row back: overlap + lag.
+	Remember time.Duration
+}
+
+// Column is one mapped column of a table.
+type Column struct {
+	Name    string
+	Type    Type
+	NotNull bool
+	// Slots are the record slots it is read from: the first that is there (for
+	// a version, the first that is not null).
+	Slots []int
+	// As is how the owner writes an instant in this field; nil: RFC 3339 for
+	// timestamptz, a plain date for date.
+	As *Format
+	// Default is the JSON text used where no slot is there; nil: null.
+	Default []byte
+	// Each names the partition value that the column holds; "" for none. Such
+	// columns tell the rows of one partition from those of another.
+	Each string
+}

@@ -1,0 +1,127 @@
+package syncer
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// Source is one changed-since feed of an owner. The Poll consumes it.
+type Source interface {
+	// Walk asks the owner page by page and yields batches in the order in
+	// which they must be applied. The sequence ends with a batch whose End is
+	// set, or with an error; it yields nothing after either. A walk that can
+	// not go on from where w.From.Resume stands yields ErrNotResumable before
+	// any batch. Stopping the iteration, or ending the context, releases
+	// everything the walk holds. One Source serves one walk at a time for each
+	// partition.
+	Walk(ctx context.Context, w Walk) iter.Seq2[*Batch, error]
+}
+
+// WalkKind says what a walk is for.
+type WalkKind string
+
+const (
+	// Changes asks for what changed since the watermark.
+	Changes WalkKind = "changes"
+	// Snapshot reads the whole list, as every poll of a snapshot source does.
+	Snapshot WalkKind = "snapshot"
+	// Resync reads everything from zero and replaces the copy without
+	// emptying it first.
+	Resync WalkKind = "resync"
+)
+
+// Listing reports whether a complete walk of this kind notes every key it
+// sees, so that what it has not seen can be swept.
+func (k WalkKind) Listing() bool { return k == Snapshot || k == Resync }
+
+// Walk is one way through a source: from a position to the feed's true end.
+type Walk struct {
+	// ID names the walk. A resumed walk keeps its ID.
+	ID   string
+	Kind WalkKind
+	// Partition is the one that is walked.
+	Partition Partition
+	// From is where the walk starts, or, with From.Resume, goes on.
+	From Position
+	// Sent is when the walk's first request was sent, or a moment before: the
+	// instant that as-of is measured from. It carries a monotonic reading. A
+	// resumed walk keeps its first start.
+	Sent time.Time
+}
+
+// Batch is a response of the owner, or a window of a streamed one.
+type Batch struct {
+	Records []Record
+	// Resume is where the walk can go on after this batch; nil where it
+	// cannot (page, offset and streamed walks start again).
+	Resume *Resume
+	// End is set on the last batch of a complete walk, and only there.
+	End *End
+	// Size is how many bytes of memory the batch holds, about.
+	Size int64
+}
+
+// Record is one item as the owner sends it, cut down to the paths the source
+// was compiled with.
+type Record struct {
+	// Slots holds, for each path of the source's path set, the JSON text found
+	// there, exactly as sent; nil where the path is absent.
+	Slots [][]byte
+	// Gone says that the owner reports the record as deleted. Key and version
+	// slots are then all that matters.
+	Gone bool
+	// Late is how far the record's stamp lies before the watermark that the
+	// walk asked from; 0 if it does not. For a row that is new to the table it
+	// is the observed lateness of the owner's commits.
+	Late time.Duration
+}
+
+// End is what a complete walk proves.
+type End struct {
+	// Watermark is what to ask for next, in the owner's own text.
+	Watermark string
+	// Validator is the ETag or date of a one-page answer; "" for none.
+	Validator string
+	// Listed says that the walk saw every record that the owner has (of this
+	// partition), so that what it did not see is missing.
+	Listed bool
+	// Unchanged says that the owner answered "not modified": everything held
+	// is as it was.
+	Unchanged bool
+	// Age is how old the answer already was when it was sent (HTTP Age).
+	Age time.Duration
+}
+
+// Partition is one part of a source that is asked for, swept and aged apart.
+// The zero Partition is the whole of a source that has no parts.
+type Partition struct {
+	// Name identifies the partition for good: the canonical JSON object of its
+	// values, "" for the whole.
+	Name string
+	// Values are its parameters, each as JSON text, in the order of the names.
+	Values []PartitionValue
+}
+
+// PartitionValue is one named parameter of a partition.
+type PartitionValue struct {
+	Name string
+	JSON []byte
+}
+
+// Value returns the JSON text of the parameter name, nil if there is none.
+func (p Partition) Value(name string) []byte {
+	for _, v := range p.Values {
+		if v.Name == name {
+			return v.JSON
+		}
+	}
+	return nil
+}
+
+func (p Partition) String() string {
+	if p.Name == "" {
+		return "whole"
+	}
+	return p.Name
+}
