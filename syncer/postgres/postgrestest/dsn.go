@@ -1,25 +1,20 @@
 package postgrestest
 
 import (
+	"errors"
 	"net/url"
-	"strings"
-	"testing"
 )
 
 // login is what a DSN says about who connects and where to. Empty fields leave the DSN's own.
 type login struct{ user, password, database string }
 
-// rewrite puts to into dsn, which is a URL or "key=value key=value", and keeps everything else.
-func rewrite(tb testing.TB, dsn string, to login) string {
-	tb.Helper()
-	if !strings.HasPrefix(dsn, "postgres://") && !strings.HasPrefix(dsn, "postgresql://") {
-		return rewriteWords(dsn, to)
-	}
+// rewrite puts to into dsn and keeps everything else.
+func rewrite(dsn string, to login) (string, error) {
 	u, err := url.Parse(dsn)
-	if err != nil {
-		tb.Fatal("read the DSN of the test's Postgres: not a URL") // the error would show the password
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return "", errors.New("read the DSN of the test's Postgres: want postgres://…") // err would show a password
 	}
-	query := u.Query()
+	query := u.Query() // libpq takes all parts there too, and there they win
 	if to.user != "" {
 		u.User = url.UserPassword(to.user, to.password)
 		query.Del("user")
@@ -31,17 +26,5 @@ func rewrite(tb testing.TB, dsn string, to login) string {
 		query.Del("database")
 	}
 	u.RawQuery = query.Encode()
-	return u.String()
-}
-
-// rewriteWords appends, because of a key that is there twice the last counts. The values are
-// names of our own making, which need no quotes.
-func rewriteWords(dsn string, to login) string {
-	if to.user != "" {
-		dsn += " user=" + to.user + " password=" + to.password
-	}
-	if to.database != "" {
-		dsn += " dbname=" + to.database
-	}
-	return dsn
+	return u.String(), nil
 }

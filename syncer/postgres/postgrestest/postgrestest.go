@@ -6,7 +6,7 @@
 //
 // Where the server comes from, first that works:
 //
-//  1. LARDER_TEST_POSTGRES, the DSN of a role that may create databases
+//  1. LARDER_TEST_POSTGRES, the URL of a superuser
 //  2. the binaries of an installed Postgres (PATH, then the usual places)
 //  3. binaries fetched from Maven Central, kept in the user's cache folder
 //
@@ -17,7 +17,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -29,7 +28,7 @@ import (
 
 // ErrNoPostgres says that there is no server to test on, and what to do about it.
 var ErrNoPostgres = errors.New("no Postgres found and none fetched: " +
-	"apt-get install postgresql (brew install postgresql@17), or set LARDER_TEST_POSTGRES to a DSN")
+	"apt-get install postgresql (brew install postgresql@17), or set LARDER_TEST_POSTGRES to a superuser's postgres:// URL")
 
 // patience bounds one statement or one connection attempt of the administration.
 const patience = 30 * time.Second
@@ -93,84 +92,54 @@ func lacking(tb testing.TB, err error) {
 func (s *Server) Database(tb testing.TB) string {
 	tb.Helper()
 	name := "larder_test_" + strings.ToLower(rand.Text())
-	var super bool
-	s.administer(tb, func(ctx context.Context, conn *pgx.Conn) error {
-		err := conn.QueryRow(ctx, "select rolsuper from pg_roles where rolname = current_user").Scan(&super)
-		if err != nil {
-			return err
-		}
-		if !super { // cannot hand a database to another role on every version
-			_, err = conn.Exec(ctx, "create database "+name+" template template0 encoding 'UTF8'")
-			return err
-		}
-		if _, err = conn.Exec(ctx, "create role "+name+" login password '"+name+"'"); err != nil {
-			return err
-		}
-		_, err = conn.Exec(ctx, "create database "+name+" owner "+name+" template template0 encoding 'UTF8'")
-		return err
-	})
+	administer(tb, s.admin,
+		"create role "+name+" login password '"+name+"'",
+		"create database "+name+" owner "+name+" template template0 encoding 'UTF8'")
 	tb.Cleanup(func() {
-		s.administer(tb, func(ctx context.Context, conn *pgx.Conn) error {
-			if _, err := conn.Exec(ctx, "drop database if exists "+name+" with (force)"); err != nil || !super {
-				return err
-			}
-			_, err := conn.Exec(ctx, "drop role "+name)
-			return err
-		})
+		administer(tb, s.admin, "drop database if exists "+name+" with (force)", "drop role "+name)
 	})
-	if !super {
-		return rewrite(tb, s.public, login{database: name})
-	}
-	return rewrite(tb, s.public, login{database: name, user: name, password: name})
+	return mustRewrite(tb, s.public, login{database: name, user: name, password: name})
 }
 
 // Role is the function of that name, on this server.
 func (s *Server) Role(tb testing.TB, dsn string) string {
 	tb.Helper()
-	name := "larder_role_" + strings.ToLower(rand.Text())
-	s.administer(tb, func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "create role "+name+" login password '"+name+"'")
-		return err
-	})
-	tb.Cleanup(func() { s.dropRole(tb, dsn, name) })
-	return rewrite(tb, dsn, login{user: name, password: name})
-}
-
-// dropRole runs before the database is dropped, because cleanups run last first: the role's
-// grants in there must go before the role can.
-func (s *Server) dropRole(tb testing.TB, dsn, name string) {
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
-		tb.Errorf("read the DSN of role %q: %v", name, err)
-		return
+		tb.Fatal(err)
 	}
-	inside := *s
-	inside.admin = rewrite(tb, s.admin, login{database: config.Database})
-	inside.administer(tb, func(ctx context.Context, conn *pgx.Conn) error {
-		if _, err := conn.Exec(ctx, "drop owned by "+name); err != nil {
-			return err
-		}
-		_, err := conn.Exec(ctx, "drop role "+name)
-		return err
-	})
+	name := "larder_role_" + strings.ToLower(rand.Text())
+	inside := mustRewrite(tb, s.admin, login{database: config.Database})
+	administer(tb, inside, "create role "+name+" login password '"+name+"'")
+	// Before the database is dropped, because cleanups run last first: while the role has grants
+	// in there, it cannot be dropped.
+	tb.Cleanup(func() { administer(tb, inside, "drop owned by "+name, "drop role "+name) })
+	return mustRewrite(tb, dsn, login{user: name, password: name})
 }
 
-// administer does one thing as the role that may, on a connection of its own. The test fails
-// if that goes wrong, but its cleanups go on.
-func (s *Server) administer(tb testing.TB, do func(context.Context, *pgx.Conn) error) {
+func mustRewrite(tb testing.TB, dsn string, to login) string {
 	tb.Helper()
-	if err := s.try(do); err != nil {
-		tb.Fatalf("administer the test's Postgres: %v", err)
+	rewritten, err := rewrite(dsn, to)
+	if err != nil {
+		tb.Fatal(err)
 	}
+	return rewritten
 }
 
-func (s *Server) try(do func(context.Context, *pgx.Conn) error) error {
+// administer runs statements on a connection of its own.
+func administer(tb testing.TB, dsn string, statements ...string) {
+	tb.Helper()
 	// The test's own context is over when its cleanups run.
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, s.admin)
+	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
-		return fmt.Errorf("connect: %w", err)
+		tb.Fatalf("administer the test's Postgres: %v", err)
 	}
-	return errors.Join(do(ctx, conn), conn.Close(ctx))
+	defer conn.Close(ctx)
+	for _, statement := range statements {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			tb.Fatalf("administer the test's Postgres: %v", err)
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
@@ -23,7 +24,7 @@ var keepScript string
 
 // Server is a running Postgres. Its methods may be called by several goroutines.
 type Server struct {
-	admin  string // of a role that may create databases
+	admin  string // of a superuser
 	public string // what the DSNs of databases are made from
 	own    *cluster
 }
@@ -72,7 +73,7 @@ func start() (*Server, error) {
 		return nil, err
 	}
 	return &Server{
-		admin:  fmt.Sprintf("host=%s port=%s user=postgres dbname=postgres sslmode=disable", c.dir, c.port),
+		admin:  fmt.Sprintf("postgres://postgres@/postgres?host=%s&port=%s", url.QueryEscape(c.dir), c.port),
 		public: fmt.Sprintf("postgres://127.0.0.1:%s/postgres?sslmode=disable", c.port),
 		own:    c,
 	}, nil
