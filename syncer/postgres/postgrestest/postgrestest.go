@@ -36,7 +36,8 @@ const patience = 30 * time.Second
 // shared is the one cluster of a test binary, started by the first test that asks.
 var shared = sync.OnceValues(func() (*Server, error) {
 	if dsn := os.Getenv("LARDER_TEST_POSTGRES"); dsn != "" {
-		return &Server{admin: dsn, public: dsn}, nil
+		dsn, err := rewrite(dsn, login{})
+		return &Server{admin: dsn, public: dsn}, err
 	}
 	return start()
 })
