@@ -1,0 +1,99 @@
+package syncer
+
+import (
+	"crypto/rand"
+	"sync"
+	"time"
+)
+
+// Feed is one source kept in one or several tables. The owner is asked once a
+// poll, and every table of the feed applies the answer.
+type Feed struct {
+	// Name is the source's.
+	Name   string
+	Source Source
+	// Snapshot feeds list everything at each poll.
+	Snapshot bool
+	// Partitions has at least one; a source without parts has the zero one.
+	Partitions []Partition
+	Copies     []*Copy
+	// Lag is how long the owner itself may take to show a commit.
+	Lag time.Duration
+	// Gather bounds what one transaction applies at once.
+	Gather Gather
+	// Progress, if set, is told after every transaction how far the walk is.
+	// It must return quickly.
+	Progress func(Report)
+}
+
+// Gather bounds how many waiting batches one transaction applies together.
+type Gather struct {
+	Records int
+	Bytes   int64
+}
+
+// Copy is one table of a feed as the Runner sees it.
+type Copy struct {
+	// Name is what the table is called everywhere: CONSUMER.name.
+	Name   string
+	Table  Table
+	Keeper Keeper
+	Budget Budget
+
+	mu        sync.Mutex
+	ready     error
+	standings map[string]Standing
+	last      *Failure
+}
+
+// Ready says whether the table may take part in polls: nil, or why not.
+func (c *Copy) Ready() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ready
+}
+
+// SetReady states whether the table may take part in polls. A new Copy may.
+func (c *Copy) SetReady(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ready = err
+}
+
+// Freshness judges the copy by what was last read of it or written to it: the
+// worst over its partitions. It asks no database, so that a database that
+// hangs cannot silence it.
+func (c *Copy) Freshness(now time.Time) Freshness {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	worst := Freshness{Level: Unknown, Reason: "nothing is known of the copy"}
+	first := true
+	for _, st := range c.standings {
+		f := Judge(st, c.Budget, now)
+		if first || f.Level.Worse(worst.Level) || f.Level == worst.Level && f.Staleness > worst.Staleness {
+			worst, first = f, false
+		}
+	}
+	if c.last != nil && (worst.Level != Fresh || worst.Reason == "") {
+		worst.Reason = "last poll: " + string(c.last.Class) + ": " + c.last.Text
+	}
+	if first && c.ready != nil {
+		worst.Reason = oneLine(c.ready.Error())
+	}
+	worst.Table = c.Name
+	return worst
+}
+
+// note keeps what was last known of a partition.
+func (c *Copy) note(p Partition, st Standing, f *Failure) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.standings == nil {
+		c.standings = make(map[string]Standing)
+	}
+	c.standings[p.Name] = st
+	c.last = f
+}
+
+// newWalkID names a walk. It is random so that two daemons never agree on one.
+func newWalkID() string { return rand.Text() }

@@ -1,0 +1,183 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// acquireEvery is how often a standby asks for the lease; with LeaseTime it
+	// bounds how long a takeover lasts.
+	acquireEvery = time.Second
+	// acquireSlow is how often a database that is down is tried.
+	acquireSlow = 5 * time.Second
+	// A lease is renewed three times in its life.
+	renewEvery = LeaseTime / 3
+	// ordersEvery is how often the inbox is read.
+	ordersEvery = time.Second
+	// prepareEvery is how often a table that does not fit is looked at again.
+	prepareEvery = 30 * time.Second
+)
+
+var errNotTaken = errors.New("lease of the database is not taken yet")
+
+// keeper holds the lease of one consumer's database, makes its tables ready
+// and carries out orders.
+type keeper struct {
+	*Runner
+	*Consumer
+	said    string
+	orders  sync.WaitGroup
+	mu      sync.Mutex
+	running map[string]bool
+}
+
+// run takes the lease, keeps it, and takes it again when it was lost. It stops
+// to take orders when ctx ends and gives the lease back when keeping ends.
+func (k *keeper) run(ctx, keeping context.Context) {
+	k.running = make(map[string]bool)
+	for keeping.Err() == nil && ctx.Err() == nil {
+		err := k.Lease.Acquire(ctx)
+		if err == nil {
+			k.say(nil)
+			err = k.hold(ctx, keeping)
+		}
+		k.setReady(err)
+		if ctx.Err() != nil {
+			break
+		}
+		k.say(err)
+		wait := acquireSlow
+		if errors.Is(err, ErrFenced) {
+			wait = acquireEvery
+		}
+		sleep(ctx, wait)
+	}
+	k.orders.Wait()
+}
+
+// hold makes the tables ready and renews the lease until it is lost, which is
+// the error returned, or until keeping ends, which gives it back.
+func (k *keeper) hold(ctx, keeping context.Context) error {
+	k.prepare(ctx, k.Copies)
+	renewed := time.Now()
+	renew, orders, prepare := time.NewTicker(renewEvery), time.NewTicker(ordersEvery), time.NewTicker(prepareEvery)
+	defer renew.Stop()
+	defer orders.Stop()
+	defer prepare.Stop()
+	for {
+		select {
+		case <-keeping.Done():
+			k.orders.Wait()
+			return k.release(keeping)
+		case <-renew.C:
+			err := k.renew(keeping)
+			if err == nil {
+				renewed = time.Now()
+			} else if errors.Is(err, ErrFenced) || Age(renewed, time.Now()) > LeaseTime {
+				return err
+			}
+		case <-orders.C:
+			if ctx.Err() == nil {
+				k.takeOrders(ctx)
+			}
+		case <-prepare.C:
+			k.prepare(ctx, k.unready())
+		}
+	}
+}
+
+func (k *keeper) renew(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, renewEvery)
+	defer cancel()
+	if err := k.Lease.Renew(ctx); err != nil {
+		return fmt.Errorf("renew lease of %s: %w", k.Name, err)
+	}
+	return nil
+}
+
+func (k *keeper) release(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewEvery)
+	defer cancel()
+	if err := k.Lease.Release(ctx); err != nil && !errors.Is(err, ErrFenced) {
+		k.Log.Warn().Err(err).Str("consumer", k.Name).Msg("lease is not given back; it runs out by itself")
+	}
+	return errNotTaken
+}
+
+// prepare makes tables ready, and tells their feeds.
+func (k *keeper) prepare(ctx context.Context, copies []*Copy) {
+	for _, c := range copies {
+		err := c.Keeper.Prepare(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if before := c.Ready(); err != nil && (before == nil || before.Error() != err.Error()) {
+			k.Log.Error().Err(err).Str("table", c.Name).Msg("table cannot be used")
+		}
+		c.SetReady(err)
+	}
+	for _, s := range k.Feeds {
+		for _, c := range s.Copies {
+			if slices.Contains(copies, c) && c.Ready() == nil {
+				signal(s.joined)
+			}
+		}
+	}
+}
+
+func (k *keeper) unready() []*Copy {
+	var out []*Copy
+	for _, c := range k.Copies {
+		if c.Ready() != nil {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func (k *keeper) setReady(err error) {
+	for _, c := range k.Copies {
+		c.SetReady(err)
+	}
+}
+
+// say tells once why this daemon does not write to the consumer, and once that
+// it does.
+func (k *keeper) say(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	var held *HeldError
+	if errors.As(err, &held) {
+		text = held.Holder // the time left changes, the news does not
+	}
+	if text == k.said {
+		return
+	}
+	k.said = text
+	log := k.Log.With().Str("consumer", k.Name).Logger()
+	switch {
+	case err == nil:
+		log.Info().Msg("lease is taken")
+	case held != nil:
+		log.Info().Str("holder", held.Holder).Msg("standing by: another daemon holds the lease")
+	default:
+		log.Warn().Err(err).Msg("lease cannot be taken")
+	}
+}
+
+// sleep waits, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

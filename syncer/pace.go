@@ -1,0 +1,82 @@
+package syncer
+
+import "time"
+
+// pace decides when a feed is polled next: by its schedule, sooner after a
+// failure, later if the owner asks for it. All times are wall clock, because
+// schedules are.
+type pace struct {
+	schedule Schedule
+	jitter   time.Duration
+	// at is the next tick without jitter; zero: not known, until a table joins.
+	at       time.Time
+	failures int
+	// retry is when a failed poll is tried again; notBefore what the owner
+	// asked for. Zero: nothing.
+	retry, notBefore time.Time
+}
+
+// due is when to poll next; not known before any table is ready.
+func (p *pace) due(now time.Time) (time.Time, bool) {
+	if p.at.IsZero() {
+		return time.Time{}, false
+	}
+	// A clock that was set back must not make the feed wait for the old time.
+	if again := p.schedule.Next(now); again.Before(p.at) {
+		p.at = again
+	}
+	due := p.at.Add(p.jitter)
+	if !p.retry.IsZero() && p.retry.Before(due) {
+		due = p.retry
+	}
+	if p.notBefore.After(due) {
+		due = p.notBefore
+	}
+	return due, true
+}
+
+// join takes up the schedule where the last poll left it: at once if a tick was
+// missed, or if there never was a poll.
+func (p *pace) join(last, now time.Time) {
+	if last.IsZero() {
+		p.at = now.Add(-p.jitter)
+		return
+	}
+	at := p.schedule.Next(last.Round(0))
+	if p.at.IsZero() || at.Before(p.at) {
+		p.at = at
+	}
+}
+
+// tick moves to the tick after the one that is due now, and returns when that
+// one will be polled. Ticks that were missed are not made up for one by one.
+func (p *pace) tick(now time.Time) time.Time {
+	now = now.Round(0)
+	next := p.at
+	if !next.IsZero() && !next.After(now) {
+		next = p.schedule.Next(next)
+	}
+	if !next.After(now) {
+		next = p.schedule.Next(now)
+	}
+	p.at = next
+	return next.Add(p.jitter)
+}
+
+// done notes how a poll ended.
+func (p *pace) done(reports []Report, now time.Time) {
+	failed := false
+	p.retry, p.notBefore = time.Time{}, time.Time{}
+	for _, r := range reports {
+		failed = failed || !r.OK()
+		if r.RetryAt.After(p.notBefore) {
+			p.notBefore = r.RetryAt
+		}
+	}
+	if !failed {
+		p.failures = 0
+		return
+	}
+	p.retry = now.Round(0).Add(min(retryFirst<<min(p.failures, 10), retryMost))
+	p.failures++
+}

@@ -1,0 +1,149 @@
+package syncer
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Runner keeps feeds in step with their owners until its context ends.
+type Runner struct {
+	Feeds     []*Scheduled
+	Consumers []*Consumer
+	// Concurrency is how many feeds are polled at one time.
+	Concurrency int
+	// History remembers every poll; nil: nobody does. Polling goes on where it
+	// fails.
+	History History
+	Log     zerolog.Logger
+
+	slots chan struct{}
+}
+
+// Schedule says when a feed is due next. The cron specs of robfig/cron are
+// Schedules.
+type Schedule interface {
+	Next(time.Time) time.Time
+}
+
+// Scheduled is a feed with its schedule.
+type Scheduled struct {
+	*Feed
+	Schedule Schedule
+	// Jitter is how long after each tick the feed is polled; fixed, so that
+	// many feeds of one spec are spread and each keeps its interval.
+	Jitter time.Duration
+
+	mu      sync.Mutex
+	waiting []chan<- []Report
+	// kicked and joined wake the loop: poll now; a table became ready.
+	kicked, joined chan struct{}
+}
+
+// Consumer is one consumer's database with the tables that live there.
+type Consumer struct {
+	Name   string
+	Lease  Lease
+	Inbox  Inbox
+	Copies []*Copy
+}
+
+// Run keeps all feeds in step. It returns nil when ctx has ended, the
+// transactions in hand have committed, the leases are given back and
+// everything it started has ended.
+func (r *Runner) Run(ctx context.Context) error {
+	r.slots = make(chan struct{}, max(r.Concurrency, 1))
+	for _, s := range r.Feeds {
+		s.kicked, s.joined = make(chan struct{}, 1), make(chan struct{}, 1)
+	}
+	// Leases are kept until the last poll has ended.
+	keeping, release := context.WithCancel(context.WithoutCancel(ctx))
+	defer release()
+	var keepers, loops sync.WaitGroup
+	for _, c := range r.Consumers {
+		for _, t := range c.Copies {
+			t.SetReady(errNotTaken)
+		}
+		keepers.Go(func() { (&keeper{Runner: r, Consumer: c}).run(ctx, keeping) })
+	}
+	for _, s := range r.Feeds {
+		loops.Go(func() { r.loop(ctx, s) })
+	}
+	loops.Go(func() { r.watch(ctx) })
+	loops.Wait()
+	release()
+	keepers.Wait()
+	return nil
+}
+
+// PollSoon makes a poll run at once, or right after the one that is running,
+// and returns where its reports will come. Calls that wait together share one
+// poll. The channel is closed without a report if the Runner stops first.
+func (s *Scheduled) PollSoon() <-chan []Report {
+	done := make(chan []Report, 1)
+	s.mu.Lock()
+	s.waiting = append(s.waiting, done)
+	s.mu.Unlock()
+	signal(s.kicked)
+	return done
+}
+
+// takeWaiting returns those who wait for the poll that starts now.
+func (s *Scheduled) takeWaiting() []chan<- []Report {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.waiting
+	s.waiting = nil
+	return w
+}
+
+// signal leaves a mark in a channel of one place; a second mark changes
+// nothing.
+func signal(ch chan<- struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// watch says when a copy's level changes. It judges apart from the polls,
+// because a poll that hangs cannot report itself.
+func (r *Runner) watch(ctx context.Context) {
+	levels := make(map[*Copy]Level)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := time.Now()
+		for _, s := range r.Feeds {
+			for _, c := range s.Copies {
+				f := c.Freshness(now)
+				old, known := levels[c]
+				if f.Level != old && f.Level != Unknown {
+					levels[c] = f.Level
+					r.sayLevel(f, old, known)
+				}
+			}
+		}
+	}
+}
+
+func (r *Runner) sayLevel(f Freshness, old Level, known bool) {
+	ev := r.Log.Info()
+	switch {
+	case f.Level == Critical:
+		ev = r.Log.Error()
+	case f.Level == Warn:
+		ev = r.Log.Warn()
+	case !known:
+		ev = r.Log.Debug()
+	}
+	ev.Str("table", f.Table).Str("level", string(f.Level)).Str("was", string(old)).
+		Dur("staleness_ms", f.Staleness).Str("reason", f.Reason).Msg("freshness changes")
+}
