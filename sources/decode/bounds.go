@@ -1,0 +1,94 @@
+package decode
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// guard keeps the bounds of a page: a body that is too large or too deep ends
+// in an error before the byte that breaks the bound reaches the parser.
+type guard struct {
+	r         io.Reader
+	left, max int64
+	read      int64
+	nesting   nesting
+	err       error // what every further Read answers
+}
+
+// Read fills p unless the body ends. A parser that holds one huge value moves
+// what it has at every read, so many small reads would cost it a square.
+func (g *guard) Read(p []byte) (int, error) {
+	if g.err != nil {
+		return 0, g.err
+	}
+	n, err := g.fill(p[:min(int64(len(p)), g.left+1)])
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("read body: %w", err)
+	}
+	if int64(n) > g.left {
+		n, err = int(g.left), fmt.Errorf("%w: more than %d bytes", ErrTooLarge, g.max)
+	}
+	if sound := g.nesting.scan(p[:n]); sound < n {
+		n, err = sound, g.nesting.exceeded()
+	}
+	g.left -= int64(n)
+	g.read += int64(n)
+	g.err = err
+	return n, err
+}
+
+func (g *guard) fill(p []byte) (n int, err error) {
+	for idle := 0; n < len(p) && err == nil; {
+		var m int
+		m, err = g.r.Read(p[n:])
+		n += m
+		if idle++; m > 0 {
+			idle = 0
+		}
+		if idle == 100 && err == nil {
+			err = io.ErrNoProgress
+		}
+	}
+	return n, err
+}
+
+// failed reports whether err comes from the reader or from a bound, and not
+// from the body's syntax.
+func (g *guard) failed(err error) bool {
+	return g.err != nil && g.err != io.EOF && errors.Is(err, g.err)
+}
+
+// nesting counts how deep objects and arrays lie in one another. It follows
+// strings just well enough for sound JSON; on anything else the parser stops
+// before the count matters.
+type nesting struct {
+	max, depth    int
+	text, escaped bool
+}
+
+// scan takes the next bytes and returns how many of them keep the bound.
+func (n *nesting) scan(b []byte) int {
+	for i, c := range b {
+		switch {
+		case n.escaped:
+			n.escaped = false
+		case n.text:
+			n.escaped = c == '\\'
+			n.text = c != '"'
+		case c == '"':
+			n.text = true
+		case c == '{' || c == '[':
+			if n.depth++; n.depth > n.max {
+				return i
+			}
+		case c == '}' || c == ']':
+			n.depth--
+		}
+	}
+	return len(b)
+}
+
+func (n *nesting) exceeded() error {
+	return fmt.Errorf("%w: more than %d levels", ErrTooDeep, n.max)
+}

@@ -1,0 +1,137 @@
+// Package decode cuts an owner's JSON down to the places somebody asked for,
+// in one pass, inside fixed bounds, and without changing a byte of what it
+// keeps. It touches nothing but the reader it is given.
+//
+// Numbers are never parsed and text is never repaired: a slot holds what the
+// owner wrote, so an integer above 2^53, a 40-digit decimal and a broken
+// surrogate all reach the place that knows the column's type. What can only be
+// judged for a whole body is judged here: it must be one sound JSON value that
+// ends where the body ends, without a member named twice.
+package decode
+
+import (
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+const (
+	// deepest is the nesting that jsontext itself refuses to go beyond.
+	deepest = 10_000
+	// largest keeps sums of sizes far from overflow.
+	largest = 1 << 40
+)
+
+// Layout says which places of an owner's answers are wanted. The same place
+// may be asked for more than once, and one place may lie inside another.
+type Layout struct {
+	// At is the array of the records. Nil: the body itself is that array.
+	At Path
+	// Record lists places inside a record; place i fills slot i of every
+	// record. The empty path is the whole record.
+	Record []Path
+	// Body lists places of the whole body, such as the next page's cursor.
+	// They may lie anywhere, before, after and inside the records.
+	Body []Path
+	// MaxDepth is how many objects and arrays may lie in one another, the
+	// body's own included: 1 to 10,000.
+	MaxDepth int
+	// MaxBytes bounds one page, counted in decompressed bytes as they are
+	// read; for lines it bounds one window. 1 to 2^40.
+	MaxBytes int64
+}
+
+// Page is what was kept of one answer, or of one window of lines. It shares
+// no memory with anything but its own records.
+type Page struct {
+	// Records holds, for each record in the owner's order, the JSON text of
+	// each slot as the owner wrote it. Nil is absent; JSON null is "null".
+	Records [][][]byte
+	// Body holds the JSON text found at each of the layout's body places.
+	Body [][]byte
+	// Size is how many bytes were read for the page.
+	Size int64
+	// Held is how many bytes of memory the page keeps, about.
+	Held int64
+}
+
+// Decoder reads answers of one Layout. It is safe for concurrent use.
+type Decoder struct {
+	body, record *node
+	slots        int // of a record
+	places       int // of the body
+	top          bool
+	at           string
+	maxDepth     int
+	maxBytes     int64
+	options      []jsontext.Options
+	idle         sync.Pool // of *reading
+}
+
+// Compile turns the layout's paths into the form that bodies are read by.
+// Later changes to the layout do not reach the Decoder.
+func (l Layout) Compile() (*Decoder, error) {
+	if l.MaxDepth < 1 || l.MaxDepth > deepest {
+		return nil, fmt.Errorf("bound the nesting to %d: must be 1 to %d", l.MaxDepth, deepest)
+	}
+	if l.MaxBytes < 1 || l.MaxBytes > largest {
+		return nil, fmt.Errorf("bound the size to %d bytes: must be 1 to 2^40", l.MaxBytes)
+	}
+	d := &Decoder{
+		body: new(node), record: new(node),
+		slots: len(l.Record), places: len(l.Body),
+		top: len(l.At) == 0, at: l.At.String(),
+		maxDepth: l.MaxDepth, maxBytes: l.MaxBytes,
+		// Broken text inside a value is one record's trouble, not the page's.
+		options: []jsontext.Options{jsontext.AllowInvalidUTF8(true)},
+	}
+	d.body.descend(l.At).records = true
+	for i, path := range l.Body {
+		n := d.body.descend(path)
+		n.slots = append(n.slots, i)
+	}
+	for i, path := range l.Record {
+		n := d.record.descend(path)
+		n.slots = append(n.slots, i)
+	}
+	return d, nil
+}
+
+// Page reads a whole answer, to the end of r.
+//
+// The answer stands only if err is nil. ErrNoArray, ErrNotArray and
+// ErrNotObject are told only of a body that is sound to its end; the Page that
+// comes with them has no records but its Body, because the owner often says
+// there what went wrong. With any other error the Page is empty: ErrSyntax (a
+// *SyntaxError), ErrTooLarge, ErrTooDeep, or what r itself failed with.
+func (d *Decoder) Page(r io.Reader) (Page, error) {
+	w := d.open()
+	defer d.release(w)
+	w.guard = guard{r: r, left: d.maxBytes, max: d.maxBytes, nesting: nesting{max: d.maxDepth}}
+	w.json.Reset(&w.guard, d.options...)
+
+	if err := w.value(d.body); err != nil {
+		return Page{}, w.explain(err)
+	}
+	if err := w.end(); err != nil {
+		return Page{}, w.explain(err)
+	}
+	if !w.found && w.misfit == nil {
+		w.misfit = d.where(ErrNoArray)
+	}
+	page := w.cut(w.guard.read)
+	if w.misfit != nil {
+		page.Records = nil
+	}
+	return page, w.misfit
+}
+
+// where says at which place err was met.
+func (d *Decoder) where(err error) error {
+	if d.top {
+		return fmt.Errorf("%w at the top of the body", err)
+	}
+	return fmt.Errorf("%w at %q", err, d.at)
+}
