@@ -1,0 +1,210 @@
+package config
+
+import "strings"
+
+// checkSource looks at the parts of a source together.
+func (r *reader) checkSource(s section, src *Source) {
+	r.checkMode(s, src)
+	r.checkDeleted(s, src)
+	r.checkPaging(s, src)
+	r.checkPlaceholders(s, src)
+	r.checkOnePage(s, src)
+	if s.has("records") {
+		r.checkFields(s, src)
+	}
+}
+
+// at returns the child that a mistake is about, or the source itself.
+func (s section) at(key string) *node {
+	if n := s.child(key); n != nil {
+		return n
+	}
+	return s.n
+}
+
+func (r *reader) checkMode(s section, src *Source) {
+	w := s.child("watermark")
+	since := src.Request.Uses("since")
+	switch {
+	case src.Mode == Incremental && w == nil:
+		r.wrong(s.n, `there is no watermark; name the field that moves with every change, such as watermark = "updated_at", or write mode = "snapshot" if each answer is the whole list`)
+	case src.Mode == Snapshot && w != nil:
+		r.wrong(w, `a snapshot has no watermark; leave it out, or leave out mode = "snapshot"`)
+	case src.Mode == Snapshot && since:
+		r.wrong(holding(s.child("request"), "{since}"), "{since} is the watermark, and a snapshot has none; leave it out")
+	case src.Mode == Incremental && !since && src.Watermark.Order != OrderDescending:
+		r.wrong(s.at("request"), `the request never says {since}, so every poll would ask for everything; add it, or write mode = "snapshot"`)
+	case src.Mode == Incremental && since && src.Watermark.Initial == "" && src.Request.Needs("since") && !s.childHas("watermark", "initial"):
+		r.wrong(holding(s.child("request"), "{since}"), "{since} cannot be left out here; say where the first poll starts with watermark.initial")
+	}
+}
+
+// childHas reports whether the table under key has a key of its own.
+func (s section) childHas(key, below string) bool { return s.child(key).child(below) != nil }
+
+func (r *reader) checkDeleted(s section, src *Source) {
+	records := s.child("records")
+	if records == nil || records.kind != kindTable {
+		return
+	}
+	deleted := records.child("deleted")
+	switch {
+	case src.Mode == Incremental && deleted == nil:
+		r.wrong(records, `deleted is missing; name the field that tells a record is gone, such as deleted = "deleted_at", or write "never" if the owner never deletes`)
+	case src.Mode == Snapshot && src.Records.Deleted.Never:
+		r.wrong(deleted, `has no use in a snapshot, where a record is gone when it is absent; leave it out`)
+	}
+}
+
+// pagingPlaceholders are the placeholders that move from page to page, and the styles that fill them.
+var pagingPlaceholders = []struct {
+	name, shown string
+	style       PagingStyle
+}{
+	{"cursor", "{cursor}", PagingCursor},
+	{"page", "{page}", PagingPage},
+	{"offset", "{offset}", PagingOffset},
+	{"last", "{last.FIELD}", PagingKeyset},
+}
+
+func (r *reader) checkPaging(s section, src *Source) {
+	p := src.Paging
+	for _, x := range pagingPlaceholders {
+		switch used := src.Request.Uses(x.name); {
+		case p.By == x.style && !used:
+			r.wrong(s.at("request"), "paging by %q moves on by %s, which the request never says", p.By, x.shown)
+		case p.By != x.style && used:
+			r.wrong(holding(s.child("request"), strings.TrimSuffix(x.shown, "FIELD}")), "%s belongs to paging by %q, and this is by %q", x.shown, x.style, p.By)
+		}
+	}
+	paging := s.child("paging")
+	next := p.By == PagingCursor || p.By == PagingNextURL
+	switch {
+	case next && p.Next.IsZero() && paging.child("next") == nil:
+		r.wrong(s.at("paging"), "next is missing: where in an answer the next page is told, such as next = \"meta.next\"")
+	case !next && !p.Next.IsZero():
+		r.wrong(paging.child("next"), "belongs to paging by \"cursor\" and \"next_url\", and this is by %q", p.By)
+	}
+	r.checkPagingKeys(section{r, paging}, src)
+}
+
+// checkPagingKeys refuses keys of paging that would do nothing.
+func (r *reader) checkPagingKeys(s section, src *Source) {
+	p := src.Paging
+	only := func(key string, style PagingStyle) {
+		if n := s.child(key); n != nil && p.By != style {
+			r.wrong(n, "belongs to paging by %q, and this is by %q", style, p.By)
+		}
+	}
+	only("first", PagingPage)
+	only("pages", PagingPage)
+	sent := src.Request.Uses("size")
+	switch size := s.child("size"); {
+	case size != nil && !sent && !p.ShortPage:
+		r.wrong(size, "the request never says {size}; add it as the parameter that the owner reads, or leave size out")
+	case p.ShortPage && size == nil:
+		r.wrong(s.child("short_page"), "a page is short against size; write size = N too")
+	}
+	if p.By != PagingNone {
+		return
+	}
+	for _, key := range []string{"more", "short_page", "max_pages"} {
+		if n := s.child(key); n != nil {
+			r.wrong(n, `has no use, because this paging is by "none"; say by what the next page is asked`)
+		}
+	}
+}
+
+func (r *reader) checkPlaceholders(s section, src *Source) {
+	q := s.child("request")
+	for _, x := range []struct{ name, shown string }{{"cursor", "{cursor}"}, {"last", "{last."}} {
+		if src.Request.Needs(x.name) {
+			r.wrong(holding(q, x.shown), "the first page has no %s yet; let it be the whole value of a parameter, so that it can be left out", strings.TrimSuffix(x.shown, "."))
+		}
+	}
+	if src.Request.Uses("size") && src.Paging.Size == 0 && !s.childHas("paging", "size") {
+		r.wrong(holding(q, "{size}"), "{size} needs paging.size; write how many records a page has")
+	}
+	src.Request.templates(func(t Template, _ bool) {
+		for _, p := range t.Placeholders() {
+			if p.Placeholder == "each" && !p.Field.IsZero() && !s.childBroken("each", src) {
+				at := holding(q, p.String())
+				r.checkEach(at, Path{Text: "each." + p.Field.Text, Segments: []Segment{{"each", -1}, p.Field.Segments[0]}}, src)
+			}
+		}
+	})
+}
+
+// childBroken reports whether each is there and could not be read, which is told already.
+func (s section) childBroken(key string, src *Source) bool { return s.has(key) && len(src.Each) == 0 }
+
+// checkOnePage checks what only works where an answer is one page.
+func (r *reader) checkOnePage(s section, src *Source) {
+	if n := src.Request.conditional; n != nil && src.Request.Conditional && src.Paging.By != PagingNone {
+		r.wrong(n, "needs an answer of one page, and this paging is by %q: its first page may be unchanged while later ones are not", src.Paging.By)
+	}
+	if src.Records.Format != NDJSON {
+		return
+	}
+	records := s.child("records")
+	if src.Paging.By != PagingNone {
+		r.wrong(records.child("format"), "ndjson is one streamed answer, and this paging is by %q", src.Paging.By)
+	}
+	inBody := func(n *node, p Place) {
+		if n != nil && !p.Body.IsZero() {
+			r.wrong(n, "ndjson has nothing beside its records; name a header, or leave it out")
+		}
+	}
+	if at := records.child("at"); at != nil {
+		r.wrong(at, "has no use with ndjson, where every line is a record; leave it out")
+	}
+	inBody(records.child("error"), src.Records.Error)
+	inBody(records.child("require"), src.Records.Require.At)
+	inBody(s.child("paging").child("total"), src.Paging.Total)
+	if src.Watermark != nil {
+		inBody(s.child("watermark").child("from"), src.Watermark.Place)
+	}
+}
+
+// checkFields checks which fields may be constants of the partition: those of the key.
+func (r *reader) checkFields(s section, src *Source) {
+	records := s.child("records")
+	if !s.childBroken("each", src) {
+		for _, p := range src.Records.Key {
+			r.checkEach(records.child("key"), p, src)
+		}
+	}
+	constant := func(n *node, p Path) {
+		if _, ok := p.Each(); ok && n != nil {
+			r.wrong(n, "each.NAME is a constant and never changes; name a field of the record")
+		}
+	}
+	for _, p := range src.Records.Version {
+		constant(records.child("version"), p)
+	}
+	constant(records.child("deleted"), src.Records.Deleted.Field)
+	if src.Watermark != nil {
+		for _, p := range src.Watermark.Fields {
+			constant(s.child("watermark").child("from"), p)
+		}
+	}
+}
+
+// holding finds the text below n that holds a placeholder, or n itself.
+func holding(n *node, placeholder string) *node {
+	var found *node
+	var walk func(*node)
+	walk = func(m *node) {
+		if found == nil && m.kind == kindText && strings.Contains(m.text, placeholder) {
+			found = m
+		}
+		for _, c := range m.below {
+			walk(c)
+		}
+	}
+	walk(n)
+	if found == nil {
+		return n
+	}
+	return found
+}

@@ -1,0 +1,130 @@
+package config
+
+import "time"
+
+// The defaults of all keys stand in this file, those by sense too: what follows from other keys is filled in by
+// the fill functions below, once the keys are read.
+
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+	gib = 1 << 30
+	day = 24 * time.Hour
+)
+
+func defaultLarder(dir string, env func(string) (string, bool)) Larder {
+	return Larder{
+		Home:        stateFile(dir, env),
+		Timezone:    "UTC",
+		Concurrency: 32,
+		History:     30 * day,
+		Log:         Log{Level: "info"},
+	}
+}
+
+func defaultConsumer(name string) *Consumer {
+	return &Consumer{Name: name, KeyPath: "consumer." + bare(name), Bookkeeping: "larder", Connections: 4}
+}
+
+func defaultOwner(name string) *Owner {
+	return &Owner{
+		Name:        name,
+		KeyPath:     "owner." + bare(name),
+		Concurrency: 2,
+		Timeout:     30 * time.Second,
+		Retry: Retry{
+			Attempts: 5, Min: time.Second, Max: time.Minute,
+			Status: []int{408, 425, 429, 500, 502, 503, 504},
+		},
+		MaxBody:  64 * mib,
+		MaxDepth: 512,
+	}
+}
+
+func defaultSource(name string) *Source {
+	return &Source{
+		Name:     name,
+		KeyPath:  "source." + bare(name),
+		Enabled:  true,
+		Schedule: ScheduleAuto,
+		Mode:     Incremental,
+		Jitter:   JitterAuto,
+		Paging:   Paging{MaxTime: day},
+		Records:  Records{Format: JSON},
+	}
+}
+
+func defaultWatermark() *Watermark {
+	return &Watermark{Format: Format{Name: FormatRFC3339}, Order: OrderNone, Null: NullFail}
+}
+
+func defaultTable() Table {
+	return Table{
+		MaxDelete: MaxDelete{Share: 0.2, Floor: 10, Rows: NoRows},
+		Misfit:    MisfitQuarantine,
+	}
+}
+
+// fill sets what follows from the rest of the request.
+func (q *Request) fill(paging PagingStyle) {
+	if q.Method == "" {
+		q.Method = "GET"
+		if q.Body != nil {
+			q.Method = "POST"
+		}
+	}
+	if q.Body != nil && q.ContentType == "" {
+		q.ContentType = "application/json"
+	}
+	if q.conditional == nil {
+		q.Conditional = paging == PagingNone
+	}
+}
+
+// style is how pages follow each other, as told by the placeholders and next.
+func (p Paging) style(uses func(placeholder string) bool) PagingStyle {
+	switch {
+	case !p.Next.IsZero() && !uses("cursor"):
+		return PagingNextURL
+	case !p.Next.IsZero() || uses("cursor"):
+		return PagingCursor
+	case uses("page"):
+		return PagingPage
+	case uses("offset"):
+		return PagingOffset
+	case uses("last"):
+		return PagingKeyset
+	}
+	return PagingNone
+}
+
+// fill sets the overlap of a watermark that is a time: two minutes cover most write transactions, and a format
+// cannot tell apart what lies within one of its units.
+func (w *Watermark) fill(given bool) {
+	if !given && w.Format.IsTime() {
+		w.Overlap = max(2*time.Minute, w.Format.Unit())
+	}
+}
+
+// defaultConfirm is how many complete walks a row must be absent from before a sweep deletes it. Where a
+// delete in mid walk pulls rows across a page border unseen, one walk is no proof.
+func defaultConfirm(style PagingStyle) int {
+	switch style {
+	case PagingPage, PagingOffset, PagingLink, PagingNextURL:
+		return 2
+	}
+	return 1
+}
+
+// columnOf is the column that a version gets when the columns leave it out.
+func (w *Watermark) columnType() (ColumnType, Format) {
+	switch w.Format.Name {
+	case FormatInteger:
+		return ColumnType{Name: "bigint"}, Format{}
+	case FormatDate:
+		return ColumnType{Name: "date"}, Format{}
+	case FormatRFC3339:
+		return ColumnType{Name: "timestamptz"}, Format{}
+	}
+	return ColumnType{Name: "timestamptz"}, w.Format
+}

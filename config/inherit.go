@@ -1,0 +1,80 @@
+package config
+
+// inherit merges [defaults] into what they are defaults of, key by key and as deep as tables go. What is one of
+// several kinds (auth, deleted, each) is not merged: the nearer one stands for the whole.
+func (r *reader) inherit(root *node) {
+	d := root.child("defaults")
+	if d != nil {
+		if _, ok := r.section(d, "consumer", "owner", "source", "table"); !ok {
+			d = nil
+		}
+	}
+	for _, what := range []string{"consumer", "owner", "source", "table"} {
+		from := d.child(what)
+		if from != nil && from.kind != kindTable {
+			r.wrong(from, "is %s; write [defaults.%s] with keys below", from.what(), what)
+			from = nil
+		}
+		expand(from)
+		all := root.child(what)
+		if all == nil {
+			continue
+		}
+		for i, n := range all.below {
+			expand(n)
+			all.below[i] = merged(n, from)
+		}
+	}
+}
+
+// shorthands are the tables for whose one obvious key a value alone will do.
+var shorthands = map[string]string{"watermark": "from", "budget": "critical"}
+
+// expand writes out the shorthands of a source or table, so that defaults can be merged into them.
+func expand(n *node) {
+	if n == nil || n.kind != kindTable {
+		return
+	}
+	for i, c := range n.below {
+		key, short := shorthands[c.key]
+		_, isFile := fileOf(c)
+		if !short || c.kind == kindTable && !isFile {
+			continue
+		}
+		whole := &node{kind: kindTable, key: c.key, index: c.index, parent: n, keyAt: c.keyAt, at: c.at}
+		value := *c
+		value.key = key
+		for _, below := range value.below {
+			below.parent = &value
+		}
+		whole.add(&value)
+		n.below[i] = whole
+	}
+}
+
+var wholes = map[string]bool{"auth": true, "deleted": true, "each": true}
+
+// merged returns n with what it lacks from d. The nodes of d keep their parents, so their mistakes are told
+// where they stand, under [defaults].
+func merged(n, d *node) *node {
+	if n.kind != kindTable || d == nil || d.kind != kindTable {
+		return n
+	}
+	if _, isFile := fileOf(n); isFile {
+		return n
+	}
+	m := *n
+	m.below = nil
+	for _, c := range n.below {
+		if !wholes[c.key] {
+			c = merged(c, d.child(c.key))
+		}
+		m.below = append(m.below, c)
+	}
+	for _, c := range d.below {
+		if n.child(c.key) == nil {
+			m.below = append(m.below, c)
+		}
+	}
+	return &m
+}

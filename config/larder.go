@@ -1,0 +1,73 @@
+package config
+
+import (
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Larder is what the daemon as a whole is told.
+type Larder struct {
+	Home        string        // the SQLite file of poll history
+	Timezone    string        // of cron specs without CRON_TZ=; a name that time.LoadLocation takes
+	Concurrency int           // polls at one time
+	History     time.Duration // how long poll history stays
+	Log         Log
+}
+
+// Log is how log lines look and which are written.
+type Log struct {
+	Format string // "console", "json", or "" for console on a terminal and json elsewhere
+	Level  string // "trace", "debug", "info", "warn", "error"
+}
+
+func (r *reader) larder(n *node) Larder {
+	l := defaultLarder(r.dir, r.env)
+	if n == nil {
+		return l
+	}
+	s, ok := r.section(n, "home", "timezone", "concurrency", "history", "log")
+	if !ok {
+		return l
+	}
+	if home := s.child("home"); home != nil {
+		l.Home = r.home(home)
+	}
+	if zone := s.child("timezone"); zone != nil {
+		l.Timezone, _ = r.zone(zone)
+	}
+	s.integer("concurrency", &l.Concurrency, 1, 1000)
+	s.duration("history", &l.History, time.Hour, 3650*24*time.Hour)
+	if log := s.child("log"); log != nil {
+		if s, ok := r.section(log, "format", "level"); ok {
+			s.choice("format", &l.Log.Format, "console", "json")
+			s.choice("level", &l.Log.Level, "trace", "debug", "info", "warn", "error")
+		}
+	}
+	return l
+}
+
+// home reads the file of poll history.
+func (r *reader) home(n *node) string {
+	text, ok := r.text(n)
+	if !ok {
+		return ""
+	}
+	file := strings.TrimPrefix(text, "sqlite:")
+	switch {
+	case strings.Contains(file, "://"):
+		r.wrong(n, "must be a file, which larder makes as a SQLite database")
+	case file == "":
+		r.wrong(n, "is empty; write the name of a file, or leave it out")
+	}
+	return r.resolve(file)
+}
+
+// stateFile is where the home is unless it is said: in the folder that systemd made for the unit, of which it
+// may name several, else beside the config.
+func stateFile(dir string, env func(string) (string, bool)) string {
+	if state, ok := env("STATE_DIRECTORY"); ok && state != "" {
+		dir, _, _ = strings.Cut(state, ":")
+	}
+	return filepath.Join(dir, "larder.db")
+}

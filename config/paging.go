@@ -1,0 +1,84 @@
+package config
+
+import "time"
+
+// Paging is how the pages of a walk follow each other and when they end.
+type Paging struct {
+	By        PagingStyle
+	Next      Place
+	First     int // the number of the first page
+	Size      int // 0: not said
+	More      Test
+	Total     Place
+	Pages     Place
+	ShortPage bool // a page of fewer records than Size is the last
+	MaxPages  int  // 0: no bound
+	MaxTime   time.Duration
+}
+
+// PagingStyle is one way that pages follow each other.
+type PagingStyle string
+
+// The paging styles.
+const (
+	PagingNone    PagingStyle = "none"
+	PagingCursor  PagingStyle = "cursor"
+	PagingNextURL PagingStyle = "next_url"
+	PagingLink    PagingStyle = "link"
+	PagingPage    PagingStyle = "page"
+	PagingOffset  PagingStyle = "offset"
+	PagingKeyset  PagingStyle = "keyset"
+)
+
+var pagingStyles = []string{"none", "cursor", "next_url", "link", "page", "offset", "keyset"}
+
+// Test is a place and what it must hold. Without values it must be there and be neither null nor false.
+type Test struct {
+	At     Place
+	Equals []Scalar // any of them
+}
+
+// IsZero reports whether there is nothing to test.
+func (t Test) IsZero() bool { return t.At.IsZero() }
+
+func (r *reader) paging(n *node, p *Paging) {
+	s, ok := r.section(n, "by", "next", "first", "size", "more", "total", "pages", "short_page", "max_pages", "max_time")
+	if !ok {
+		return
+	}
+	by := string(p.By)
+	s.choice("by", &by, pagingStyles...)
+	p.By = PagingStyle(by)
+	p.First = 1
+	s.place("next", &p.Next)
+	s.integer("first", &p.First, 0, 1_000_000)
+	s.integer("size", &p.Size, 1, 10_000_000)
+	if more := s.child("more"); more != nil {
+		p.More = r.test(more)
+	}
+	s.place("total", &p.Total)
+	s.place("pages", &p.Pages)
+	s.flag("short_page", &p.ShortPage)
+	s.integer("max_pages", &p.MaxPages, 1, 1_000_000_000)
+	s.duration("max_time", &p.MaxTime, time.Second, 30*day)
+}
+
+// test reads a place, or { at, equals }.
+func (r *reader) test(n *node) Test {
+	if _, isFile := fileOf(n); n.kind != kindTable || isFile {
+		at, _ := r.place(n)
+		return Test{At: at}
+	}
+	s, ok := r.section(n, "at", "equals")
+	if !ok {
+		return Test{}
+	}
+	var t Test
+	if s.need("at", `at = "PATH"`) != nil {
+		s.place("at", &t.At)
+	}
+	if equals := s.need("equals", "equals = VALUE"); equals != nil {
+		t.Equals = r.scalars(equals)
+	}
+	return t
+}

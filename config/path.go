@@ -1,0 +1,216 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// maxSegments bounds the depth of a path; bodies are bounded by max_depth on their own.
+const maxSegments = 64
+
+// Path leads to a value inside a body or record: `meta.items.0."odd.name"`.
+type Path struct {
+	Text     string // as written
+	Segments []Segment
+}
+
+// Segment is one step of a path. A bare number indexes an array; a name picks a member of an object.
+type Segment struct {
+	Name  string // the number's digits for an index
+	Index int    // -1 for a name
+}
+
+// IsZero reports whether there is no path: the body itself is meant.
+func (p Path) IsZero() bool { return len(p.Segments) == 0 }
+
+func (p Path) String() string { return p.Text }
+
+// Last is the name of the last segment.
+func (p Path) Last() string {
+	if p.IsZero() {
+		return ""
+	}
+	return p.Segments[len(p.Segments)-1].Name
+}
+
+// Each returns NAME of a path `each.NAME`, which is a constant of the partition and no field of the record.
+// A field that is called so is written `"each".NAME`.
+func (p Path) Each() (name string, ok bool) {
+	if len(p.Segments) == 2 && strings.HasPrefix(p.Text, "each.") {
+		return p.Segments[1].Name, true
+	}
+	return "", false
+}
+
+// Equal compares where two paths lead.
+func (p Path) Equal(q Path) bool {
+	if len(p.Segments) != len(q.Segments) {
+		return false
+	}
+	for i, s := range p.Segments {
+		if s != q.Segments[i] {
+			return false
+		}
+	}
+	_, a := p.Each()
+	_, b := q.Each()
+	return a == b
+}
+
+// ParsePath reads a dotted path. A segment with a dot is quoted as in TOML.
+func ParsePath(text string) (Path, error) {
+	p := Path{Text: text}
+	rest := text
+	for {
+		s, after, err := scanSegment(rest)
+		if err != nil {
+			return Path{}, err
+		}
+		p.Segments = append(p.Segments, s)
+		if len(p.Segments) > maxSegments {
+			return Path{}, fmt.Errorf("a path has at most %d segments", maxSegments)
+		}
+		if after == "" {
+			return p, nil
+		}
+		if after[0] != '.' {
+			return Path{}, errors.New(`after a quoted segment comes a dot or the end`)
+		}
+		rest = after[1:]
+	}
+}
+
+func scanSegment(text string) (s Segment, rest string, err error) {
+	if text == "" {
+		return s, "", errors.New("a segment is empty; quote a name that holds a dot, as in '\"a.b\"'")
+	}
+	switch text[0] {
+	case '"':
+		quoted, err := strconv.QuotedPrefix(text)
+		if err != nil {
+			return s, "", errors.New("a quote does not end")
+		}
+		name, err := strconv.Unquote(quoted)
+		return Segment{Name: name, Index: -1}, text[len(quoted):], err
+	case '\'':
+		name, rest, ok := strings.Cut(text[1:], "'")
+		if !ok {
+			return s, "", errors.New("a quote does not end")
+		}
+		return Segment{Name: name, Index: -1}, rest, nil
+	}
+	end := strings.IndexByte(text, '.')
+	if end < 0 {
+		end = len(text)
+	}
+	s = Segment{Name: text[:end], Index: -1}
+	switch {
+	case s.Name == "":
+		return s, "", errors.New("a segment is empty; quote a name that holds a dot, as in '\"a.b\"'")
+	case strings.ContainsAny(s.Name, "\"'") || strings.TrimSpace(s.Name) != s.Name:
+		return s, "", errors.New("quote a segment that holds a quote or ends in a space")
+	case strings.Trim(s.Name, "0123456789") == "":
+		if s.Index, err = strconv.Atoi(s.Name); err != nil || s.Index > 1<<30 {
+			return s, "", errors.New("an index is too large; quote a name that is a number")
+		}
+	}
+	return s, text[end:], nil
+}
+
+// Place is where in a response a value stands: a path in its body, or a header.
+type Place struct {
+	Header string // canonical by net/http's rules only when asked for; empty for a body path
+	Body   Path
+}
+
+// IsZero reports whether no place was given.
+func (p Place) IsZero() bool { return p.Header == "" && p.Body.IsZero() }
+
+func (p Place) String() string {
+	if p.Header != "" {
+		return "header:" + p.Header
+	}
+	return p.Body.Text
+}
+
+// ParsePlace reads `PATH`, `body:PATH` or `header:Name`.
+func ParsePlace(text string) (Place, error) {
+	if name, ok := strings.CutPrefix(text, "header:"); ok {
+		if !isToken(name) {
+			return Place{}, errors.New("a header's name is letters, digits and dashes")
+		}
+		return Place{Header: name}, nil
+	}
+	path, err := ParsePath(strings.TrimPrefix(text, "body:"))
+	return Place{Body: path}, err
+}
+
+// isToken reports whether name can be the name of an HTTP header (RFC 9110, token).
+func isToken(name string) bool {
+	for _, c := range name {
+		if !isNameChar(c) && !strings.ContainsRune("!#$%&'*+.^`|~", c) {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// path reads a dotted path.
+func (r *reader) path(n *node) (Path, bool) {
+	text, ok := r.text(n)
+	if !ok {
+		return Path{}, false
+	}
+	p, err := ParsePath(text)
+	if err != nil {
+		r.wrong(n, "%s is no path: %v", r.shown(n), err)
+	}
+	return p, err == nil
+}
+
+// paths reads one path or a list of them.
+func (r *reader) paths(n *node) []Path {
+	if n.kind == kindArray && len(n.below) == 0 {
+		r.wrong(n, "the list is empty; name at least one field")
+	}
+	var all []Path
+	for _, c := range eachOf(n) {
+		if p, ok := r.path(c); ok {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// place reads a path in the body, or header:NAME.
+func (r *reader) place(n *node) (Place, bool) {
+	text, ok := r.text(n)
+	if !ok {
+		return Place{}, false
+	}
+	p, err := ParsePlace(text)
+	if err != nil {
+		r.wrong(n, "%s is no place: %v", r.shown(n), err)
+	}
+	return p, err == nil
+}
+
+func (s section) path(key string, into *Path) {
+	if n := s.child(key); n != nil {
+		*into, _ = s.r.path(n)
+	}
+}
+
+func (s section) paths(key string, into *[]Path) {
+	if n := s.child(key); n != nil {
+		*into = s.r.paths(n)
+	}
+}
+
+func (s section) place(key string, into *Place) {
+	if n := s.child(key); n != nil {
+		*into, _ = s.r.place(n)
+	}
+}

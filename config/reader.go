@@ -1,0 +1,185 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// reader reads structs from a tree and collects what is wrong on the way.
+type reader struct {
+	env      func(string) (string, bool)
+	dir      string // what relative paths start from
+	mistakes Mistakes
+}
+
+// wrong notes a mistake at the value of n, under its subject and key path.
+func (r *reader) wrong(n *node, format string, args ...any) {
+	r.note(n, n.at, fmt.Sprintf(format, args...))
+}
+
+func (r *reader) note(n *node, at Position, text string) {
+	subject, path := n.subject()
+	if path != "" {
+		text = path + ": " + text
+	}
+	r.mistakes = append(r.mistakes, Mistake{at.File, at.Line, at.Column, subject, text})
+}
+
+// section is a table whose known keys are declared before they are read.
+type section struct {
+	r *reader
+	n *node
+}
+
+// section begins to read table n, and reports every key that is not among keys.
+func (r *reader) section(n *node, keys ...string) (section, bool) {
+	if n.kind != kindTable {
+		r.wrong(n, "is %s; write a table with %s", n.what(), strings.Join(keys, ", "))
+		return section{}, false
+	}
+	for _, c := range n.below {
+		if !slices.Contains(keys, c.key) {
+			r.note(n, c.keyAt, fmt.Sprintf("unknown key %q%s", c.key, hint(c.key, keys)))
+		}
+	}
+	return section{r, n}, true
+}
+
+func (s section) child(key string) *node { return s.n.child(key) }
+
+func (s section) has(key string) bool { return s.child(key) != nil }
+
+// need reports a key that must be there, with what to write.
+func (s section) need(key, example string) *node {
+	n := s.child(key)
+	if n == nil {
+		s.r.wrong(s.n, "%s is missing; write %s", key, example)
+	}
+	return n
+}
+
+func (s section) text(key string, into *string) {
+	if n := s.child(key); n != nil {
+		if text, ok := s.r.text(n); ok {
+			*into = text
+		}
+	}
+}
+
+// choice reads one of a few words.
+func (s section) choice(key string, into *string, words ...string) {
+	n := s.child(key)
+	if n == nil {
+		return
+	}
+	text, ok := s.r.text(n)
+	if !ok {
+		return
+	}
+	if !slices.Contains(words, text) {
+		s.r.wrong(n, "unknown value %s%s", s.r.shown(n), hint(text, words))
+		return
+	}
+	*into = text
+}
+
+func (s section) secret(key string, into *Secret) {
+	if n := s.child(key); n != nil {
+		if text, ok := s.r.text(n); ok {
+			*into = NewSecret(text)
+		}
+	}
+}
+
+func (s section) flag(key string, into *bool) {
+	n := s.child(key)
+	if n == nil {
+		return
+	}
+	if n.kind != kindBoolean {
+		s.r.wrong(n, "is %s; write true or false", n.what())
+		return
+	}
+	*into = n.text == "true"
+}
+
+// integer reads a whole number from low to high.
+func (s section) integer(key string, into *int, low, high int) {
+	n := s.child(key)
+	if n == nil {
+		return
+	}
+	if i, ok := s.r.integer(n, int64(low), int64(high)); ok {
+		*into = int(i)
+	}
+}
+
+func (r *reader) integer(n *node, low, high int64) (int64, bool) {
+	if n.kind != kindInteger {
+		r.wrong(n, "is %s; write a whole number from %d to %d", n.what(), low, high)
+		return 0, false
+	}
+	i, err := strconv.ParseInt(strings.ReplaceAll(n.text, "_", ""), 0, 64)
+	if err != nil || i < low || i > high {
+		r.wrong(n, "must be from %d to %d, not %s", low, high, n.text)
+		return 0, false
+	}
+	return i, true
+}
+
+// duration reads a span of time from low to high.
+func (s section) duration(key string, into *time.Duration, low, high time.Duration) {
+	n := s.child(key)
+	if n == nil {
+		return
+	}
+	if d, ok := s.r.duration(n, low, high); ok {
+		*into = d
+	}
+}
+
+func (r *reader) duration(n *node, low, high time.Duration) (time.Duration, bool) {
+	if n.kind != kindText && n.kind != kindTable {
+		r.wrong(n, "is %s and no duration; %s", n.what(), durationForm)
+		return 0, false
+	}
+	text, ok := r.text(n)
+	if !ok {
+		return 0, false
+	}
+	d, ok := parseDuration(text)
+	if !ok {
+		r.wrong(n, "%s is no duration; %s", r.shown(n), durationForm)
+		return 0, false
+	}
+	if d < low || d > high {
+		r.wrong(n, "must be from %s to %s, not %s", showDuration(low), showDuration(high), showDuration(d))
+		return 0, false
+	}
+	return d, true
+}
+
+// size reads a number of bytes from low to high.
+func (s section) size(key string, into *int64, low, high int64) {
+	n := s.child(key)
+	if n == nil {
+		return
+	}
+	text, ok := s.r.text(n)
+	if !ok {
+		return
+	}
+	size, ok := parseSize(text)
+	if !ok {
+		s.r.wrong(n, "%s is no size; %s", s.r.shown(n), sizeForm)
+		return
+	}
+	if size < low || size > high {
+		s.r.wrong(n, "must be from %d to %d bytes, not %d", low, high, size)
+		return
+	}
+	*into = size
+}

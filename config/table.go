@@ -1,0 +1,170 @@
+package config
+
+import (
+	"strings"
+	"time"
+)
+
+// Table is a consumer's local copy of one source.
+type Table struct {
+	KeyPath   string // of the [[table]]
+	Name      string // as written, perhaps with a schema: see Ident
+	Source    *Source
+	Consumer  *Consumer
+	Columns   []Column // those that were left out and added stand last
+	Key       []string // names of columns, in the order of the source's key
+	Version   string   // name of a column; empty: records have no version
+	Budget    Budget
+	MaxDelete MaxDelete
+	Confirm   int // complete walks a row must be absent from before a sweep deletes it
+	Misfit    Misfit
+}
+
+// Ident splits the name into its schema, empty for none, and the table's own name.
+func (t *Table) Ident() (schema, name string) {
+	if schema, name, ok := strings.Cut(t.Name, "."); ok {
+		return schema, name
+	}
+	return "", t.Name
+}
+
+// Column returns the column of that name.
+func (t *Table) Column(name string) (Column, bool) {
+	for _, c := range t.Columns {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return Column{}, false
+}
+
+// Budget is the staleness a table may reach.
+type Budget struct {
+	Warn     time.Duration // 0: no warning
+	Critical time.Duration
+}
+
+// MaxDelete is the guard of sweeps: they are held when more than Floor rows and more than Share of all would go,
+// or more than Rows.
+type MaxDelete struct {
+	Share float64 // from 0 to 1
+	Floor int
+	Rows  int  // NoRows: not given
+	All   bool // an empty answer may empty the table
+}
+
+// NoRows stands for a guard that does not count rows.
+const NoRows = -1
+
+// Misfit is what happens to a record that does not fit its table.
+type Misfit string
+
+// The policies for records that do not fit.
+const (
+	MisfitQuarantine Misfit = "quarantine"
+	MisfitFail       Misfit = "fail"
+)
+
+// table reads a [[table]], once for each of its consumers.
+func (r *reader) table(n *node, c *Config) []*Table {
+	s, ok := r.section(n, "source", "consumer", "name", "columns", "budget", "max_delete", "confirm", "misfit")
+	if !ok {
+		return nil
+	}
+	t := defaultTable()
+	t.KeyPath = n.keyPath()
+	r.budget(s, &t.Budget)
+	if guard := s.child("max_delete"); guard != nil {
+		r.maxDelete(guard, &t.MaxDelete)
+	}
+	misfit := string(t.Misfit)
+	s.choice("misfit", &misfit, string(MisfitQuarantine), string(MisfitFail))
+	t.Misfit = Misfit(misfit)
+	s.integer("confirm", &t.Confirm, 1, 10)
+	source := s.need("source", `source = "NAME"`)
+	if source == nil {
+		return nil
+	}
+	if t.Source, ok = lookup(r, source, "source", c.Sources); !ok {
+		return nil
+	}
+	if t.Confirm == 0 {
+		t.Confirm = defaultConfirm(t.Source.Paging.By)
+	}
+	t.Name = t.Source.Name
+	s.text("name", &t.Name)
+	r.columns(s, &t)
+	var all []*Table
+	for _, consumer := range r.consumers(s, &t, c.Consumers) {
+		one := t
+		one.Consumer = consumer
+		r.checkNames(s, &one)
+		all = append(all, &one)
+	}
+	return all
+}
+
+// consumers are one or several.
+func (r *reader) consumers(s section, t *Table, all []*Consumer) []*Consumer {
+	n := s.child("consumer")
+	if n == nil || n.kind != kindArray {
+		one, ok := refer(s, "consumer", t.Source.Name, all)
+		if !ok {
+			return nil
+		}
+		return []*Consumer{one}
+	}
+	if len(n.below) == 0 {
+		r.wrong(n, "the list is empty; name at least one consumer")
+	}
+	var several []*Consumer
+	for _, c := range n.below {
+		one, ok := lookup(r, c, "consumer", all)
+		if !ok {
+			continue
+		}
+		for _, other := range several {
+			if other == one {
+				r.wrong(c, "names %q twice; leave one out", one.Name)
+			}
+		}
+		several = append(several, one)
+	}
+	return several
+}
+
+func (r *reader) budget(s section, into *Budget) {
+	n := s.need("budget", `budget = { warn = "5m", critical = "15m" }`)
+	if n == nil {
+		return
+	}
+	b, ok := r.section(n, "warn", "critical")
+	if !ok {
+		return
+	}
+	b.duration("warn", &into.Warn, time.Second, 3650*day)
+	if b.need("critical", `critical = "15m"`) == nil {
+		return
+	}
+	b.duration("critical", &into.Critical, time.Second, 3650*day)
+	if into.Critical > 0 && into.Warn >= into.Critical {
+		r.wrong(b.child("warn"), "is %s and critical is %s; a warning must come first", showDuration(into.Warn), showDuration(into.Critical))
+	}
+}
+
+func (r *reader) maxDelete(n *node, into *MaxDelete) {
+	s, ok := r.section(n, "share", "floor", "rows", "all")
+	if !ok {
+		return
+	}
+	if share := s.child("share"); share != nil {
+		if text, ok := r.text(share); ok {
+			if into.Share, ok = parseShare(text); !ok {
+				r.wrong(share, "%s is no share; %s", r.shown(share), shareForm)
+			}
+		}
+	}
+	s.integer("floor", &into.Floor, 0, 1<<40)
+	s.integer("rows", &into.Rows, 0, 1<<40)
+	s.flag("all", &into.All)
+}

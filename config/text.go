@@ -1,0 +1,137 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// maxFile bounds a config file and a value that is read from a file.
+const maxFile = 4 << 20
+
+var environment = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
+
+// shown is a text value as a mistake may show it: what came from outside the file stays outside the message.
+func (r *reader) shown(n *node) string {
+	if _, isFile := fileOf(n); isFile {
+		return "from the file"
+	}
+	text := n.text
+	if len(text) > 60 {
+		text = text[:60] + "…"
+	}
+	return strconv.Quote(text)
+}
+
+// fileOf returns FILE of a value `{ file = FILE }`.
+func fileOf(n *node) (*node, bool) {
+	if n.kind == kindTable && len(n.below) == 1 && n.below[0].key == "file" && n.below[0].kind == kindText {
+		return n.below[0], true
+	}
+	return nil, false
+}
+
+// outside reports whether the value stands in the environment or in a file of its own.
+func outside(n *node) bool {
+	_, isFile := fileOf(n)
+	return isFile || n.kind == kindText && environment.MatchString(n.text)
+}
+
+// text reads a string, which may stand in the environment or in a file.
+func (r *reader) text(n *node) (string, bool) {
+	if file, ok := fileOf(n); ok {
+		return r.fileText(file)
+	}
+	if n.kind != kindText {
+		r.wrong(n, "is %s; write a text in quotes", n.what())
+		return "", false
+	}
+	name := environment.FindStringSubmatch(n.text)
+	if name == nil {
+		return n.text, true
+	}
+	value, ok := r.env(name[1])
+	if !ok {
+		r.wrong(n, "the environment has no %s; set it, or write the value here", name[1])
+	}
+	return value, ok
+}
+
+// fileText reads a value from its file, without the line break at its end.
+func (r *reader) fileText(n *node) (string, bool) {
+	data, err := readFile(r.resolve(n.text))
+	if err != nil {
+		r.wrong(n, "read %q: %v; the path starts from the config file's folder", n.text, err)
+		return "", false
+	}
+	return strings.TrimRight(string(data), "\r\n"), true
+}
+
+// resolve makes a path absolute to the config file's folder.
+func (r *reader) resolve(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(r.dir, path)
+}
+
+// readFile reads a regular file of bounded size. Its errors do not repeat the path.
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("larger than %d MiB", maxFile>>20)
+	}
+	return data, nil
+}
+
+func withoutPath(err error) error {
+	if e, ok := errors.AsType[*os.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// what names the type of a value for a reader of TOML.
+func (n *node) what() string {
+	return [...]string{"a table", "an array", "a text", "an integer", "a float", "a boolean", "a date or time"}[n.kind]
+}
+
+// template reads a text with placeholders. A value from outside the file is taken as it is: braces in a
+// secret are no placeholders.
+func (r *reader) template(n *node) (Template, bool) {
+	text, ok := r.text(n)
+	if !ok {
+		return Template{}, false
+	}
+	if file, isFile := fileOf(n); isFile {
+		return literalTemplate(text, "{file:"+file.text+"}"), true
+	}
+	if outside(n) {
+		return literalTemplate(text, n.text), true
+	}
+	t, mistakes := parseTemplate(text)
+	for _, m := range mistakes {
+		r.wrong(n, "%s", m)
+	}
+	return t, len(mistakes) == 0
+}
