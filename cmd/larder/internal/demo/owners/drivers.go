@@ -64,10 +64,11 @@ func answerDrivers(w http.ResponseWriter, r *http.Request, drivers *table[driver
 		return
 	}
 	rows, total := drivers.newest(since, (page-1)*size, size)
-	w.Header().Add("Link", pageLink(r, 1, size, "first"))
+	links := pageLink(r, 1, size, "first")
 	if page*size < total {
-		w.Header().Add("Link", pageLink(r, page+1, size, "next"))
+		links += ", " + pageLink(r, page+1, size, "next")
 	}
+	w.Header().Set("Link", links)
 	reply(w, http.StatusOK, each(rows, wireDriver))
 }
 

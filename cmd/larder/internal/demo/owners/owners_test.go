@@ -197,7 +197,7 @@ func driversPage(t *testing.T, _ string, resp *http.Response, body []byte) ([]it
 			"status": d.Status, "updated_at": micros(at),
 		}, at, d.Status == "deleted"})
 	}
-	for _, link := range resp.Header.Values("Link") {
+	for link := range strings.SplitSeq(resp.Header.Get("Link"), ", ") {
 		if next, ok := strings.CutSuffix(link, `>; rel="next"`); ok {
 			return items, strings.TrimPrefix(next, "<")
 		}

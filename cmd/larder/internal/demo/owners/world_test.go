@@ -1,10 +1,10 @@
 package owners
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,7 +31,7 @@ func TestDecimal(t *testing.T) {
 	}
 }
 
-// number is the plainest record: how often it was altered.
+// numbers is a table of the plainest record: how often it was altered.
 func numbers(size int, seed uint64) *table[int] {
 	return newTable(kind[int]{
 		tick:  time.Millisecond,
@@ -119,9 +119,7 @@ func comparePaging(t *rapid.T, table *table[int], limit int) {
 			t.Fatalf("an empty page after %d of %d", len(down), total)
 		}
 	}
-	for i, j := 0, len(down)-1; i < j; i, j = i+1, j-1 {
-		down[i], down[j] = down[j], down[i]
-	}
+	slices.Reverse(down)
 	if diff := cmp.Diff(want, up); diff != "" {
 		t.Fatalf("oldest first (-want +got):\n%s", diff)
 	}
@@ -180,29 +178,48 @@ func TestPace(t *testing.T) {
 }
 
 // Hours that have passed leave a forecast when it is revised, and only then.
+// The hours that remain keep their wind, but for the one that is drawn anew.
 func TestForecastMovesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSkies(rand.New(rand.NewPCG(1, 1)))
-		start := time.Now().UTC()
-		before := s.truth()
-		for _, wait := range []time.Duration{3*time.Hour + time.Minute, 1000 * time.Hour} {
-			time.Sleep(wait)
+		for _, wait := range []int{3, 22, 1000} {
+			s.change(100) // enough to bring every city to the current hour
+			before := s.truth()
+			time.Sleep(time.Duration(wait)*time.Hour + time.Minute)
 			if diff := cmp.Diff(before, s.truth()); diff != "" {
 				t.Fatalf("a forecast changed by itself:\n%s", diff)
 			}
-			s.change(100) // enough to reach every city
-			first := time.Now().UTC().Truncate(time.Hour)
-			if !first.After(start) {
-				t.Fatal("the clock stands still")
-			}
-			before = s.truth()
-			for i, row := range before {
-				if want := instant(first.Add(time.Duration(i%ahead) * time.Hour)); row["time"] != want {
-					t.Fatalf("row %d is of %s, want %s", i, row["time"], want)
+			s.change(1)
+			first, revised := time.Now().UTC().Truncate(time.Hour), 0
+			for city := range slices.Chunk(s.truth(), ahead) {
+				if city[0]["time"] != instant(first) {
+					continue
 				}
+				revised++
+				for i, row := range city {
+					if want := instant(first.Add(time.Duration(i) * time.Hour)); row["time"] != want {
+						t.Fatalf("hour %d is that of %s, want %s", i, row["time"], want)
+					}
+				}
+				if kept := sameWind(before, city); kept < ahead-wait-1 {
+					t.Errorf("after %d hours %d winds were kept", wait, kept)
+				}
+			}
+			if revised != 1 {
+				t.Errorf("%d cities are revised, want 1", revised)
 			}
 		}
 	})
+}
+
+// sameWind counts the hours of a city that have the wind they had before.
+func sameWind(before, city []Row) (n int) {
+	for _, is := range city {
+		n += len(slices.DeleteFunc(slices.Clone(before), func(was Row) bool {
+			return was["city"] != is["city"] || was["time"] != is["time"] || was["wind"] != is["wind"]
+		}))
+	}
+	return n
 }
 
 // No query makes a service fail: the answer is a page or a reason.
@@ -234,7 +251,7 @@ func FuzzQuery(f *testing.F) {
 				t.Errorf("%s?%s: %d: %s", path, query, w.Code, w.Body)
 			}
 			if got := w.Header().Get("Content-Type"); got != "application/json" {
-				t.Errorf("%s?%s: %s", path, query, fmt.Sprintf("Content-Type %q", got))
+				t.Errorf("%s?%s: Content-Type %q", path, query, got)
 			}
 		}
 	})
