@@ -106,11 +106,17 @@ func oneLine(s string) string {
 // MisfitError says that so many records of a walk did not fit that the owner
 // must have changed.
 type MisfitError struct {
+	// First says what is wrong with the first of them; may be empty.
+	First                string
 	Quarantined, Records int
 }
 
 func (e *MisfitError) Error() string {
-	return fmt.Sprintf("%d of %d records do not fit: the owner has changed, or the columns are wrong; see quarantine list", e.Quarantined, e.Records)
+	text := fmt.Sprintf("%d of %d records do not fit: the owner has changed, or the columns are wrong", e.Quarantined, e.Records)
+	if e.First != "" {
+		return text + ": " + e.First
+	}
+	return text + "; see quarantine list"
 }
 
 // FailureClass is ClassMisfit.

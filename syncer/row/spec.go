@@ -28,6 +28,9 @@ type Spec struct {
 	// VersionFormat is how the text of a text version column is read; nil for
 	// columns whose type has an order of its own.
 	VersionFormat *Format
+	// Partitions are those the source has, at least one. Prepare notes when it
+	// first sees each of them.
+	Partitions []syncer.Partition
 	// Shape identifies what shapes the table's contents. See syncer.Shape.
 	Shape string
 	// Budget is the staleness the table may reach.

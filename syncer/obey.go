@@ -1,0 +1,119 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// takeOrders starts what waits in the inbox. An order is answered when it is
+// done; one that needs a poll waits for that poll.
+func (k *keeper) takeOrders(ctx context.Context) {
+	orders, err := k.Inbox.Orders(ctx)
+	if err != nil {
+		k.Log.Debug().Err(err).Str("consumer", k.Name).Msg("orders are not read")
+		return
+	}
+	for _, o := range orders {
+		k.mu.Lock()
+		known := k.running[o.ID]
+		k.running[o.ID] = true
+		k.mu.Unlock()
+		if known {
+			continue
+		}
+		k.orders.Go(func() {
+			k.carryOut(ctx, o)
+			k.mu.Lock()
+			delete(k.running, o.ID)
+			k.mu.Unlock()
+		})
+	}
+}
+
+func (k *keeper) carryOut(ctx context.Context, o Order) {
+	outcome, err := k.obey(ctx, o)
+	if ctx.Err() != nil && err != nil {
+		return // it stays in the inbox for whoever holds the lease next
+	}
+	ctx, cancel := withGrace(ctx)
+	defer cancel()
+	if aerr := k.Inbox.Answer(ctx, o, outcome, err); aerr != nil {
+		k.Log.Warn().Err(aerr).Str("table", o.Table).Str("order", string(o.Kind)).Msg("order is not answered")
+	}
+	k.Log.Info().Str("table", o.Table).Str("order", string(o.Kind)).Str("outcome", outcome).AnErr("error", err).Msg("order is carried out")
+}
+
+func (k *keeper) obey(ctx context.Context, o Order) (string, error) {
+	feed, c := k.find(o.Table)
+	if c == nil {
+		return "", fmt.Errorf("table %q is not in the daemon's configuration", o.Table)
+	}
+	outcome := ""
+	if o.Kind != OrderPoll {
+		var err error
+		if outcome, err = c.Keeper.Obey(ctx, o); err != nil {
+			return "", err
+		}
+	}
+	switch o.Kind {
+	case OrderPoll, OrderResync:
+		return k.pollFor(ctx, feed)
+	case OrderResume:
+		feed.PollSoon()
+	}
+	return outcome, nil
+}
+
+// pollFor polls a feed on behalf of an order and says how it went.
+func (k *keeper) pollFor(ctx context.Context, s *Scheduled) (string, error) {
+	select {
+	case reports, ok := <-s.PollSoon():
+		if !ok {
+			return "", errors.New("daemon stops")
+		}
+		return Outcome(reports)
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+// find looks up a table by the name its database knows it by.
+func (k *keeper) find(table string) (*Scheduled, *Copy) {
+	for _, s := range k.Feeds {
+		for _, c := range s.Copies {
+			if c.Name == k.Name+"."+table && slices.Contains(k.Copies, c) {
+				return s, c
+			}
+		}
+	}
+	return nil, nil
+}
+
+// Outcome sums up the reports of one poll in a line: an error if any walk or
+// table of it did not settle.
+func Outcome(reports []Report) (string, error) {
+	var sum Applied
+	records, held := 0, 0
+	for _, r := range reports {
+		if r.Failure != nil {
+			return "", fmt.Errorf("poll %s: %s: %s", r.Source, r.Failure.Class, r.Failure.Text)
+		}
+		records += r.Records
+		for _, t := range r.Tables {
+			if t.Failure != nil {
+				return "", fmt.Errorf("poll %s: %s: %s: %s", r.Source, t.Table, t.Failure.Class, t.Failure.Text)
+			}
+			sum.Add(t.Applied)
+			sum.Deleted += t.Settled.Swept
+			held += t.Settled.Held
+		}
+	}
+	line := fmt.Sprintf("%d records: %d inserted, %d updated, %d deleted, %d unchanged, %d quarantined",
+		records, sum.Inserted, sum.Updated, sum.Deleted, sum.Unchanged, sum.Quarantined)
+	if held > 0 {
+		line += fmt.Sprintf("; %d deletions are held by the guard", held)
+	}
+	return line, nil
+}

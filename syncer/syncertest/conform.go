@@ -1,0 +1,249 @@
+package syncertest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/row"
+)
+
+// Table is what every implementation offers for one table.
+type Table interface {
+	syncer.Table
+	syncer.Keeper
+}
+
+// Database is one daemon's handle on a consumer's database.
+type Database interface {
+	syncer.Lease
+	syncer.Inbox
+	Send(context.Context, syncer.Order) (id string, err error)
+	Outcome(ctx context.Context, id string) (state, text string, err error)
+	Status(context.Context) ([]syncer.Status, error)
+	Quarantine(ctx context.Context, table string, limit int) ([]syncer.Quarantined, error)
+}
+
+// Harness is one fresh, empty database under test and the ways to steer it.
+type Harness struct {
+	// Daemon opens another handle on the same database, as a daemon of that
+	// name would. The suite calls it at least once.
+	Daemon func(name string) Database
+	// Table makes a table of a handle that Daemon returned.
+	Table func(Database, row.Spec) Table
+	// Rows reads the columns of a target by the plain driver, one line a row,
+	// in any order. Null is "NULL"; a timestamptz is UTC RFC 3339 with six
+	// digits and Z, a boolean true or false, bytes are lower-case hex, json is
+	// compacted by CanonicalJSON, doubles by strconv 'g', -1.
+	Rows func(target string, columns []string) [][]string
+	// Age lets time pass: every stored instant, deadline, remembered version
+	// and lease moves into the past by d.
+	Age func(d time.Duration)
+	// LoseNotes throws the notes of seen keys away, as a crash may.
+	LoseNotes func()
+}
+
+// CanonicalJSON brings JSON texts that mean the same to one form, for
+// Harness.Rows.
+func CanonicalJSON(s string) string { return canonical(s) }
+
+// Conform runs the suite. open is called once for each scenario.
+func Conform(t *testing.T, open func(t *testing.T) Harness) {
+	for _, group := range []struct {
+		name      string
+		scenarios map[string]func(*testing.T, *bench)
+	}{
+		{"apply", applyScenarios}, {"settle", settleScenarios}, {"sweep", sweepScenarios},
+		{"lease", leaseScenarios}, {"orders", orderScenarios}, {"quarantine", quarantineScenarios},
+	} {
+		t.Run(group.name, func(t *testing.T) {
+			for name, scenario := range group.scenarios {
+				t.Run(name, func(t *testing.T) {
+					scenario(t, newBench(t, open(t), people()))
+				})
+			}
+		})
+	}
+	t.Run("agrees with the table in memory", func(t *testing.T) { agree(t, open) })
+	t.Run("every type survives", func(t *testing.T) { survive(t, open(t)) })
+}
+
+// people is the table that most scenarios use: slots 0 to 3 are id, name,
+// updated_at and region, which is also the partition.
+func people() row.Spec {
+	return row.Spec{
+		Name: "test.people", Target: "people", Source: "people",
+		Columns: []row.Column{
+			{Name: "id", Type: row.Type{Kind: row.Bigint}, NotNull: true, Slots: []int{0}},
+			{Name: "name", Type: row.Type{Kind: row.Text}, Slots: []int{1}},
+			{Name: "updated_at", Type: row.Type{Kind: row.Timestamptz}, Slots: []int{2}},
+			{Name: "region", Type: row.Type{Kind: row.Text}, Slots: []int{3}, Each: "region"},
+		},
+		Key: []int{0}, Version: 2,
+		Partitions: []syncer.Partition{{}},
+		Shape:      syncer.Shape("source", []string{"id", "name", "updated_at", "region"}),
+		Budget:     syncer.Budget{Warn: 5 * time.Minute, Critical: 15 * time.Minute},
+		Guard:      syncer.Guard{Share: 0.2, Floor: 10},
+		Confirm:    1,
+		Remember:   2 * time.Minute,
+	}
+}
+
+// bench is a harness with one table, one daemon that holds the lease, and
+// short words for what scenarios do.
+type bench struct {
+	Harness
+	t     *testing.T
+	spec  row.Spec
+	db    Database
+	table Table
+}
+
+func newBench(t *testing.T, h Harness, spec row.Spec) *bench {
+	t.Helper()
+	b := &bench{Harness: h, t: t, spec: spec, db: h.Daemon("first")}
+	if err := b.db.Acquire(t.Context()); err != nil {
+		t.Fatalf("take the lease of an empty database: %v", err)
+	}
+	b.use(spec)
+	return b
+}
+
+// use makes the bench's table that of another spec.
+func (b *bench) use(spec row.Spec) {
+	b.t.Helper()
+	b.spec, b.table = spec, b.Table(b.db, spec)
+	if err := b.table.Prepare(b.t.Context()); err != nil {
+		b.t.Fatalf("prepare: %v", err)
+	}
+}
+
+// bare switches to a target of its own with these partitions.
+func (b *bench) bare(target string, partitions ...syncer.Partition) {
+	b.t.Helper()
+	spec := b.spec
+	spec.Target, spec.Partitions = target, partitions
+	b.use(spec)
+}
+
+// walk begins a walk of the whole source, sent a moment ago.
+func (b *bench) walk(kind syncer.WalkKind, id string) syncer.Walk {
+	return syncer.Walk{ID: id, Kind: kind, Sent: time.Now()}
+}
+
+func (b *bench) apply(w syncer.Walk, records ...syncer.Record) syncer.Applied {
+	b.t.Helper()
+	a, err := b.table.Apply(b.t.Context(), w, []*syncer.Batch{{Records: records}})
+	if err != nil {
+		b.t.Fatalf("apply: %v", err)
+	}
+	return a
+}
+
+func (b *bench) settle(w syncer.Walk, end syncer.End) syncer.Settled {
+	b.t.Helper()
+	s, err := b.table.Settle(b.t.Context(), w, syncer.Settlement{End: &end})
+	if err != nil {
+		b.t.Fatalf("settle: %v", err)
+	}
+	return s
+}
+
+// list is a complete walk that sees exactly these records.
+func (b *bench) list(kind syncer.WalkKind, id string, records ...syncer.Record) syncer.Settled {
+	b.t.Helper()
+	w := b.walk(kind, id)
+	if len(records) > 0 {
+		b.apply(w, records...)
+	}
+	return b.settle(w, syncer.End{Listed: true})
+}
+
+func (b *bench) standing() syncer.Standing { b.t.Helper(); return b.standingOf(syncer.Partition{}) }
+
+func (b *bench) standingOf(p syncer.Partition) syncer.Standing {
+	b.t.Helper()
+	st, err := b.table.Standing(b.t.Context(), p)
+	if err != nil {
+		b.t.Fatalf("standing: %v", err)
+	}
+	return st
+}
+
+func (b *bench) status() syncer.Status {
+	b.t.Helper()
+	all, err := b.db.Status(b.t.Context())
+	for _, s := range all {
+		if err == nil && s.Table == b.spec.Target {
+			return s
+		}
+	}
+	b.t.Fatalf("status: %v, %v; want one of %q", all, err, b.spec.Target)
+	return syncer.Status{}
+}
+
+// want compares the table's id, name and updated_at with lines such as
+// "1 Ada 00:01".
+func (b *bench) want(lines ...string) {
+	b.t.Helper()
+	got := map[string]bool{}
+	for _, r := range b.Rows(b.spec.Target, []string{"id", "name", "updated_at"}) {
+		at := r[2]
+		if len(at) > 16 {
+			at = at[11:16]
+		}
+		got[r[0]+" "+r[1]+" "+at] = true
+	}
+	for _, l := range lines {
+		if !got[l] {
+			b.t.Errorf("row %q is missing; the table has %v", l, keys(got))
+		}
+		delete(got, l)
+	}
+	if len(got) > 0 {
+		b.t.Errorf("rows %v are too many", keys(got))
+	}
+}
+
+func keys(m map[string]bool) []string {
+	var out []string
+	for k := range m {
+		out = append(out, k)
+	}
+	return out
+}
+
+// person makes a record; at is "HH:MM" of one day, "" for null.
+func person(id, name, at string) syncer.Record {
+	slots := [][]byte{[]byte(id), []byte(`"` + name + `"`), []byte("null"), nil}
+	if at != "" {
+		slots[2] = []byte(`"2026-11-23T` + at + `:00Z"`)
+	}
+	return syncer.Record{Slots: slots}
+}
+
+// tombstone makes a record of a deletion.
+func tombstone(id, at string) syncer.Record {
+	r := person(id, "", at)
+	r.Slots[1], r.Gone = nil, true
+	return r
+}
+
+// in puts a record into a region.
+func in(region string, r syncer.Record) syncer.Record {
+	r.Slots[3] = []byte(`"` + region + `"`)
+	return r
+}
+
+func region(name string) syncer.Partition {
+	return syncer.Partition{Name: `{"region":"` + name + `"}`, Values: []syncer.PartitionValue{{Name: "region", JSON: []byte(`"` + name + `"`)}}}
+}
+
+// near fails unless got is within two seconds of want.
+func near(t *testing.T, what string, got, want time.Time) {
+	t.Helper()
+	if d := got.Sub(want); d > 2*time.Second || d < -2*time.Second {
+		t.Errorf("%s is %s, %s from %s", what, got, d, want)
+	}
+}

@@ -1,0 +1,359 @@
+// Package syncertest proves that tables and feeds do what the syncer demands:
+// a database in memory whose time and failures can be steered, the conformance
+// suite that every Table runs, and the simulation of feeds against an owner
+// with a commit log. Only tests import it.
+package syncertest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/row"
+)
+
+// Memory is a consumer's database in memory. Its daemons share it by Daemon.
+// It is safe for concurrent use.
+type Memory struct {
+	// Fault, if set, is asked before and after every commit ("begin", "commit",
+	// "committed"); an error there is what a kill at that point looks like to
+	// the caller. It is called with the database locked.
+	Fault func(step string) error
+
+	mu         sync.Mutex
+	tables     map[string]*memTable
+	generation int64
+	holder     string
+	expires    time.Time
+	orders     []memOrder
+}
+
+type memOrder struct {
+	syncer.Order
+	state, outcome string
+}
+
+// memTable is the committed state of one table. Transactions work on a copy.
+type memTable struct {
+	spec       row.Spec
+	rows       map[string]row.Row
+	parts      map[string]*memPart
+	gone       map[string]memGone
+	quarantine map[string]syncer.Quarantined
+}
+
+type memGone struct {
+	version any
+	until   time.Time
+}
+
+type memPart struct {
+	syncer.Standing
+	next, failingSince time.Time
+	failure            *syncer.Failure
+	late               time.Duration
+	seenWalk           string
+	seen               map[string]any
+	missing            map[string]memMissing
+}
+
+type memMissing struct {
+	walks   int
+	present time.Time
+}
+
+func (t *memTable) clone() *memTable {
+	c := &memTable{spec: t.spec, rows: maps.Clone(t.rows), gone: maps.Clone(t.gone), quarantine: maps.Clone(t.quarantine), parts: make(map[string]*memPart)}
+	for name, p := range t.parts {
+		q := *p
+		q.seen, q.missing = maps.Clone(p.seen), maps.Clone(p.missing)
+		c.parts[name] = &q
+	}
+	return c
+}
+
+// part returns the standing of a partition, made on first sight.
+func (t *memTable) part(name string) *memPart {
+	p := t.parts[name]
+	if p == nil {
+		p = &memPart{seen: make(map[string]any), missing: make(map[string]memMissing)}
+		p.FirstSeen = time.Now()
+		t.parts[name] = p
+	}
+	return p
+}
+
+// Daemon is one daemon's view of a Memory: it holds, or does not, the lease.
+type Daemon struct {
+	*Memory
+	Name string
+	held int64
+}
+
+// NewDaemon returns a daemon of that name on the database.
+func (m *Memory) NewDaemon(name string) *Daemon { return &Daemon{Memory: m, Name: name} }
+
+// Acquire implements syncer.Lease.
+func (d *Daemon) Acquire(context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if left := time.Until(d.expires); d.holder != "" && d.holder != d.Name && left > 0 {
+		return &syncer.HeldError{Holder: d.holder, For: left}
+	}
+	d.generation++
+	d.held, d.holder, d.expires = d.generation, d.Name, time.Now().Add(syncer.LeaseTime)
+	return nil
+}
+
+// Renew implements syncer.Lease.
+func (d *Daemon) Renew(context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.held != d.generation {
+		return syncer.ErrFenced
+	}
+	d.expires = time.Now().Add(syncer.LeaseTime)
+	return nil
+}
+
+// Release implements syncer.Lease.
+func (d *Daemon) Release(context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.held != d.generation {
+		return syncer.ErrFenced
+	}
+	d.held, d.holder = 0, ""
+	return nil
+}
+
+// Send leaves an order.
+func (d *Daemon) Send(_ context.Context, o syncer.Order) (string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	o.ID = fmt.Sprint(len(d.orders) + 1)
+	d.orders = append(d.orders, memOrder{Order: o, state: "waiting"})
+	return o.ID, nil
+}
+
+// Outcome tells what became of an order.
+func (d *Daemon) Outcome(_ context.Context, id string) (state, text string, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, o := range d.orders {
+		if o.ID == id {
+			return o.state, o.outcome, nil
+		}
+	}
+	return "", "", fmt.Errorf("order %q is not there", id)
+}
+
+// Orders implements syncer.Inbox.
+func (d *Daemon) Orders(context.Context) ([]syncer.Order, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []syncer.Order
+	for _, o := range d.orders {
+		if o.state == "waiting" {
+			out = append(out, o.Order)
+		}
+	}
+	return out, nil
+}
+
+// Answer implements syncer.Inbox.
+func (d *Daemon) Answer(_ context.Context, o syncer.Order, outcome string, err error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range d.orders {
+		if d.orders[i].ID == o.ID {
+			d.orders[i].state, d.orders[i].outcome = "done", outcome
+			if err != nil {
+				d.orders[i].state, d.orders[i].outcome = "failed", err.Error()
+			}
+		}
+	}
+	return nil
+}
+
+// Status reads what the database says about its copies.
+func (d *Daemon) Status(context.Context) ([]syncer.Status, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []syncer.Status
+	for _, t := range d.tables {
+		s := syncer.Status{Source: t.spec.Source, Rows: int64(len(t.rows)), Quarantined: int64(len(t.quarantine))}
+		first := true
+		for _, p := range t.parts {
+			f := syncer.Judge(p.Standing, t.spec.Budget, time.Now())
+			if first || f.Level.Worse(s.Level) || f.Level == s.Level && f.Staleness > s.Staleness {
+				s.Freshness, first = f, false
+			}
+			if p.failure != nil {
+				s.Class, s.Error, s.FailingSince = p.failure.Class, p.failure.Text, p.failingSince
+			}
+			for _, m := range p.missing {
+				if m.walks >= t.spec.Confirm {
+					s.Held++
+				}
+			}
+			s.Paused = s.Paused || p.Paused
+			s.Late = max(s.Late, p.late)
+			s.LastPoll, s.NextPoll = p.LastPoll, p.next
+		}
+		s.Table = t.spec.Target
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// Quarantine lists the records set aside for a table.
+func (d *Daemon) Quarantine(_ context.Context, table string, limit int) ([]syncer.Quarantined, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []syncer.Quarantined
+	if t := d.tables[table]; t != nil {
+		for _, q := range t.quarantine {
+			if len(out) < limit {
+				out = append(out, q)
+			}
+		}
+	}
+	return out, nil
+}
+
+// Table returns the daemon's side of one table.
+func (d *Daemon) Table(spec row.Spec) *MemoryTable { return &MemoryTable{d: d, spec: spec} }
+
+// write runs do on a copy of the table's state and commits it, if the daemon
+// holds the lease and no fault strikes.
+func (d *Daemon) write(target string, do func(*memTable) error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.fault("begin"); err != nil {
+		return err
+	}
+	if d.held == 0 || d.held != d.generation {
+		return syncer.ErrFenced
+	}
+	t := d.tables[target]
+	if t == nil {
+		return fmt.Errorf("table %q is not prepared", target)
+	}
+	c := t.clone()
+	if err := do(c); err != nil {
+		return err
+	}
+	if err := d.fault("commit"); err != nil {
+		return err
+	}
+	d.tables[target] = c
+	return d.fault("committed")
+}
+
+func (d *Daemon) fault(step string) error {
+	if d.Fault == nil {
+		return nil
+	}
+	return d.Fault(step)
+}
+
+// Age lets d pass for everything that the database has stored.
+func (m *Memory) Age(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	back := func(t *time.Time) {
+		if !t.IsZero() {
+			*t = t.Add(-d)
+		}
+	}
+	for _, t := range m.tables {
+		for _, p := range t.parts {
+			for _, at := range []*time.Time{&p.AsOf, &p.DeletesAsOf, &p.FirstSeen, &p.LastPoll, &p.failingSince} {
+				back(at)
+			}
+			if p.Position.Resume != nil {
+				r := *p.Position.Resume
+				back(&r.Sent)
+				p.Position.Resume = &r
+			}
+			for k, v := range p.missing {
+				back(&v.present)
+				p.missing[k] = v
+			}
+		}
+		for k, g := range t.gone {
+			back(&g.until)
+			t.gone[k] = g
+		}
+	}
+	back(&m.expires)
+}
+
+// LoseNotes throws away the notes of seen keys, as a crash may.
+func (m *Memory) LoseNotes() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, t := range m.tables {
+		for _, p := range t.parts {
+			p.seen = nil
+		}
+	}
+}
+
+// Rows returns the named columns of all rows as text, null as "NULL".
+func (m *Memory) Rows(target string, columns []string) [][]string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tables[target]
+	var out [][]string
+	if t == nil {
+		return out
+	}
+	for _, r := range t.rows {
+		var line []string
+		for _, name := range columns {
+			for i, c := range t.spec.Columns {
+				if c.Name == name {
+					line = append(line, text(r.Values[i]))
+				}
+			}
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+// text prints a value as Conform compares it.
+func text(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "NULL"
+	case time.Time:
+		return v.UTC().Format("2006-01-02T15:04:05.000000Z")
+	case []byte:
+		return fmt.Sprintf("%x", v)
+	case row.Document:
+		return canonical(string(v))
+	}
+	return fmt.Sprint(v)
+}
+
+// canonical brings JSON texts that mean the same to one form.
+func canonical(s string) string {
+	var v any
+	dec := json.NewDecoder(stringsReader(s))
+	dec.UseNumber()
+	if dec.Decode(&v) != nil {
+		return s
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return s
+	}
+	return string(b)
+}
