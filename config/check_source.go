@@ -9,9 +9,9 @@ func (r *reader) checkSource(s section, src *Source) {
 	r.checkPaging(s, src)
 	r.checkPlaceholders(s, src)
 	r.checkOnePage(s, src)
-	if s.has("records") {
-		r.checkFields(s, src)
-	}
+	before := len(r.mistakes)
+	r.checkFields(s, src)
+	src.broken["records"] = src.broken["records"] || len(r.mistakes) > before
 }
 
 // at returns the child that a mistake is about, or the source itself.
@@ -31,16 +31,13 @@ func (r *reader) checkMode(s section, src *Source) {
 	case src.Mode == Snapshot && w != nil:
 		r.wrong(w, `a snapshot has no watermark; leave it out, or leave out mode = "snapshot"`)
 	case src.Mode == Snapshot && since:
-		r.wrong(holding(s.child("request"), "{since}"), "{since} is the watermark, and a snapshot has none; leave it out")
-	case src.Mode == Incremental && !since && src.Watermark.Order != OrderDescending:
+		r.wrongAt(s, "{since}", "{since} is the watermark, and a snapshot has none; leave it out")
+	case src.Mode == Incremental && !since && !src.broken["request"] && src.Watermark.Order != OrderDescending:
 		r.wrong(s.at("request"), `the request never says {since}, so every poll would ask for everything; add it, or write mode = "snapshot"`)
-	case src.Mode == Incremental && since && src.Watermark.Initial == "" && src.Request.Needs("since") && !s.childHas("watermark", "initial"):
-		r.wrong(holding(s.child("request"), "{since}"), "{since} cannot be left out here; say where the first poll starts with watermark.initial")
+	case src.Mode == Incremental && since && src.Watermark.Initial == "" && src.Request.Needs("since") && s.child("watermark").child("initial") == nil:
+		r.wrongAt(s, "{since}", "{since} cannot be left out here; say where the first poll starts with watermark.initial")
 	}
 }
-
-// childHas reports whether the table under key has a key of its own.
-func (s section) childHas(key, below string) bool { return s.child(key).child(below) != nil }
 
 func (r *reader) checkDeleted(s section, src *Source) {
 	records := s.child("records")
@@ -68,13 +65,16 @@ var pagingPlaceholders = []struct {
 }
 
 func (r *reader) checkPaging(s section, src *Source) {
+	if src.broken["paging"] {
+		return
+	}
 	p := src.Paging
 	for _, x := range pagingPlaceholders {
 		switch used := src.Request.Uses(x.name); {
-		case p.By == x.style && !used:
+		case p.By == x.style && !used && !src.broken["request"]:
 			r.wrong(s.at("request"), "paging by %q moves on by %s, which the request never says", p.By, x.shown)
 		case p.By != x.style && used:
-			r.wrong(holding(s.child("request"), strings.TrimSuffix(x.shown, "FIELD}")), "%s belongs to paging by %q, and this is by %q", x.shown, x.style, p.By)
+			r.wrongAt(s, x.shown, "%s belongs to paging by %q, and this is by %q", x.shown, x.style, p.By)
 		}
 	}
 	paging := s.child("paging")
@@ -98,7 +98,7 @@ func (r *reader) checkPagingKeys(s section, src *Source) {
 	}
 	only("first", PagingPage)
 	only("pages", PagingPage)
-	sent := src.Request.Uses("size")
+	sent := src.Request.Uses("size") || src.broken["request"]
 	switch size := s.child("size"); {
 	case size != nil && !sent && !p.ShortPage:
 		r.wrong(size, "the request never says {size}; add it as the parameter that the owner reads, or leave size out")
@@ -116,27 +116,22 @@ func (r *reader) checkPagingKeys(s section, src *Source) {
 }
 
 func (r *reader) checkPlaceholders(s section, src *Source) {
-	q := s.child("request")
-	for _, x := range []struct{ name, shown string }{{"cursor", "{cursor}"}, {"last", "{last."}} {
-		if src.Request.Needs(x.name) {
-			r.wrong(holding(q, x.shown), "the first page has no %s yet; let it be the whole value of a parameter, so that it can be left out", strings.TrimSuffix(x.shown, "."))
+	for _, x := range pagingPlaceholders {
+		if (x.name == "cursor" || x.name == "last") && src.Request.Needs(x.name) {
+			r.wrongAt(s, x.shown, "the first page has no %s yet; let it be the whole value of a parameter, so that it can be left out", x.shown)
 		}
 	}
-	if src.Request.Uses("size") && src.Paging.Size == 0 && !s.childHas("paging", "size") {
-		r.wrong(holding(q, "{size}"), "{size} needs paging.size; write how many records a page has")
+	if src.Request.Uses("size") && src.Paging.Size == 0 && !src.broken["paging"] {
+		r.wrongAt(s, "{size}", "{size} needs paging.size; write how many records a page has")
 	}
 	src.Request.templates(func(t Template, _ bool) {
 		for _, p := range t.Placeholders() {
-			if p.Placeholder == "each" && !p.Field.IsZero() && !s.childBroken("each", src) {
-				at := holding(q, p.String())
-				r.checkEach(at, Path{Text: "each." + p.Field.Text, Segments: []Segment{{"each", -1}, p.Field.Segments[0]}}, src)
+			if p.Placeholder == "each" && !p.Field.IsZero() && !src.broken["each"] {
+				r.checkEach(holding(s.child("request"), p.String()), Path{Text: "each." + p.Field.Text, Segments: []Segment{{"each", -1}, p.Field.Segments[0]}}, src)
 			}
 		}
 	})
 }
-
-// childBroken reports whether each is there and could not be read, which is told already.
-func (s section) childBroken(key string, src *Source) bool { return s.has(key) && len(src.Each) == 0 }
 
 // checkOnePage checks what only works where an answer is one page.
 func (r *reader) checkOnePage(s section, src *Source) {
@@ -169,7 +164,7 @@ func (r *reader) checkOnePage(s section, src *Source) {
 // checkFields checks which fields may be constants of the partition: those of the key.
 func (r *reader) checkFields(s section, src *Source) {
 	records := s.child("records")
-	if !s.childBroken("each", src) {
+	if !src.broken["each"] {
 		for _, p := range src.Records.Key {
 			r.checkEach(records.child("key"), p, src)
 		}
@@ -190,21 +185,23 @@ func (r *reader) checkFields(s section, src *Source) {
 	}
 }
 
-// holding finds the text below n that holds a placeholder, or n itself.
-func holding(n *node, placeholder string) *node {
-	var found *node
-	var walk func(*node)
-	walk = func(m *node) {
-		if found == nil && m.kind == kindText && strings.Contains(m.text, placeholder) {
-			found = m
-		}
-		for _, c := range m.below {
-			walk(c)
-		}
+// wrongAt reports a mistake at the text of the request that holds a placeholder. A placeholder that is only
+// taken for this one, after a slip of the finger, is told already.
+func (r *reader) wrongAt(s section, placeholder, format string, args ...any) {
+	if n := holding(s.child("request"), strings.TrimSuffix(placeholder, "FIELD}")); n != nil {
+		r.wrong(n, format, args...)
 	}
-	walk(n)
-	if found == nil {
+}
+
+// holding finds the first text below n that holds a placeholder.
+func holding(n *node, placeholder string) *node {
+	if n == nil || n.kind == kindText && strings.Contains(n.text, placeholder) {
 		return n
 	}
-	return found
+	for _, c := range n.below {
+		if found := holding(c, placeholder); found != nil {
+			return found
+		}
+	}
+	return nil
 }

@@ -9,19 +9,33 @@ import (
 func (r *reader) checkColumns(n *node, t *Table) {
 	for _, name := range t.Key {
 		if c, _ := t.Column(name); c.Type.Name == "json" || c.Type.Name == "double" {
-			r.wrong(n, "column %q is the key and of type %s, which cannot be compared exactly; choose another type", name, c.Type)
+			r.wrong(columnNode(n, name), "is the key and of type %s, which cannot be compared exactly; choose another type", c.Type)
 		}
 	}
+	if t.Source.broken["each"] {
+		return
+	}
 	var told []string
+	before := len(r.mistakes)
 	for _, c := range t.Columns {
 		for _, p := range c.From {
-			name, ok := r.checkEach(n, p, t.Source)
+			name, ok := r.checkEach(columnNode(n, c.Name), p, t.Source)
 			if ok && len(c.From) == 1 {
 				told = append(told, name)
 			}
 		}
 	}
-	r.checkPartitions(n, told, t.Source)
+	if len(r.mistakes) == before {
+		r.checkPartitions(n, told, t.Source)
+	}
+}
+
+// columnNode is where a column stands, or all columns for one that was added.
+func columnNode(columns *node, name string) *node {
+	if c := columns.child(name); c != nil {
+		return c
+	}
+	return columns
 }
 
 // checkEach checks that each.NAME names a constant of the source's partitions, and returns NAME.
@@ -72,9 +86,9 @@ func (r *reader) checkPartitions(n *node, told []string, s *Source) {
 func (r *reader) checkVersion(n *node, c Column, ofWatermark bool) {
 	switch {
 	case slices.Contains([]string{"boolean", "json", "bytes", "uuid"}, c.Type.Name):
-		r.wrong(n, "column %q is the version and of type %s, which has no order; choose a time or a number", c.Name, c.Type)
+		r.wrong(columnNode(n, c.Name), "is the version and of type %s, which has no order; choose a time or a number", c.Type)
 	case c.Type.Name == "text" && !ofWatermark:
-		r.wrong(n, "column %q is the version and text, whose order is not the owner's; choose a time or a number, or name the watermark's field as version", c.Name)
+		r.wrong(columnNode(n, c.Name), "is the version and text, whose order is not the owner's; choose a time or a number, or name the watermark's field as version")
 	}
 }
 

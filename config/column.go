@@ -71,7 +71,7 @@ func (r *reader) columns(s section, t *Table) {
 			t.Columns = append(t.Columns, column)
 		}
 	}
-	if len(t.Columns) == len(n.below) {
+	if len(t.Columns) == len(n.below) && !t.Source.broken["records"] && !t.Source.broken["watermark"] {
 		r.keyColumns(n, t)
 		r.versionColumn(n, t)
 		r.checkColumns(n, t)
@@ -85,6 +85,10 @@ func (r *reader) column(n *node) (Column, bool) {
 	if n.kind == kindText {
 		r.columnType(n, &c)
 		return c, len(r.mistakes) == before
+	}
+	if n.kind != kindTable {
+		r.wrong(n, `is %s; write a type such as "text", or a table with from and type`, n.what())
+		return c, false
 	}
 	s, ok := r.section(n, "from", "type", "default", "as", "zone")
 	if !ok {
@@ -129,10 +133,10 @@ func (r *reader) columnType(n *node, c *Column) {
 	case slices.Contains(ColumnTypes(), name):
 		c.Type, c.NotNull = ColumnType{Name: name}, m[4] != ""
 	case alsoCalled[strings.ToLower(name)] != "":
-		r.wrong(n, "unknown type %q; write %q", name, alsoCalled[strings.ToLower(name)])
+		r.wrong(n, "unknown type %s; write %q", r.shown(n), alsoCalled[strings.ToLower(name)])
 		return
 	default:
-		r.wrong(n, "unknown type %q%s", name, hint(name, ColumnTypes()))
+		r.wrong(n, "unknown type %s%s", r.shown(n), hint(name, ColumnTypes()))
 		return
 	}
 	if m[2] == "" {
@@ -231,7 +235,7 @@ func (r *reader) columnFrom(n *node, t *Table, paths []Path, added ColumnType, a
 	}
 	name := paths[0].Last()
 	if _, taken := t.Column(name); taken {
-		r.wrong(n, "column %q is not the field %q, which needs one too; add a column with from = %q", name, paths[0], paths[0].Text)
+		r.wrong(n.child(name), "is taken from elsewhere, and the field %q needs a column too; add one under another name with from = %q", paths[0], paths[0].Text)
 		return nil, false
 	}
 	if name == "" || len(name) > maxIdentifier || strings.ContainsRune(name, 0) {

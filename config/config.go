@@ -69,7 +69,7 @@ func (r *reader) config(c *Config) {
 	r.checkTableNames(c)
 }
 
-// named returns the tables [what.NAME], after a check of their names.
+// named returns the tables [what.NAME]. A bad name is told and kept, so that who refers to it is not told too.
 func (r *reader) named(root *node, what string) []*node {
 	all := root.child(what)
 	if all == nil {
@@ -84,11 +84,11 @@ func (r *reader) named(root *node, what string) []*node {
 		switch {
 		case n.kind != kindTable:
 			r.wrong(n, "is %s; write [%s.NAME] with its keys below", n.what(), what)
+			continue
 		case !isName(n.key):
 			r.note(n, n.keyAt, "the name must be 1 to 63 letters, digits, dashes and underscores")
-		default:
-			good = append(good, n)
 		}
+		good = append(good, n)
 	}
 	return good
 }

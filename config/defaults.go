@@ -49,8 +49,9 @@ func defaultSource(name string) *Source {
 		Schedule: ScheduleAuto,
 		Mode:     Incremental,
 		Jitter:   JitterAuto,
-		Paging:   Paging{MaxTime: day},
+		Paging:   Paging{First: 1, MaxTime: day},
 		Records:  Records{Format: JSON},
+		broken:   map[string]bool{},
 	}
 }
 

@@ -109,7 +109,7 @@ func (s section) format(key, zoneKey string, f *Format) {
 		*f = Format{Name: text}
 		if !slices.Contains(formatNames, text) {
 			if !isLayout(text) {
-				s.r.wrong(n, "unknown format %s%s, or a Go layout such as \"2006-01-02 15:04:05\"", s.r.shown(n), hint(text, formatNames))
+				s.r.wrong(n, "unknown format %s, and no Go layout such as \"2006-01-02 15:04:05\"%s", s.r.shown(n), hint(text, formatNames))
 				return
 			}
 			*f = Format{Name: FormatLayout, Layout: text}
@@ -130,6 +130,9 @@ func (s section) format(key, zoneKey string, f *Format) {
 func whyNoZone(f Format) string {
 	if f.Name == FormatLayout {
 		return "the layout writes the zone itself"
+	}
+	if f.IsZero() {
+		return "it belongs to a Go layout, and there is none"
 	}
 	return fmt.Sprintf("it belongs to a Go layout, and the format is %q", f.Name)
 }

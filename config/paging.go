@@ -49,7 +49,6 @@ func (r *reader) paging(n *node, p *Paging) {
 	by := string(p.By)
 	s.choice("by", &by, pagingStyles...)
 	p.By = PagingStyle(by)
-	p.First = 1
 	s.place("next", &p.Next)
 	s.integer("first", &p.First, 0, 1_000_000)
 	s.integer("size", &p.Size, 1, 10_000_000)

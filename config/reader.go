@@ -42,7 +42,7 @@ func (r *reader) section(n *node, keys ...string) (section, bool) {
 	}
 	for _, c := range n.below {
 		if !slices.Contains(keys, c.key) {
-			r.note(n, c.keyAt, fmt.Sprintf("unknown key %q%s", c.key, hint(c.key, keys)))
+			r.note(c.parent, c.keyAt, fmt.Sprintf("unknown key %q%s", c.key, hint(c.key, keys)))
 		}
 	}
 	return section{r, n}, true
@@ -178,7 +178,7 @@ func (s section) size(key string, into *int64, low, high int64) {
 		return
 	}
 	if size < low || size > high {
-		s.r.wrong(n, "must be from %d to %d bytes, not %d", low, high, size)
+		s.r.wrong(n, "must be from %s to %s, not %s", showSize(low), showSize(high), text)
 		return
 	}
 	*into = size

@@ -18,7 +18,8 @@ type Source struct {
 	Records   Records
 	Watermark *Watermark // nil in a snapshot
 
-	columns *node // the columns of tables that give none
+	columns *node           // the columns of tables that give none
+	broken  map[string]bool // the parts that did not read: what follows from them is not told
 }
 
 func (s *Source) name() string { return s.Name }
@@ -90,30 +91,33 @@ func (r *reader) source(n *node, c *Config) *Source {
 	mode := string(src.Mode)
 	s.choice("mode", &mode, string(Incremental), string(Snapshot))
 	src.Mode = Mode(mode)
-	if each := s.child("each"); each != nil {
-		src.Each = r.each(each)
+	r.parts(s, src)
+	r.checkSource(s, src)
+	return src
+}
+
+// parts reads the tables of a source, and fills in what follows from them.
+func (r *reader) parts(s section, src *Source) {
+	s.need("records", `records = { at = "PATH OF THE ARRAY", key = "id", … }`)
+	read := func(key string, f func(*node)) {
+		n, before := s.child(key), len(r.mistakes)
+		if n != nil {
+			f(n)
+		}
+		src.broken[key] = len(r.mistakes) > before
 	}
-	if q := s.child("request"); q != nil {
-		r.request(q, &src.Request)
-	}
-	if p := s.child("paging"); p != nil {
-		r.paging(p, &src.Paging)
-	}
+	read("each", func(n *node) { src.Each = r.each(n) })
+	read("request", func(n *node) { r.request(n, &src.Request) })
+	read("paging", func(n *node) { r.paging(n, &src.Paging) })
+	read("records", func(n *node) { r.records(n, &src.Records) })
+	read("watermark", func(n *node) { src.Watermark = r.watermark(n) })
 	if src.Paging.By == "" {
 		src.Paging.By = src.Paging.style(src.Request.Uses)
 	}
 	src.Request.fill(src.Paging.By)
-	if records := s.need("records", `records = { at = "PATH OF THE ARRAY", key = "id", … }`); records != nil {
-		r.records(records, &src.Records)
-	}
-	if w := s.child("watermark"); w != nil {
-		src.Watermark = r.watermark(w)
-	}
 	if len(src.Records.Version) == 0 && src.Watermark != nil {
 		src.Records.Version = src.Watermark.Fields
 	}
-	r.checkSource(s, src)
-	return src
 }
 
 // each reads the partitions.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -123,10 +124,9 @@ func (r *reader) consumers(s section, t *Table, all []*Consumer) []*Consumer {
 		if !ok {
 			continue
 		}
-		for _, other := range several {
-			if other == one {
-				r.wrong(c, "names %q twice; leave one out", one.Name)
-			}
+		if slices.Contains(several, one) {
+			r.wrong(c, "names %q twice; leave one out", one.Name)
+			continue
 		}
 		several = append(several, one)
 	}

@@ -144,39 +144,35 @@ func isPlaceholderName(name string) bool {
 	return name != "" && !strings.ContainsAny(name, "{ \t\r\n:,")
 }
 
+// parsePlaceholder reads what stands between the braces. An unknown name is taken for the nearest one, so that
+// a slip of the finger is not also told as a placeholder that is missing.
 func parsePlaceholder(name string) (p Part, mistake string) {
 	word, field, dotted := strings.Cut(name, ".")
-	if dotted && (word == "last" || word == "each") {
-		path, err := ParsePath(field)
-		if err != nil || word == "each" && len(path.Segments) != 1 {
-			return Part{Placeholder: word}, fmt.Sprintf("placeholder {%s}: what follows the dot is no %s", name, map[string]string{"last": "path", "each": "name"}[word])
-		}
-		return Part{Placeholder: word, Field: path}, ""
-	}
-	for _, known := range placeholders {
-		if name == known {
-			return Part{Placeholder: name}, ""
-		}
-	}
-	return Part{Placeholder: word}, fmt.Sprintf("unknown placeholder {%s}%s", name, placeholderHint(word, field))
-}
-
-// placeholderHint finds the nearest name by the word before the dot.
-func placeholderHint(word, field string) string {
+	known := map[string]string{}
 	var words []string
-	for _, known := range placeholders {
-		w, _, _ := strings.Cut(known, ".")
+	for _, full := range placeholders {
+		w, _, _ := strings.Cut(full, ".")
+		known[w] = full
 		words = append(words, w)
 	}
-	best := nearest(word, words)
+	takesField := word == "last" || word == "each"
 	switch {
-	case best == "":
-		return "; known: {" + strings.Join(placeholders, "} {") + "}"
-	case best == "last" || best == "each":
-		if field == "" {
-			field = map[string]string{"last": "FIELD", "each": "NAME"}[best]
+	case takesField && dotted:
+		path, err := ParsePath(field)
+		if err != nil || word == "each" && len(path.Segments) != 1 {
+			return Part{Placeholder: word}, fmt.Sprintf("placeholder {%s}: what follows the dot must be as in {%s}", name, known[word])
 		}
-		return fmt.Sprintf("; did you mean {%s.%s}?", best, field)
+		return Part{Placeholder: word, Field: path}, ""
+	case known[name] == name:
+		return Part{Placeholder: name}, ""
 	}
-	return fmt.Sprintf("; did you mean {%s}?", best)
+	best := nearest(word, words)
+	if best == "" {
+		return Part{Placeholder: word}, fmt.Sprintf("unknown placeholder {%s}; known: {%s}", name, strings.Join(placeholders, "} {"))
+	}
+	meant := known[best]
+	if dotted && meant != best {
+		meant = best + "." + field
+	}
+	return Part{Placeholder: best}, fmt.Sprintf("unknown placeholder {%s}; did you mean {%s}?", name, meant)
 }

@@ -133,5 +133,5 @@ func (r *reader) template(n *node) (Template, bool) {
 	for _, m := range mistakes {
 		r.wrong(n, "%s", m)
 	}
-	return t, len(mistakes) == 0
+	return t, true
 }

@@ -99,6 +99,16 @@ func parseSize(text string) (int64, bool) {
 	return 0, false
 }
 
+// showSize writes a bound of sizes as the config does.
+func showSize(n int64) string {
+	for i := len(sizeUnits) - 2; i >= 0; i-- {
+		if u := sizeUnits[i]; n%u.is == 0 {
+			return strconv.FormatInt(n/u.is, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(n, 10) + "B"
+}
+
 const shareForm = "write a share such as 20%, at most 100%"
 
 // parseShare reads `20%` as 0.2.
