@@ -215,6 +215,25 @@ func TestLongLines(t *testing.T) {
 	}
 }
 
+// A large window stays what it was while the next ones are read.
+func TestLargeWindowsAreTheirOwn(t *testing.T) {
+	l := lineLayout()
+	l.MaxBytes = 4 << 20
+	var body strings.Builder
+	for i := range 6 {
+		fmt.Fprintf(&body, "{\"id\":%q}\n", strings.Repeat(string(rune('a'+i)), 800_000))
+	}
+	pages, err := windows(compile(t, l), strings.NewReader(body.String()), decode.Window{Records: 2})
+	if err != nil || len(pages) != 3 {
+		t.Fatalf("%d windows, %v", len(pages), err)
+	}
+	for i := range 6 {
+		if got := pages[i/2].Records[i%2][0][1]; got != byte('a'+i) {
+			t.Errorf("line %d became %q", i, got)
+		}
+	}
+}
+
 // Where a page would be refused, windows of tiny records only become shorter.
 func TestCrowdOfEmptyLines(t *testing.T) {
 	l := lineLayout()

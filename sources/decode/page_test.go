@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 
@@ -255,14 +257,14 @@ func nested(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", 
 
 func TestErrorsNameThePlace(t *testing.T) {
 	for body, want := range map[string]string{
-		`{"secret":1}`:               `no records at "data"`,
-		`{"data":"secret"}`:          `no array of records at "data"`,
-		`{"data":[{},{},"secret"]}`:  `record 2: not an object`,
-		`{"data":[{"secret":x}]}`:    `unsound JSON after byte 19: malformed`,
-		`{"data":[{"id":1,"id":2}]}`: `unsound JSON after byte 17: a member is named twice`,
-		`{"data":[{"id":"secret`:     `unsound JSON after byte 22: cut off`,
-		`{"data":[]} secret`:         `unsound JSON after byte 11: more follows the value`,
-		`{"data":[{"\ud800":1}]}`:    `unsound JSON after byte 10: a member name is broken text`,
+		`{"secret":1}`:                `no records at "data"`,
+		`{"data":"secret"}`:           `no array of records at "data"`,
+		`{"data":[{},{},"secret",1]}`: `record 2: not an object`,
+		`{"data":[{"secret":x}]}`:     `unsound JSON after byte 19: malformed`,
+		`{"data":[{"id":1,"id":2}]}`:  `unsound JSON after byte 17: a member is named twice`,
+		`{"data":[{"id":"secret`:      `unsound JSON after byte 22: cut off`,
+		`{"data":[]} secret`:          `unsound JSON after byte 11: more follows the value`,
+		`{"data":[{"\ud800":1}]}`:     `unsound JSON after byte 10: a member name is broken text`,
 	} {
 		if _, err := compile(t, layout()).Page(strings.NewReader(body)); err == nil || err.Error() != want {
 			t.Errorf("%s:\n got %v\nwant %s", body, err, want)
@@ -464,6 +466,46 @@ func TestPagesAreTheirOwn(t *testing.T) {
 	if diff := cmp.Diff([]string{"-"}, texts(first.Body)); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// Nothing of a page shows in the next one, which may use its working memory.
+func TestPagesForgetEachOther(t *testing.T) {
+	d := compile(t, layout())
+	for range 10 {
+		if _, err := d.Page(strings.NewReader(`{"data":[{"id":1}],"meta":{"next":"c1"}}`)); err != nil {
+			t.Fatal(err)
+		}
+		page, err := d.Page(strings.NewReader(`{"data":[{}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if page.Body[0] != nil || page.Records[0][0] != nil {
+			t.Fatalf("an empty page has %q and %q", page.Body, page.Records)
+		}
+		if _, err := d.Page(strings.NewReader(`{"data":[1]}`)); !errors.Is(err, decode.ErrNotObject) {
+			t.Fatal(err)
+		}
+		if _, err := d.Page(strings.NewReader(`{}`)); !errors.Is(err, decode.ErrNoArray) {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestConcurrentPages(t *testing.T) {
+	d := compile(t, layout())
+	var wg sync.WaitGroup
+	for worker := range 4 {
+		wg.Go(func() {
+			for i := range 50 {
+				id := strconv.Itoa(1000*worker + i)
+				page, err := d.Page(strings.NewReader(`{"data":[{"id":` + id + `}]}`))
+				if err != nil || string(page.Records[0][0]) != id {
+					t.Errorf("id %s: %q, %v", id, page.Records, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestLargePageAfterSmall(t *testing.T) {
