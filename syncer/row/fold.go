@@ -2,13 +2,9 @@ package row
 
 import (
 	"cmp"
-	"encoding/base64"
-	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/larder-sync/larder/syncer"
 )
 
@@ -57,21 +53,16 @@ func (s *Spec) Fold(batches []*syncer.Batch) Folded {
 
 // fold is a Fold under way.
 type fold struct {
-	spec    *Spec
-	isKey   []bool
+	*reading
 	changes []change
 	byKey   map[string]int
 	misfits []pending
 	badKey  map[string]int
 	records int
-	// slab is where rows get their Values from, a few hundred at a time.
+	// slab is where rows get their Values from, a few hundred at a time; left
+	// is how many may still come.
 	slab []any
 	left int
-	// buf and raws are reused from record to record.
-	buf  []byte
-	raws [][]byte
-	// memo holds each column's last value: neighbours often are equal.
-	memo []remembered
 }
 
 type change struct {
@@ -84,28 +75,18 @@ type pending struct {
 	version any
 }
 
-type remembered struct {
-	raw   []byte
-	value any
-}
-
 func newFold(s *Spec, batches []*syncer.Batch) *fold {
-	f := &fold{spec: s, isKey: make([]bool, len(s.Columns)), badKey: map[string]int{}}
-	for _, i := range s.Key {
-		f.isKey[i] = true
-	}
+	f := &fold{reading: newReading(s), badKey: map[string]int{}}
 	for _, b := range batches {
 		f.left += len(b.Records)
 	}
 	f.changes = make([]change, 0, f.left)
 	f.byKey = make(map[string]int, f.left)
-	f.raws = make([][]byte, len(s.Columns))
-	f.memo = make([]remembered, len(s.Columns))
 	return f
 }
 
-// values takes the space for one row out of the slab.
-func (f *fold) values() []any {
+// take takes the space for one row out of the slab.
+func (f *fold) take() []any {
 	const rows = 256
 	width := len(f.spec.Columns)
 	if len(f.slab) < width {
@@ -122,22 +103,20 @@ func (f *fold) record(r *syncer.Record) {
 	for i := range f.raws {
 		f.raws[i] = f.spec.pick(i, r.Slots)
 	}
-	values := f.values()
-	misfit, ok := f.spec.fill(values, f.raws, filling{isKey: f.isKey, gone: r.Gone, memo: f.memo})
-	if !ok {
+	f.values = f.take()
+	if misfit := f.read(r.Gone); misfit != nil {
 		misfit.Record = f.spec.encodeRecord(f.raws, r.Gone)
-		f.set(misfit, f.spec.versionOf(values))
+		f.setAside(*misfit, f.spec.versionOf(f.values))
 		return
 	}
-	f.buf = f.spec.appendKey(f.buf[:0], values)
-	f.apply(change{row: Row{Values: values, Late: r.Late}, gone: r.Gone})
+	f.apply(change{row: Row{Values: f.values, Late: r.Late}, gone: r.Gone})
 }
 
-// apply lets a change replace what its key, in f.buf, had before.
+// apply lets a change replace what its key, in f.key, had before.
 func (f *fold) apply(c change) {
-	i, known := f.byKey[string(f.buf)]
+	i, known := f.byKey[string(f.key)]
 	if !known {
-		c.row.Key = string(f.buf)
+		c.row.Key = string(f.key)
 		f.byKey[c.row.Key] = len(f.changes)
 		f.changes = append(f.changes, c)
 	} else {
@@ -171,8 +150,8 @@ func (s *Spec) versionOf(values []any) any {
 	return values[s.Version]
 }
 
-// set notes a misfit, unless something newer of its key is known.
-func (f *fold) set(m Misfit, version any) {
+// setAside notes a misfit, unless something newer of its key is known.
+func (f *fold) setAside(m Misfit, version any) {
 	if i, ok := f.byKey[m.Key]; ok && version != nil {
 		if held := f.spec.versionOf(f.changes[i].row.Values); held != nil && f.spec.Compare(version, held) < 0 {
 			return
@@ -213,123 +192,4 @@ func (f *fold) result() Folded {
 	slices.SortFunc(out.Deletes, byKey)
 	slices.SortFunc(out.Misfits, func(a, b Misfit) int { return cmp.Compare(a.Key, b.Key) })
 	return out
-}
-
-// filling is what steers the conversion of one record.
-type filling struct {
-	isKey []bool
-	gone  bool
-	memo  []remembered
-}
-
-// fill converts the JSON texts of one record into values. Of a tombstone it
-// reads the key, and the version if it can be read. Of a record that does not
-// fit it still reads key and version, and answers with the first misfit.
-func (s *Spec) fill(values []any, raws [][]byte, how filling) (Misfit, bool) {
-	var why Misfit
-	readable := true
-	for i := range s.Columns {
-		if (how.gone || why.Reason != "") && !how.isKey[i] && i != s.Version {
-			continue
-		}
-		if memo := &how.memo[i]; memo.raw != nil && string(memo.raw) == string(raws[i]) {
-			values[i] = memo.value
-			continue
-		}
-		v, err := s.Columns[i].value(raws[i], how.isKey[i])
-		if err == nil {
-			values[i] = v
-			how.memo[i] = remembered{raws[i], v}
-			continue
-		}
-		if how.gone && !how.isKey[i] {
-			continue
-		}
-		readable = readable && !how.isKey[i]
-		if why.Reason == "" {
-			why.Column, why.Reason = s.Columns[i].Name, err.Error()
-		}
-	}
-	key := ""
-	if readable {
-		if b := s.appendKey(nil, values); len(b) > maxKey {
-			readable = false
-			why.Column, why.Reason = s.Columns[s.Key[0]].Name, fmt.Sprintf("key is longer than %d bytes", maxKey)
-		} else if why.Reason != "" {
-			key = string(b)
-		}
-	}
-	if why.Reason == "" {
-		return why, true
-	}
-	why.Readable = readable
-	if why.Key = key; readable {
-		for _, i := range s.Key {
-			why.KeyValues = append(why.KeyValues, values[i])
-		}
-	} else {
-		why.Key = digest(raws, how.gone)
-	}
-	return why, false
-}
-
-// maxKey is the most bytes of a key's JSON text: an entry of a Postgres index
-// holds little more than 2,600.
-const maxKey = 2048
-
-// appendKey appends the canonical JSON array of the key's values.
-func (s *Spec) appendKey(b []byte, values []any) []byte {
-	b = append(b, '[')
-	for n, i := range s.Key {
-		if n > 0 {
-			b = append(b, ',')
-		}
-		b = appendJSON(b, values[i])
-	}
-	return append(b, ']')
-}
-
-func appendJSON(b []byte, v any) []byte {
-	quoted := ""
-	switch v := v.(type) {
-	case nil:
-		return append(b, "null"...)
-	case bool:
-		return strconv.AppendBool(b, v)
-	case int64:
-		return strconv.AppendInt(b, v, 10)
-	case float64:
-		return jsontext.AppendFloat(b, v, 64)
-	case Decimal:
-		return append(b, v...)
-	case Document:
-		return append(b, v...)
-	case string:
-		quoted = v
-	case Day:
-		quoted = string(v)
-	case time.Time:
-		quoted = v.UTC().Format("2006-01-02T15:04:05.000000Z")
-	case []byte:
-		quoted = base64.StdEncoding.EncodeToString(v)
-	}
-	b, _ = jsontext.AppendQuote(b, quoted) // converted text is valid UTF-8
-	return b
-}
-
-// PartitionValues are the values of the columns that tell the rows of one
-// partition from those of another, and the indexes of those columns.
-func (s *Spec) PartitionValues(p syncer.Partition) (columns []int, values []any, err error) {
-	for i := range s.Columns {
-		c := &s.Columns[i]
-		if c.Each == "" {
-			continue
-		}
-		v, err := c.value(p.Value(c.Each), slices.Contains(s.Key, i))
-		if err != nil {
-			return nil, nil, fmt.Errorf("read partition value %q for column %q: it %w", c.Each, c.Name, err)
-		}
-		columns, values = append(columns, i), append(values, v)
-	}
-	return columns, values, nil
 }

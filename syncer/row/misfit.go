@@ -135,16 +135,13 @@ func (s *Spec) Retry(record string) (Row, *Misfit, error) {
 	if err != nil {
 		return Row{}, nil, err
 	}
-	how := filling{isKey: make([]bool, len(s.Columns)), memo: make([]remembered, len(s.Columns))}
-	for _, i := range s.Key {
-		how.isKey[i] = true
-	}
-	values := make([]any, len(s.Columns))
-	if misfit, ok := s.fill(values, raws, how); !ok {
+	r := newReading(s)
+	r.raws, r.values = raws, make([]any, len(s.Columns))
+	if misfit := r.read(false); misfit != nil {
 		misfit.Record = record
-		return Row{}, &misfit, nil
+		return Row{}, misfit, nil
 	}
-	return Row{Values: values, Key: string(s.appendKey(nil, values))}, nil, nil
+	return Row{Values: r.values, Key: string(r.key)}, nil, nil
 }
 
 // decodeRecord reads what encodeRecord wrote. Members of columns that are no

@@ -30,7 +30,7 @@ func (f *Format) RenderLike(s Stamp, sample string) string {
 	case styleUnixMilli:
 		return strconv.FormatInt(t.UnixMilli(), 10)
 	case styleDate:
-		return t.In(f.location()).Format(time.DateOnly)
+		return in(t, f.location()).Format(time.DateOnly)
 	case styleLayout:
 		return f.renderLayout(t, sample)
 	}
@@ -73,18 +73,33 @@ func fractionDigits(nsec int64, digits int) string {
 func (f *Format) renderLayout(t time.Time, sample string) string {
 	zone := f.location()
 	if f.offset && sample != "" {
-		if in, err := f.parseLayout(sample); err == nil {
-			zone = time.FixedZone("", in.offset)
+		if like, err := f.parseLayout(sample); err == nil {
+			zone = time.FixedZone("", like.offset)
 		}
 	}
-	if year := t.In(zone).Year(); f.offset && (year < 1 || year > 9999) {
-		zone = time.UTC
+	text := in(t, zone).Format(f.layout)
+	if !f.offset {
+		return text
 	}
-	return t.In(zone).Format(f.layout)
+	// An offset that the layout cuts short would stand for another instant.
+	if back, err := f.parseLayout(text); err != nil || back.time().After(t) {
+		return t.Format(f.layout)
+	}
+	return text
+}
+
+// in is t as clocks in zone show it. East of Greenwich the year 9999 ends
+// earlier: what lies beyond is drawn back by a day, as no text can hold it.
+func in(t time.Time, zone *time.Location) time.Time {
+	local := t.In(zone)
+	if local.Year() > 9999 {
+		return local.AddDate(0, 0, -1)
+	}
+	return local
 }
 
 func renderRFC3339(t time.Time, sample string) string {
-	in, err := parseRFC3339(sample)
+	like, err := parseRFC3339(sample)
 	if err != nil {
 		return t.Format("2006-01-02T15:04:05.000Z")
 	}
@@ -94,10 +109,7 @@ func renderRFC3339(t time.Time, sample string) string {
 		digits = len(leadingDigits(rest[1:]))
 		rest = rest[1+digits:]
 	}
-	local := t.In(time.FixedZone("", in.offset))
-	if year := local.Year(); year < 0 || year > 9999 {
-		local, rest = t, "Z"
-	}
+	local := in(t, time.FixedZone("", like.offset))
 	b := local.AppendFormat(make([]byte, 0, 40), time.DateOnly)
 	b = append(b, sample[10])
 	b = local.AppendFormat(b, time.TimeOnly)

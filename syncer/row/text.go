@@ -2,6 +2,7 @@ package row
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"unicode/utf8"
 
@@ -110,7 +111,7 @@ func compact(raw []byte) (any, error) {
 	case err == nil:
 	case lonely(raw):
 		return nil, whySurrogate
-	case strings.Contains(err.Error(), "duplicate object member name"):
+	case errors.Is(err, jsontext.ErrDuplicateName):
 		return nil, reason("has a member name twice")
 	default:
 		return nil, whyJSON
@@ -157,7 +158,7 @@ func inspect(b []byte) error {
 
 // storable reports whether a numeric holds the number without its exponent.
 func storable(number []byte) error {
-	if len(number) <= maxAfter && bytes.IndexAny(number, "eE") < 0 {
+	if len(number) <= maxAfter && !bytes.ContainsAny(number, "eE") {
 		return nil
 	}
 	text := string(number)
