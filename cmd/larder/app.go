@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/larder-sync/larder/config"
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/home"
+)
+
+// app is what all commands share: where to print, and which configuration.
+type app struct {
+	stdout, stderr io.Writer
+	configPath     string
+}
+
+var errNoConfig = errors.New("no configuration")
+
+// load reads the configuration and builds the parts. Nothing is connected to.
+func (a *app) load() (*parts, error) {
+	c, err := config.Load(a.configPath, os.LookupEnv)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s is not there; name one with --config, or start from deploy/examples", errNoConfig, a.configPath)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return build(c, newLog(a.stderr, c.Larder.Log))
+}
+
+// newLog writes to w: for people on a terminal, as JSON elsewhere, unless the
+// configuration says which.
+func newLog(w io.Writer, o config.Log) zerolog.Logger {
+	zerolog.TimestampFunc = func() time.Time { return time.Now().UTC() }
+	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00"
+	console := o.Format == "console" || o.Format == "" && isTerminal(w)
+	if console {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: "15:04:05", NoColor: !isTerminal(w) || os.Getenv("NO_COLOR") != ""}
+	}
+	level, err := zerolog.ParseLevel(o.Level)
+	if err != nil || o.Level == "" {
+		level = zerolog.InfoLevel
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+}
+
+// isTerminal reports whether w is a terminal and not a file or pipe.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// printJSON writes v as indented JSON.
+func (a *app) printJSON(v any) error {
+	enc := json.NewEncoder(a.stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// history opens home. Polling must go on without it, so trouble is only told.
+func (p *parts) history(ctx context.Context) (syncer.History, func()) {
+	h, err := home.Open(ctx, home.Options{File: p.config.Larder.Home, Keep: p.config.Larder.History})
+	if err != nil {
+		p.log.Warn().Err(err).Msg("poll history is not kept")
+		return nil, func() {}
+	}
+	return h, func() {
+		if err := h.Close(); err != nil {
+			p.log.Warn().Err(err).Msg("poll history is not closed")
+		}
+	}
+}

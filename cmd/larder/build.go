@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/larder-sync/larder/config"
+	"github.com/larder-sync/larder/sources"
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/postgres"
+	"github.com/larder-sync/larder/syncer/row"
+	"github.com/larder-sync/larder/syncer/sqlite"
+)
+
+// gather bounds one transaction: enough rows for a fast merge, few enough to
+// hold in memory.
+var gather = syncer.Gather{Records: 20_000, Bytes: 16 << 20}
+
+// parts are what a configuration is made into.
+type parts struct {
+	config    *config.Config
+	log       zerolog.Logger
+	consumers []*consumer
+	feeds     []*feed
+}
+
+// feed is a source with its schedule and the consumers it is copied to.
+type feed struct {
+	*syncer.Scheduled
+	consumers []*consumer
+	copies    []*copied
+	overlap   time.Duration
+}
+
+// copied is a table that the configuration names.
+type copied struct {
+	*syncer.Copy
+	consumer *consumer
+	target   string
+	budget   syncer.Budget
+}
+
+// consumer is a consumer's database with its tables.
+type consumer struct {
+	*syncer.Consumer
+	db database
+}
+
+// database is what both kinds of databases offer to commands.
+type database interface {
+	syncer.Lease
+	syncer.Inbox
+	Send(context.Context, syncer.Order) (id string, err error)
+	Outcome(ctx context.Context, id string) (state, text string, err error)
+	Status(context.Context) ([]syncer.Status, error)
+	Quarantine(ctx context.Context, table string, limit int) ([]syncer.Quarantined, error)
+	Close() error
+}
+
+// keptTable is a table of either kind.
+type keptTable interface {
+	syncer.Table
+	syncer.Keeper
+}
+
+// build makes the parts, connecting to nothing. What only shows here, cron
+// specs and budgets against schedules, is told with all other mistakes of its
+// kind at once.
+func build(c *config.Config, log zerolog.Logger) (*parts, error) {
+	p := &parts{config: c, log: log}
+	schedules, mistakes := schedulesOf(c)
+	if len(mistakes) > 0 {
+		return nil, mistakes
+	}
+	makers := make(map[*config.Consumer]func(row.Spec) keptTable)
+	consumers := make(map[*config.Consumer]*consumer)
+	for _, cc := range c.Consumers {
+		db, table := openDatabase(cc, log)
+		con := &consumer{Consumer: &syncer.Consumer{Name: cc.Name, Lease: db, Inbox: db}, db: db}
+		makers[cc], consumers[cc] = table, con
+		p.consumers = append(p.consumers, con)
+	}
+	clients := make(map[*config.Owner]*sources.Client)
+	for _, co := range c.Owners {
+		client, err := sources.NewClient(ownerOf(co, log))
+		if err != nil {
+			return nil, config.Mistakes{c.Mistake(co.KeyPath+".url", "%v", err)}
+		}
+		clients[co] = client
+	}
+	for _, cs := range c.Sources {
+		tables := tablesOf(c, cs)
+		if !cs.Enabled || len(tables) == 0 {
+			continue
+		}
+		f, err := buildFeed(cs, tables, clients[cs.Owner], schedules[cs])
+		if err != nil {
+			return nil, config.Mistakes{c.Mistake(cs.KeyPath, "%v", err)}
+		}
+		for _, t := range tables {
+			con := consumers[t.table.Consumer]
+			made := makers[t.table.Consumer](t.spec)
+			cp := &copied{Copy: &syncer.Copy{Name: t.spec.Name, Table: made, Keeper: made, Budget: t.spec.Budget},
+				consumer: con, target: t.spec.Target, budget: t.spec.Budget}
+			f.add(cp)
+		}
+		p.feeds = append(p.feeds, f)
+	}
+	return p, nil
+}
+
+// add makes a table part of the feed and of its consumer.
+func (f *feed) add(c *copied) {
+	f.copies = append(f.copies, c)
+	f.Copies = append(f.Copies, c.Copy)
+	c.consumer.Copies = append(c.consumer.Copies, c.Copy)
+	for _, known := range f.consumers {
+		if known == c.consumer {
+			return
+		}
+	}
+	f.consumers = append(f.consumers, c.consumer)
+}
+
+// openDatabase makes the database of a consumer; it connects when it is used.
+func openDatabase(c *config.Consumer, log zerolog.Logger) (database, func(row.Spec) keptTable) {
+	log = log.With().Str("consumer", c.Name).Logger()
+	holder := holderName()
+	if c.Database.IsSQLite() {
+		db := sqlite.New(sqlite.Options{File: c.Database.File, Bookkeeping: c.Bookkeeping, Connections: c.Connections, Holder: holder, Log: log})
+		return db, func(s row.Spec) keptTable { return db.Table(s) }
+	}
+	db := postgres.New(postgres.Options{DSN: c.Database.Postgres.Reveal(), Bookkeeping: c.Bookkeeping, Connections: c.Connections, Holder: holder, Log: log})
+	return db, func(s row.Spec) keptTable { return db.Table(s) }
+}
+
+// holderName is what a daemon that stands by is told about this process.
+func holderName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "an unnamed host"
+	}
+	return fmt.Sprintf("%s, process %d, since %s", host, os.Getpid(), time.Now().UTC().Format(time.RFC3339))
+}
+
+// close lets go of all databases.
+func (p *parts) close() {
+	for _, c := range p.consumers {
+		if err := c.db.Close(); err != nil {
+			p.log.Warn().Err(err).Str("consumer", c.Name).Msg("database is not closed")
+		}
+	}
+}

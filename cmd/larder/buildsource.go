@@ -1,0 +1,284 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/larder-sync/larder/config"
+	"github.com/larder-sync/larder/sources"
+	"github.com/larder-sync/larder/sources/auth"
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/row"
+)
+
+// buildFeed makes the feed of a source, without its tables. The paths of all
+// tables are one set, so that a record is read once for all of them.
+func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, p plan) (*feed, error) {
+	spec, err := sourceOf(cs)
+	if err != nil {
+		return nil, err
+	}
+	set := pathSet{index: make(map[string]int)}
+	for _, t := range tables {
+		if err := t.fill(cs, &set); err != nil {
+			return nil, err
+		}
+	}
+	spec.Paths = set.texts
+	src, err := sources.New(client, spec)
+	if err != nil {
+		return nil, err
+	}
+	f := &syncer.Feed{Name: cs.Name, Source: src, Snapshot: cs.Mode == config.Snapshot, Partitions: partitionsOf(cs), Lag: cs.Lag, Gather: gather}
+	out := &feed{Scheduled: &syncer.Scheduled{Feed: f, Schedule: p.Schedule, Jitter: p.jitter}}
+	if cs.Watermark != nil {
+		out.overlap = cs.Watermark.Overlap
+	}
+	return out, nil
+}
+
+// pathSet numbers the paths that tables read.
+type pathSet struct {
+	texts []string
+	index map[string]int
+}
+
+func (s *pathSet) slots(paths []config.Path) []int {
+	var out []int
+	for _, p := range paths {
+		i, known := s.index[p.Text]
+		if !known {
+			i = len(s.texts)
+			s.index[p.Text] = i
+			s.texts = append(s.texts, p.Text)
+		}
+		out = append(out, i)
+	}
+	return out
+}
+
+// ownerOf maps an owner.
+func ownerOf(o *config.Owner, log zerolog.Logger) sources.Owner {
+	out := sources.Owner{
+		Name: o.Name, URL: o.URL, Auth: authOf(o.Auth), Headers: map[string]string{"User-Agent": "larder/" + version()},
+		Rate: o.Rate.PerSecond(), Burst: o.Burst, Concurrency: o.Concurrency, Timeout: o.Timeout,
+		Retry:   sources.Retry{Attempts: o.Retry.Attempts, Min: o.Retry.Min, Max: o.Retry.Max, Status: o.Retry.Status},
+		MaxBody: o.MaxBody, MaxDepth: o.MaxDepth, Log: log.With().Str("owner", o.Name).Logger(),
+	}
+	for _, h := range o.Headers {
+		out.Headers[h.Name] = h.Value.Reveal()
+	}
+	return out
+}
+
+func authOf(a config.Auth) auth.Authenticator {
+	pairs := func() []auth.Pair {
+		var out []auth.Pair
+		for _, v := range a.Values {
+			out = append(out, auth.Pair{Name: v.Name, Value: v.Value.Reveal()})
+		}
+		return out
+	}
+	switch a.Kind {
+	case config.AuthBearer:
+		return auth.Bearer(a.Scheme, a.Bearer.Reveal())
+	case config.AuthBasic:
+		return auth.Basic(a.User.Reveal(), a.Password.Reveal())
+	case config.AuthHeader:
+		return auth.Header(pairs()...)
+	case config.AuthQuery:
+		return auth.Query(pairs()...)
+	}
+	return nil
+}
+
+// sourceOf maps a source.
+func sourceOf(s *config.Source) (sources.Spec, error) {
+	out := sources.Spec{
+		Name: s.Name, Mode: sources.Mode(s.Mode), Request: requestOf(s.Request),
+		Paging: sources.Paging{
+			By: sources.Style(s.Paging.By), Next: s.Paging.Next.String(), First: s.Paging.First, Size: s.Paging.Size,
+			More: testOf(s.Paging.More), Total: s.Paging.Total.String(), Pages: s.Paging.Pages.String(),
+			ShortPage: s.Paging.ShortPage, MaxPages: s.Paging.MaxPages, MaxTime: s.Paging.MaxTime,
+		},
+		Records: sources.Records{
+			At: s.Records.At.Text, Format: sources.Format(s.Records.Format), Key: texts(s.Records.Key),
+			Deleted: s.Records.Deleted.Field.Text, DeletedEquals: jsonTexts(s.Records.Deleted.Equals),
+			Error: s.Records.Error.String(), Require: testOf(s.Records.Require),
+		},
+	}
+	if w := s.Watermark; w != nil {
+		format, err := formatOf(w.Format)
+		if err != nil {
+			return out, fmt.Errorf("read watermark format: %w", err)
+		}
+		out.Watermark = sources.Watermark{
+			From: texts(w.Fields), Place: w.Place.String(), Start: w.Start, Format: format, Overlap: w.Overlap,
+			OverlapCount: w.OverlapCount, Initial: w.Initial, Order: sources.Order(w.Order), Null: sources.Null(w.Null),
+		}
+	}
+	return out, nil
+}
+
+func requestOf(r config.Request) sources.Request {
+	out := sources.Request{Method: r.Method, Path: templateOf(r.Path), ContentType: r.ContentType, Conditional: r.Conditional}
+	for _, q := range r.Query {
+		p := sources.Param{Name: q.Name}
+		for _, v := range q.Values {
+			p.Values = append(p.Values, valueOf(v))
+		}
+		out.Query = append(out.Query, p)
+	}
+	for _, h := range r.Headers {
+		out.Headers = append(out.Headers, sources.Header{Name: h.Name, Value: templateOf(h.Value)})
+	}
+	if r.Body != nil {
+		v := valueOf(*r.Body)
+		out.Body = &v
+	}
+	return out
+}
+
+func templateOf(t config.Template) sources.Template {
+	var out sources.Template
+	for _, p := range t.Parts {
+		out = append(out, sources.Part{Literal: p.Literal, Placeholder: p.Placeholder, Field: p.Field.Text})
+	}
+	return out
+}
+
+func valueOf(v config.Value) sources.Value {
+	out := sources.Value{Text: templateOf(v.Text), Scalar: v.Scalar}
+	switch v.Kind {
+	case config.Text:
+		out.Kind = sources.Text
+	case config.List:
+		out.Kind = sources.List
+	case config.Object:
+		out.Kind = sources.Object
+	default:
+		out.Kind = sources.Scalar
+	}
+	for _, i := range v.Items {
+		out.Items = append(out.Items, valueOf(i))
+	}
+	for _, m := range v.Members {
+		out.Members = append(out.Members, sources.Member{Name: m.Name, Value: valueOf(m.Value)})
+	}
+	return out
+}
+
+func testOf(t config.Test) sources.Test {
+	return sources.Test{At: t.At.String(), Equals: jsonTexts(t.Equals)}
+}
+
+// formatOf reads how times are written; nil for none.
+func formatOf(f config.Format) (*row.Format, error) {
+	if f.IsZero() {
+		return nil, nil
+	}
+	zone, err := time.LoadLocation(f.Zone)
+	if err != nil {
+		return nil, err
+	}
+	return row.ParseFormat(f.String(), zone)
+}
+
+func texts(paths []config.Path) []string {
+	var out []string
+	for _, p := range paths {
+		out = append(out, p.Text)
+	}
+	return out
+}
+
+func jsonTexts(scalars []config.Scalar) []string {
+	var out []string
+	for _, s := range scalars {
+		out = append(out, string(jsonOf(s)))
+	}
+	return out
+}
+
+// jsonOf is a scalar as JSON writes it.
+func jsonOf(s config.Scalar) []byte {
+	if s.Kind != config.Text {
+		return []byte(s.Text)
+	}
+	b, err := json.Marshal(s.Text)
+	if err != nil {
+		return []byte(`""`) // no string fails to encode
+	}
+	return b
+}
+
+// partitionsOf names each partition by the canonical JSON object of its
+// values, which is what identifies it for good.
+func partitionsOf(s *config.Source) []syncer.Partition {
+	if len(s.Each) == 0 {
+		return []syncer.Partition{{}}
+	}
+	var out []syncer.Partition
+	for _, each := range s.Each {
+		values := make(map[string]json.RawMessage)
+		p := syncer.Partition{}
+		for _, c := range each {
+			raw := jsonOf(c.Value)
+			values[c.Name] = raw
+			p.Values = append(p.Values, syncer.PartitionValue{Name: c.Name, JSON: raw})
+		}
+		name, err := json.Marshal(values) // sorts the names
+		if err != nil {
+			name = []byte(fmt.Sprint(values)) // scalars always encode
+		}
+		p.Name = string(name)
+		out = append(out, p)
+	}
+	return out
+}
+
+// digest shortens what shapes an answer.
+func digest(parts ...any) string {
+	b, err := json.Marshal(parts)
+	if err != nil {
+		b = []byte(fmt.Sprint(parts...))
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
+}
+
+// sourceDigest covers what shapes a source's answers and their reading. Host,
+// credentials, sizes, schedules and rates change nothing.
+func sourceDigest(s *config.Source) string {
+	path := s.Owner.URL
+	if u, err := url.Parse(s.Owner.URL); err == nil {
+		path = u.Path
+	}
+	watermark := []string{}
+	if w := s.Watermark; w != nil {
+		watermark = append(texts(w.Fields), w.Place.String(), w.Format.String(), w.Format.Zone)
+	}
+	return digest(path, s.Request.Method, s.Request.Path.String(), queryText(s.Request.Query), s.Request.Body,
+		s.Records.At.Text, strings.Join(texts(s.Records.Key), "\n"), watermark)
+}
+
+// queryText leaves the size of pages out: it shapes no record.
+func queryText(query []config.Param) []string {
+	var out []string
+	for _, q := range query {
+		for _, v := range q.Values {
+			if v.Kind == config.Text && v.Text.IsSingle() && v.Text.Parts[0].Placeholder == "size" {
+				continue
+			}
+			out = append(out, q.Name+"="+digest(v.Text.String(), v))
+		}
+	}
+	return out
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/larder-sync/larder/config"
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/row"
+)
+
+// builtTable is a table of the configuration on its way to a row.Spec.
+type builtTable struct {
+	table *config.Table
+	spec  row.Spec
+}
+
+// tablesOf are the tables of a source.
+func tablesOf(c *config.Config, s *config.Source) []*builtTable {
+	var out []*builtTable
+	for _, t := range c.Tables {
+		if t.Source == s {
+			out = append(out, &builtTable{table: t})
+		}
+	}
+	return out
+}
+
+// fill makes the table's spec, reading its columns from the path set.
+func (b *builtTable) fill(s *config.Source, set *pathSet) error {
+	t := b.table
+	b.spec = row.Spec{
+		Name: t.Consumer.Name + "." + t.Name, Target: t.Name, Source: s.Name, Version: -1,
+		Partitions:  partitionsOf(s),
+		Budget:      syncer.Budget{Warn: t.Budget.Warn, Critical: t.Budget.Critical},
+		Guard:       guardOf(t.MaxDelete),
+		Confirm:     t.Confirm,
+		MisfitFails: t.Misfit == config.MisfitFail,
+		Remember:    s.Lag,
+	}
+	if s.Watermark != nil {
+		b.spec.Remember += s.Watermark.Overlap
+	}
+	var digests []string
+	for i, c := range t.Columns {
+		col, err := columnOf(c, set)
+		if err != nil {
+			return fmt.Errorf("column %q of %s: %w", c.Name, b.spec.Name, err)
+		}
+		if c.Name == t.Version {
+			b.spec.Version = i
+			if col.Type.Kind == row.Text && s.Watermark != nil {
+				if b.spec.VersionFormat, err = formatOf(s.Watermark.Format); err != nil {
+					return err
+				}
+			}
+		}
+		b.spec.Columns = append(b.spec.Columns, col)
+		digests = append(digests, digest(c.Name, texts(c.From), c.Type.String(), c.As.String(), c.As.Zone, c.Default))
+	}
+	for _, name := range t.Key {
+		i := slices.IndexFunc(t.Columns, func(c config.Column) bool { return c.Name == name })
+		b.spec.Key = append(b.spec.Key, i)
+		b.spec.Columns[i].NotNull = true
+	}
+	b.spec.Shape = syncer.Shape(sourceDigest(s), digests)
+	return nil
+}
+
+func columnOf(c config.Column, set *pathSet) (row.Column, error) {
+	typ, err := row.ParseType(c.Type.String())
+	if err != nil {
+		return row.Column{}, err
+	}
+	as, err := formatOf(c.As)
+	if err != nil {
+		return row.Column{}, err
+	}
+	out := row.Column{Name: c.Name, Type: typ, NotNull: c.NotNull, Slots: set.slots(c.From), As: as}
+	if c.Default != nil {
+		out.Default = jsonOf(*c.Default)
+	}
+	for _, p := range c.From {
+		if name, ok := p.Each(); ok {
+			out.Each = name
+		}
+	}
+	return out, nil
+}
+
+// guardOf maps the guard. A bound of no rows holds every sweep.
+func guardOf(m config.MaxDelete) syncer.Guard {
+	if m.Rows == 0 {
+		return syncer.Guard{All: m.All}
+	}
+	return syncer.Guard{Share: m.Share, Floor: m.Floor, Rows: max(m.Rows, 0), All: m.All}
+}

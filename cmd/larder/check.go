@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/larder-sync/larder/syncer"
+)
+
+// The states of monitoring plugins, as the Monitoring Plugins guidelines name
+// and number them.
+var pluginStates = []string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}
+
+func (a *app) checkCommand() *cobra.Command {
+	wait, timeout := false, 5*time.Minute
+	cmd := &cobra.Command{
+		Use:   "check [TABLE…]",
+		Short: "for monitoring, cron and init containers: one line, exit 0 to 3",
+		Long: `check reads the consumers' databases, so it is right while no daemon runs.
+It exits 0 if every table is fresh, 1 at warn, 2 at critical or never polled,
+3 if that cannot be told.
+
+With --wait it waits until all are fresh, as an init container does.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.check(cmd.Context(), args, wait, timeout)
+		},
+	}
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait until every table is fresh")
+	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long to wait")
+	return cmd
+}
+
+func (a *app) check(ctx context.Context, names []string, wait bool, timeout time.Duration) error {
+	p, err := a.load()
+	if err != nil {
+		a.say("LARDER UNKNOWN - %s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		return exitCode(3)
+	}
+	defer p.close()
+	var wanted []string
+	for _, name := range names {
+		_, c, err := p.find(name)
+		if err != nil {
+			a.say("LARDER UNKNOWN - %v", err)
+			return exitCode(3)
+		}
+		wanted = append(wanted, c.Name)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		text, state := verdict(p.lines(ctx), wanted)
+		if state != 0 && wait {
+			select {
+			case <-tick.C:
+				continue
+			case <-ctx.Done():
+			}
+		}
+		a.say("LARDER %s - %s", pluginStates[state], text)
+		if state == 0 {
+			return nil
+		}
+		return exitCode(state)
+	}
+}
+
+// verdict sums up the wanted lines, all for none wanted, as a plugin prints
+// them: text, and performance data behind a bar.
+func verdict(lines []line, wanted []string) (string, int) {
+	state, fresh, total := 0, 0, 0
+	var why, perf []string
+	for _, l := range lines {
+		if len(wanted) > 0 && !slices.Contains(wanted, l.Table) {
+			continue
+		}
+		total++
+		s := stateOf(l.Level)
+		state = max(state, s)
+		if s == 0 {
+			fresh++
+		} else {
+			why = append(why, fmt.Sprintf("%s is %s: %s, %s", l.Table, l.Level, l.ofBudget(), l.why()))
+		}
+		warn := ""
+		if l.Warn > 0 {
+			warn = fmt.Sprintf("%g", l.Warn)
+		}
+		value := "U"
+		if l.AsOf != nil {
+			value = fmt.Sprintf("%.3fs", l.StalenessSeconds)
+		}
+		perf = append(perf, fmt.Sprintf("'%s'=%s;%s;%g;0", strings.ReplaceAll(l.Table, "'", ""), value, warn, l.Critical))
+	}
+	text := fmt.Sprintf("%d of %d tables are fresh", fresh, total)
+	if total == 0 {
+		return "no table is configured", 3
+	}
+	if len(why) > 0 {
+		text += ": " + strings.Join(why, "; ")
+	}
+	text = strings.NewReplacer("|", "/", "\n", " ").Replace(text)
+	return text + " | " + strings.Join(perf, " "), state
+}
+
+func stateOf(l syncer.Level) int {
+	switch l {
+	case syncer.Fresh:
+		return 0
+	case syncer.Warn:
+		return 1
+	case syncer.Critical, syncer.Never:
+		return 2
+	}
+	return 3
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/larder-sync/larder/syncer"
+)
+
+func (a *app) pauseCommand() *cobra.Command {
+	return a.orderCommand(syncer.OrderPause, "stop polling a table; its staleness is still judged")
+}
+
+func (a *app) resumeCommand() *cobra.Command {
+	return a.orderCommand(syncer.OrderResume, "go on polling a table that was paused")
+}
+
+func (a *app) orderCommand(kind syncer.OrderKind, short string) *cobra.Command {
+	return &cobra.Command{
+		Use: string(kind) + " TABLE", Short: short, Args: exactly("TABLE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.orderTable(cmd.Context(), args[0], syncer.Order{Kind: kind})
+		},
+	}
+}
+
+func (a *app) orderTable(ctx context.Context, table string, o syncer.Order) error {
+	p, err := a.load()
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	_, c, err := p.find(table)
+	if err != nil {
+		return err
+	}
+	return a.order(ctx, c, o)
+}
+
+func (a *app) acceptCommand() *cobra.Command {
+	deletes := 0
+	cmd := &cobra.Command{
+		Use: "accept TABLE --deletes N", Short: "let a held sweep delete up to N rows",
+		Long: `accept deletes the rows that a sweep found missing at their owner and that the
+guard max_delete held back, if they are no more than N. status says how many
+there are.`,
+		Args: exactly("TABLE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if deletes <= 0 {
+				return usagef("accept: --deletes N says how many rows may go; status shows how many are held")
+			}
+			return a.orderTable(cmd.Context(), args[0], syncer.Order{Kind: syncer.OrderAccept, Deletes: deletes})
+		},
+	}
+	cmd.Flags().IntVar(&deletes, "deletes", 0, "how many rows may be deleted, at most")
+	return cmd
+}
+
+func (a *app) resyncCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "resync TABLE", Short: "poll everything from zero, without emptying the copy first",
+		Args: exactly("TABLE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := a.load()
+			if err != nil {
+				return err
+			}
+			defer p.close()
+			f, c, err := p.find(args[0])
+			if err != nil {
+				return err
+			}
+			return a.resync(cmd.Context(), p, f, c)
+		},
+	}
+}
+
+// resync marks the table and polls its source.
+func (a *app) resync(ctx context.Context, p *parts, f *feed, c *copied) error {
+	o := syncer.Order{Kind: syncer.OrderResync, Table: c.target}
+	var result polled
+	err := hold(ctx, f.consumers, func(ctx context.Context) error {
+		if err := c.Ready(); err != nil {
+			return err
+		}
+		if _, err := c.Keeper.Obey(ctx, o); err != nil {
+			return err
+		}
+		f.Progress = a.progress()
+		result = newPolled(f.Name, f.Poll(ctx, time.Time{}))
+		return nil
+	})
+	var held *syncer.HeldError
+	if errors.As(err, &held) {
+		line, ferr := follow(ctx, c.consumer.db, o)
+		result, err = polled{Source: f.Name, OK: true, Outcome: line}, ferr
+	}
+	if err != nil {
+		return fmt.Errorf("resync %s: %w", c.Name, err)
+	}
+	return a.printPolled([]polled{result}, false)
+}
+
+func (a *app) quarantineCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "quarantine", Short: "the records that do not fit their table", Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	asJSON, limit := false, 100
+	list := &cobra.Command{Use: "list [TABLE]", Short: "show the records set aside, and why", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.listQuarantine(cmd.Context(), args, limit, asJSON)
+		}}
+	list.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	list.Flags().IntVar(&limit, "limit", limit, "how many of a table, at most")
+	cmd.AddCommand(list)
+	for _, o := range []struct {
+		use, short string
+		kind       syncer.OrderKind
+	}{
+		{"retry", "convert the records again, after a change of the columns", syncer.OrderQuarantineRetry},
+		{"drop", "forget the records", syncer.OrderQuarantineDrop},
+	} {
+		key := ""
+		sub := &cobra.Command{Use: o.use + " TABLE", Short: o.short, Args: exactly("TABLE"),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return a.orderTable(cmd.Context(), args[0], syncer.Order{Kind: o.kind, Key: key})
+			}}
+		sub.Flags().StringVar(&key, "key", "", "only the record of this key, as list shows it")
+		cmd.AddCommand(sub)
+	}
+	return cmd
+}
+
+// listQuarantine shows what is set aside, of one table or of all.
+func (a *app) listQuarantine(ctx context.Context, args []string, limit int, asJSON bool) error {
+	p, err := a.load()
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	only := ""
+	if len(args) == 1 {
+		_, c, err := p.find(args[0])
+		if err != nil {
+			return err
+		}
+		only = c.Name
+	}
+	all := []syncer.Quarantined{}
+	for _, f := range p.feeds {
+		for _, c := range f.copies {
+			if only != "" && c.Name != only {
+				continue
+			}
+			found, err := c.consumer.db.Quarantine(ctx, c.target, limit)
+			if err != nil {
+				return fmt.Errorf("read quarantine of %s: %w", c.Name, err)
+			}
+			for _, q := range found {
+				q.Table = c.Name
+				all = append(all, q)
+			}
+		}
+	}
+	if asJSON {
+		return a.printJSON(all)
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "TABLE\tKEY\tCOLUMN\tREASON\tSINCE\tRECORD")
+	for _, q := range all {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", q.Table, q.Key, q.Column, q.Reason, q.Since.UTC().Format(time.RFC3339), q.Record)
+	}
+	return w.Flush()
+}

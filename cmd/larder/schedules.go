@@ -1,0 +1,117 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/larder-sync/larder/config"
+	"github.com/larder-sync/larder/syncer/schedule"
+)
+
+// plan is when a source is polled.
+type plan struct {
+	schedule.Schedule
+	jitter time.Duration
+}
+
+// schedulesOf reads the cron specs, chooses those that are left to us, and
+// finds budgets that cannot be kept even if every poll succeeds.
+func schedulesOf(c *config.Config) (map[*config.Source]plan, config.Mistakes) {
+	plans := make(map[*config.Source]plan)
+	var mistakes config.Mistakes
+	zone, err := time.LoadLocation(c.Larder.Timezone)
+	if err != nil {
+		return nil, config.Mistakes{c.Mistake("larder.timezone", "%v", err)}
+	}
+	for _, s := range c.Sources {
+		budget := tightest(c, s)
+		p, err := planOf(s, budget, zone)
+		if err != nil {
+			mistakes = append(mistakes, c.Mistake(s.KeyPath+".schedule", "%v", err))
+			continue
+		}
+		plans[s] = p
+		mistakes = append(mistakes, unkeptBudgets(c, s, p)...)
+	}
+	return plans, mistakes
+}
+
+func planOf(s *config.Source, budget time.Duration, zone *time.Location) (plan, error) {
+	if s.Schedule != config.ScheduleAuto {
+		parsed, err := schedule.Parse(s.Schedule, zone)
+		if err != nil {
+			return plan{}, err
+		}
+		return plan{parsed, jitterOf(s, parsed)}, nil
+	}
+	if budget == 0 {
+		// No table uses the source yet.
+		budget = 24 * time.Hour
+	}
+	interval, err := schedule.Auto(budget, s.Lag, s.Jitter)
+	if err != nil {
+		return plan{}, fmt.Errorf("left out: %w", err)
+	}
+	every, err := schedule.Every(interval)
+	return plan{every, jitterOf(s, every)}, err
+}
+
+func jitterOf(s *config.Source, parsed schedule.Schedule) time.Duration {
+	return schedule.Jitter(s.Name, schedule.JitterLimit(parsed, s.Jitter))
+}
+
+// tightest is the shortest warn, or critical where there is no warn, of the
+// source's tables; 0 if it has none.
+func tightest(c *config.Config, s *config.Source) time.Duration {
+	var least time.Duration
+	for _, t := range c.Tables {
+		b := t.Budget.Warn
+		if b == 0 {
+			b = t.Budget.Critical
+		}
+		if t.Source == s && (least == 0 || b < least) {
+			least = b
+		}
+	}
+	return least
+}
+
+// unkeptBudgets tells the budgets that the schedule breaks by itself: a copy
+// is as old as the longest gap between two polls, and jitter and lag come on
+// top. Where a sweep needs several walks to confirm, a deletion is only proven
+// after that many gaps.
+func unkeptBudgets(c *config.Config, s *config.Source, p plan) config.Mistakes {
+	if s.Schedule == config.ScheduleAuto {
+		return nil
+	}
+	var mistakes config.Mistakes
+	gap := schedule.LargestGap(p.Schedule, time.Now())
+	for _, t := range c.Tables {
+		if t.Source != s {
+			continue
+		}
+		walks := 1
+		if s.Mode == config.Snapshot {
+			walks = t.Confirm
+		}
+		oldest := time.Duration(walks)*gap + p.jitter + s.Lag
+		for _, b := range []struct {
+			key   string
+			limit time.Duration
+		}{{"warn", t.Budget.Warn}, {"critical", t.Budget.Critical}} {
+			if b.limit > 0 && b.limit <= oldest {
+				mistakes = append(mistakes, c.Mistake(t.KeyPath+".budget", "%s %v is not longer than the %v that may pass "+
+					"between polls of %q by %s; poll more often or allow more", b.key, b.limit, oldest, s.Name, because(walks, s)))
+			}
+		}
+	}
+	return mistakes
+}
+
+func because(walks int, s *config.Source) string {
+	text := fmt.Sprintf("schedule %q", s.Schedule)
+	if walks > 1 {
+		text += fmt.Sprintf(", with %d walks to confirm a deletion", walks)
+	}
+	return text
+}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/larder-sync/larder/syncer"
+)
+
+// line is what status and check know of one table.
+type line struct {
+	Table            string       `json:"table"`
+	Source           string       `json:"source"`
+	Level            syncer.Level `json:"level"`
+	Reason           string       `json:"reason,omitempty"`
+	AsOf             *time.Time   `json:"as_of"`
+	StalenessSeconds float64      `json:"staleness_seconds"`
+	Warn             float64      `json:"warn_seconds,omitempty"`
+	Critical         float64      `json:"critical_seconds"`
+	NextPoll         *time.Time   `json:"next_poll,omitempty"`
+	Rows             int64        `json:"rows"`
+	Quarantined      int64        `json:"quarantined"`
+	Held             int64        `json:"held"`
+	Paused           bool         `json:"paused,omitempty"`
+	Class            syncer.Class `json:"error_class,omitempty"`
+	Error            string       `json:"error,omitempty"`
+	FailingSince     *time.Time   `json:"failing_since,omitempty"`
+	LatenessSeconds  float64      `json:"lateness_seconds,omitempty"`
+	staleness        time.Duration
+	budget           syncer.Budget
+}
+
+// lines asks every consumer's database, not the daemon, and returns one line a
+// configured table, worst first. A database that does not answer makes its
+// tables unknown, which is not fresh.
+func (p *parts) lines(ctx context.Context) []line {
+	var all []line
+	for _, con := range p.consumers {
+		statuses, err := con.db.Status(ctx)
+		for _, f := range p.feeds {
+			for _, c := range f.copies {
+				if c.consumer == con {
+					all = append(all, newLine(f, c, statuses, err))
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b line) int {
+		if a.Level.Worse(b.Level) != b.Level.Worse(a.Level) {
+			return map[bool]int{true: -1, false: 1}[a.Level.Worse(b.Level)]
+		}
+		return cmp.Or(cmp.Compare(b.share(), a.share()), cmp.Compare(a.Table, b.Table))
+	})
+	return all
+}
+
+// share is how much of the critical budget is used up.
+func (l line) share() float64 { return float64(l.staleness) / float64(max(l.budget.Critical, 1)) }
+
+func newLine(f *feed, c *copied, statuses []syncer.Status, err error) line {
+	l := line{Table: c.Name, Source: f.Name, Level: syncer.Never, Reason: "no daemon has seen it yet",
+		budget: c.budget, Warn: c.budget.Warn.Seconds(), Critical: c.budget.Critical.Seconds()}
+	if err != nil {
+		l.Level, l.Reason = syncer.Unknown, err.Error()
+		return l
+	}
+	i := slices.IndexFunc(statuses, func(s syncer.Status) bool { return s.Table == c.target })
+	if i < 0 {
+		return l
+	}
+	s := statuses[i]
+	l.Level, l.Reason, l.staleness = s.Level, s.Reason, s.Staleness
+	l.StalenessSeconds = s.Staleness.Round(time.Millisecond).Seconds()
+	l.AsOf, l.NextPoll, l.FailingSince = instant(s.AsOf), instant(s.NextPoll), instant(s.FailingSince)
+	l.Rows, l.Quarantined, l.Held, l.Paused = s.Rows, s.Quarantined, s.Held, s.Paused
+	l.Class, l.Error, l.LatenessSeconds = s.Class, s.Error, s.Late.Seconds()
+	if late := latenessNote(f, s.Late); late != "" {
+		l.Reason = join(l.Reason, late)
+	}
+	if s.Quarantined > 0 {
+		l.Reason = join(l.Reason, fmt.Sprintf("%d in quarantine", s.Quarantined))
+	}
+	return l
+}
+
+// latenessNote warns when commits were seen as late as half the overlap: the
+// other half is all that is left before one is missed.
+func latenessNote(f *feed, late time.Duration) string {
+	if f.overlap > 0 && late >= f.overlap/2 {
+		return fmt.Sprintf("commits were seen %s late, overlap is %s", short(late), short(f.overlap))
+	}
+	return ""
+}
+
+func join(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
+}
+
+// instant is nil for a time that never was.
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC().Truncate(time.Millisecond)
+	return &t
+}
+
+func (a *app) statusCommand() *cobra.Command {
+	asJSON, watch := false, false
+	cmd := &cobra.Command{
+		Use: "status", Short: "one line a table, worst first: is it fresh, why not, since when", Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := a.load()
+			if err != nil {
+				return err
+			}
+			defer p.close()
+			if !watch {
+				return a.printStatus(cmd.Context(), p, asJSON)
+			}
+			return a.watchStatus(cmd.Context(), p, asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&watch, "watch", false, "print again every two seconds")
+	return cmd
+}
+
+func (a *app) watchStatus(ctx context.Context, p *parts, asJSON bool) error {
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
+	for {
+		if isTerminal(a.stdout) {
+			fmt.Fprint(a.stdout, "\x1b[H\x1b[2J")
+		}
+		if err := a.printStatus(ctx, p, asJSON); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (a *app) printStatus(ctx context.Context, p *parts, asJSON bool) error {
+	lines := p.lines(ctx)
+	if asJSON {
+		return a.printJSON(lines)
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "TABLE\tLEVEL\tSTALENESS\tAS-OF\tNEXT POLL\tROWS\tWHY")
+	for _, l := range lines {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", l.Table, l.Level, l.ofBudget(), clock(l.AsOf), clock(l.NextPoll), l.Rows, l.why())
+	}
+	return w.Flush()
+}
+
+// ofBudget is the staleness against the budgets: "3m of 5m/15m".
+func (l line) ofBudget() string {
+	budget := short(l.budget.Critical)
+	if l.budget.Warn > 0 {
+		budget = short(l.budget.Warn) + "/" + budget
+	}
+	if l.AsOf == nil {
+		return "- of " + budget
+	}
+	return short(l.staleness) + " of " + budget
+}
+
+func (l line) why() string {
+	if l.FailingSince == nil {
+		return l.Reason
+	}
+	return join(l.Reason, "failing since "+l.FailingSince.Format(time.RFC3339))
+}
+
+func clock(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.Format("2006-01-02 15:04:05Z")
+}
+
+// short prints a duration as the configuration writes one.
+func short(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return d.Round(100 * time.Millisecond).String()
+	case d < time.Hour:
+		return strings.TrimSuffix(d.Round(time.Second).String(), "0s")
+	case d < 48*time.Hour:
+		return strings.TrimSuffix(strings.TrimSuffix(d.Round(time.Minute).String(), "0s"), "0m")
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}
