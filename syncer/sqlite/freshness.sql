@@ -1,0 +1,43 @@
+CREATE VIEW "larder_freshness" AS
+WITH clock AS (SELECT unixepoch('subsec') AS now),
+part AS (
+  SELECT w.*, now,
+    CASE WHEN as_of IS NULL OR deletes_as_of IS NULL THEN NULL ELSE min(as_of, deletes_as_of) END AS proven,
+    as_of IS NOT NULL AND (deletes_as_of IS NULL OR deletes_as_of < as_of) AS sweep
+  FROM "larder_watermark" AS w, clock
+),
+judged AS (
+  SELECT *,
+    CASE WHEN proven IS NULL THEN 3 WHEN now > critical_at THEN 2 WHEN now > warn_at THEN 1 ELSE 0 END AS rank
+  FROM part
+),
+whole AS (
+  SELECT table_name, max(source) AS source, max(rank) AS rank, max(now) AS now,
+    CASE WHEN count(proven) = count(*) THEN min(proven) END AS as_of,
+    min(first_seen) AS first_seen, min(warn_at) AS warn_at, min(critical_at) AS critical_at,
+    max(sweep) AS sweep, max(sweep AND deletes_as_of IS NULL) AS unproven,
+    sum(held) AS held, sum("rows") AS "rows", max(last_poll) AS last_poll, min(next_poll) AS next_poll,
+    min(failing_since) AS failing_since, max(paused) AS paused, max(late) AS late
+  FROM judged GROUP BY table_name
+),
+failed AS (
+  SELECT table_name, error_class, error,
+    row_number() OVER (PARTITION BY table_name ORDER BY rank DESC, failing_since) AS place
+  FROM judged WHERE error_class <> ''
+)
+SELECT whole.table_name AS table_name, source,
+  CASE rank WHEN 3 THEN 'never' WHEN 2 THEN 'critical' WHEN 1 THEN 'warn' ELSE 'fresh' END AS level,
+  CASE
+    WHEN unproven THEN 'deletes are not proven yet: a sweep is held or unconfirmed'
+    WHEN sweep THEN 'a sweep is held or unconfirmed'
+    WHEN failed.error_class IS NOT NULL THEN failed.error_class || ': ' || failed.error
+    WHEN paused THEN 'paused'
+    ELSE ''
+  END AS reason,
+  as_of, max(now - coalesce(as_of, first_seen), 0) AS staleness, warn_at, critical_at,
+  (SELECT coalesce(sum(CASE key WHEN '' THEN times ELSE 1 END), 0)
+   FROM "larder_quarantine" AS q WHERE q.table_name = whole.table_name) AS quarantined,
+  held, "rows", last_poll, next_poll,
+  coalesce(failed.error_class, '') AS error_class, coalesce(failed.error, '') AS error,
+  failing_since, paused, late
+FROM whole LEFT JOIN failed ON failed.table_name = whole.table_name AND failed.place = 1

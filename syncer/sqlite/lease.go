@@ -1,0 +1,133 @@
+package sqlite
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strings"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/larder-sync/larder/syncer"
+)
+
+//go:embed schema.sql
+var schema string
+
+//go:embed freshness.sql
+var freshnessView string
+
+// lease is the row by which daemons agree on who writes.
+type lease struct {
+	generation int64
+	holder     string
+	// left is how long it lasts yet, on the database's clock.
+	left float64
+}
+
+// readLease reads the lease; the zero lease where there is none.
+func readLease(c *sqlite.Conn, names prefix) (l lease, err error) {
+	err = each(c, names.sql(`SELECT generation, holder, expires_at - unixepoch('subsec')
+		FROM "larder_lease" WHERE instance = 'larder'`), func(s *sqlite.Stmt) error {
+		l = lease{generation: s.ColumnInt64(0), holder: s.ColumnText(1), left: s.ColumnFloat(2)}
+		return nil
+	})
+	if noTable(err, names) {
+		return lease{}, nil
+	}
+	return l, err
+}
+
+// heldByOther is a *syncer.HeldError while somebody else holds the lease.
+func (d *Database) heldByOther(l lease) error {
+	ours := d.generation.Load()
+	if l.left <= 0 || ours != 0 && l.generation == ours {
+		return nil
+	}
+	return &syncer.HeldError{Holder: l.holder, For: seconds(l.left)}
+}
+
+// Acquire implements syncer.Lease. A daemon that stands by only reads.
+func (d *Database) Acquire(ctx context.Context) error {
+	err := d.read(ctx, func(c *sqlite.Conn) error {
+		l, err := readLease(c, d.names)
+		return errors.Join(err, d.heldByOther(l))
+	})
+	if err != nil && !errors.Is(err, ErrNoBookkeeping) {
+		return err
+	}
+	var taken int64
+	err = d.transact(ctx, func(x *tx) error {
+		l, err := readLease(x.Conn, d.names)
+		if err != nil {
+			return err
+		}
+		if err := d.heldByOther(l); err != nil {
+			return err
+		}
+		if err := createBookkeeping(x); err != nil {
+			return fmt.Errorf("create larder's own tables: %w", err)
+		}
+		taken = l.generation + 1
+		return x.exec(`INSERT INTO "larder_lease" (instance, generation, holder, expires_at) VALUES ('larder', ?, ?, ?)
+			ON CONFLICT DO UPDATE SET generation = excluded.generation, holder = excluded.holder, expires_at = excluded.expires_at`,
+			taken, d.holder, x.ago(-syncer.LeaseTime))
+	})
+	if err != nil {
+		return err
+	}
+	d.generation.Store(taken)
+	return nil
+}
+
+// Renew implements syncer.Lease.
+func (d *Database) Renew(ctx context.Context) error {
+	return d.write(ctx, func(x *tx) error {
+		return x.exec(`UPDATE "larder_lease" SET expires_at = ? WHERE instance = 'larder'`, x.ago(-syncer.LeaseTime))
+	})
+}
+
+// Release implements syncer.Lease.
+func (d *Database) Release(ctx context.Context) error {
+	err := d.write(ctx, func(x *tx) error {
+		return x.exec(`UPDATE "larder_lease" SET expires_at = 0, holder = '' WHERE instance = 'larder'`)
+	})
+	if err == nil {
+		d.generation.Store(0)
+	}
+	return err
+}
+
+// createBookkeeping brings our own tables and the view up to date.
+func createBookkeeping(x *tx) error {
+	for statement := range strings.SplitSeq(x.names.sql(schema), ";") {
+		if !strings.Contains(statement, "CREATE") {
+			continue
+		}
+		if err := run(x.Conn, statement); err != nil {
+			return err
+		}
+	}
+	return x.define("main", "view", x.names.name("freshness"), strings.TrimSpace(x.names.sql(freshnessView)))
+}
+
+// define makes a table or view of ours exactly what its definition says: one
+// that is there and was defined otherwise is dropped first.
+func (x *tx) define(schema, kind, name, definition string) error {
+	held := ""
+	err := each(x.Conn, "SELECT sql FROM "+schema+".sqlite_schema WHERE name = ?", func(s *sqlite.Stmt) error {
+		held = s.ColumnText(0)
+		return nil
+	}, name)
+	if err != nil || held == definition {
+		return err
+	}
+	if held != "" {
+		if err := run(x.Conn, "DROP "+kind+" "+schema+"."+quote(name)); err != nil {
+			return err
+		}
+	}
+	create := strings.Replace(definition, quote(name), schema+"."+quote(name), 1)
+	return run(x.Conn, create)
+}

@@ -1,0 +1,195 @@
+package sqlite
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/larder-sync/larder/syncer/row"
+)
+
+// statements are the texts of what is run for one table. Values are always
+// parameters; the only names in them are those of the configuration, quoted.
+//
+// In our own tables the key's columns are called k0, k1 and so on, so that no
+// name of the consumer's can be one of ours.
+type statements struct {
+	create string
+
+	// look reads version and sameness of a row: parameters are all values.
+	look string
+	// held reads the version of a row by its key.
+	held string
+	// insert and update take all values, remove takes the key.
+	insert, update, remove string
+	// countRows counts a partition's rows by the values that set it apart.
+	countRows string
+
+	createSeen, dropSeen, countSeen string
+	// note and renote take partition, version and key.
+	note, renote string
+	// unnote and noted take partition and key.
+	unnote, noted string
+
+	createMissing string
+	// back forgets what was seen again, or is gone; again and first count what
+	// is missing still, or for the first time. Their parameters are the
+	// partition's name and the values that set it apart; first has present_at
+	// after the name.
+	back, again, first string
+	// found forgets that a key of the partition is missing.
+	found string
+	// confirmed and waiting count what is missing, and sweep deletes it from
+	// the table: by confirm, and by partition.
+	confirmed, waiting, sweep, swept string
+	// present tells since when deletions are not proven, by partition.
+	present string
+}
+
+func newStatements(spec *row.Spec, seen, missing string) statements {
+	b := builder{spec: spec, target: "main." + quote(spec.Target), seen: "side." + quote(seen), missing: "main." + quote(missing)}
+	for _, c := range spec.Columns {
+		b.columns = append(b.columns, quote(c.Name))
+	}
+	for n, i := range spec.Key {
+		b.keys = append(b.keys, b.columns[i])
+		b.ours = append(b.ours, fmt.Sprintf("k%d", n))
+		b.oursTyped = append(b.oursTyped, fmt.Sprintf("k%d %s NOT NULL", n, columnType(spec.Columns[i].Type.Kind)))
+	}
+	s := statements{create: b.create(spec.Target)}
+	b.rows(&s)
+	b.notes(&s, seen)
+	b.absences(&s, missing)
+	return s
+}
+
+// builder holds the pieces that statements are put together from.
+type builder struct {
+	spec                  *row.Spec
+	target, seen, missing string
+	columns               []string
+	keys, ours, oursTyped []string
+}
+
+func (b *builder) create(target string) string {
+	var defs []string
+	for i, c := range b.spec.Columns {
+		def := b.columns[i] + " " + columnType(c.Type.Kind)
+		if c.NotNull || b.isKey(i) {
+			def += " NOT NULL"
+		}
+		defs = append(defs, def)
+	}
+	defs = append(defs, "PRIMARY KEY ("+list(b.keys)+")")
+	return "CREATE TABLE main." + quote(target) + " (\n  " + strings.Join(defs, ",\n  ") + "\n) STRICT"
+}
+
+func (b *builder) isKey(i int) bool {
+	for _, k := range b.spec.Key {
+		if k == i {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *builder) rows(s *statements) {
+	var byKey, byKeyOnly, same, set, all []string
+	for n, i := range b.spec.Key {
+		byKey = append(byKey, fmt.Sprintf("%s = ?%d", b.columns[i], i+1))
+		byKeyOnly = append(byKeyOnly, fmt.Sprintf("%s = ?%d", b.columns[i], n+1))
+	}
+	for i, c := range b.columns {
+		// BINARY, for to a column without regard to case "a" is no news of "A".
+		same = append(same, fmt.Sprintf("%s IS ?%d COLLATE BINARY", c, i+1))
+		all = append(all, fmt.Sprintf("?%d", i+1))
+		if !b.isKey(i) {
+			set = append(set, fmt.Sprintf("%s = ?%d", c, i+1))
+		}
+	}
+	version := "NULL"
+	if b.spec.Version >= 0 {
+		version = b.columns[b.spec.Version]
+	}
+	s.look = fmt.Sprintf("SELECT %s, %s FROM %s WHERE %s", version, and(same), b.target, and(byKey))
+	s.held = fmt.Sprintf("SELECT %s FROM %s WHERE %s", version, b.target, and(byKeyOnly))
+	s.insert = fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", b.target, list(b.columns), list(all))
+	if len(set) > 0 {
+		s.update = fmt.Sprintf("UPDATE %s SET %s WHERE %s", b.target, list(set), and(byKey))
+	}
+	s.remove = fmt.Sprintf("DELETE FROM %s WHERE %s", b.target, and(byKeyOnly))
+	s.countRows = fmt.Sprintf("SELECT count(*) FROM %s AS t WHERE %s", b.target, b.within(1))
+}
+
+// within is the condition that sets a partition's rows, as t, apart from
+// others; its parameters begin at the number first.
+func (b *builder) within(first int) string {
+	terms := []string{"true"}
+	for _, c := range b.spec.Columns {
+		if c.Each != "" {
+			terms = append(terms, fmt.Sprintf("t.%s IS ?%d", quote(c.Name), first))
+			first++
+		}
+	}
+	return and(terms)
+}
+
+func (b *builder) notes(s *statements, seen string) {
+	s.createSeen = fmt.Sprintf("CREATE TABLE %s (partition TEXT NOT NULL, version TEXT NOT NULL, %s, PRIMARY KEY (partition, %s)) STRICT, WITHOUT ROWID",
+		quote(seen), list(b.oursTyped), list(b.ours))
+	s.dropSeen = fmt.Sprintf("DELETE FROM %s WHERE partition = ?1", b.seen)
+	s.countSeen = fmt.Sprintf("SELECT count(*) FROM %s WHERE partition = ?1", b.seen)
+	s.note = fmt.Sprintf("INSERT INTO %s (partition, version, %s) VALUES (?1, ?2, %s) ON CONFLICT DO NOTHING",
+		b.seen, list(b.ours), list(numbered(3, len(b.ours))))
+	s.renote = fmt.Sprintf("UPDATE %s SET version = ?2 WHERE partition = ?1 AND %s AND version <> ?2", b.seen, b.ourKey(3))
+	s.unnote = fmt.Sprintf("DELETE FROM %s WHERE partition = ?1 AND %s", b.seen, b.ourKey(2))
+	s.noted = fmt.Sprintf("SELECT count(*) FROM %s WHERE partition = ?1 AND %s", b.seen, b.ourKey(2))
+}
+
+// ourKey is the condition that one of our own rows has a key whose parameters
+// begin at the number first.
+func (b *builder) ourKey(first int) string {
+	var terms []string
+	for n, k := range b.ours {
+		terms = append(terms, fmt.Sprintf("%s = ?%d", k, first+n))
+	}
+	return and(terms)
+}
+
+func (b *builder) absences(s *statements, missing string) {
+	s.createMissing = fmt.Sprintf("CREATE TABLE %s (partition TEXT NOT NULL, walks INTEGER NOT NULL, present_at REAL, %s, PRIMARY KEY (partition, %s)) STRICT, WITHOUT ROWID",
+		quote(missing), list(b.oursTyped), list(b.ours))
+	same := func(left, right string, rights []string) string {
+		var terms []string
+		for n, k := range b.ours {
+			terms = append(terms, left+k+" = "+right+rights[n])
+		}
+		return and(terms)
+	}
+	seen := fmt.Sprintf("EXISTS (SELECT 1 FROM %s AS s WHERE s.partition = ?1 AND %s)", b.seen, "%s")
+	s.back = fmt.Sprintf("DELETE FROM %s AS m WHERE partition = ?1 AND (%s OR NOT EXISTS (SELECT 1 FROM %s AS t WHERE %s AND %s))",
+		b.missing, fmt.Sprintf(seen, same("s.", "m.", b.ours)), b.target, same("m.", "t.", b.keys), b.within(2))
+	s.again = fmt.Sprintf("UPDATE %s SET walks = walks + 1 WHERE partition = ?1", b.missing)
+	s.first = fmt.Sprintf(`INSERT INTO %s (partition, walks, present_at, %s) SELECT ?1, 1, ?2, %s FROM %s AS t
+		WHERE %s AND NOT %s ON CONFLICT DO NOTHING`,
+		b.missing, list(b.ours), "t."+strings.Join(b.keys, ", t."), b.target, b.within(3), fmt.Sprintf(seen, same("s.", "t.", b.keys)))
+	s.found = fmt.Sprintf("DELETE FROM %s WHERE partition = ?1 AND %s", b.missing, b.ourKey(2))
+	s.confirmed = fmt.Sprintf("SELECT count(*) FROM %s WHERE partition = ?1 AND walks >= ?2", b.missing)
+	s.waiting = fmt.Sprintf("SELECT count(*) FROM %s WHERE partition = ?1 AND walks < ?2", b.missing)
+	s.sweep = fmt.Sprintf("DELETE FROM %s WHERE (%s) IN (SELECT %s FROM %s WHERE partition = ?1 AND walks >= ?2)",
+		b.target, list(b.keys), list(b.ours), b.missing)
+	s.swept = fmt.Sprintf("DELETE FROM %s WHERE partition = ?1 AND walks >= ?2", b.missing)
+	s.present = fmt.Sprintf("SELECT count(*) - count(present_at), coalesce(min(present_at), 0) FROM %s WHERE partition = ?1", b.missing)
+}
+
+func list(terms []string) string { return strings.Join(terms, ", ") }
+
+func and(terms []string) string { return strings.Join(terms, " AND ") }
+
+// numbered are n parameters from the number first.
+func numbered(first, n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprintf("?%d", first+i)
+	}
+	return out
+}
