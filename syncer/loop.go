@@ -117,11 +117,11 @@ func (r *Runner) record(ctx context.Context, reports []Report) {
 }
 
 func (r *Runner) sayReport(rep Report) {
-	ev := r.Log.Debug()
+	level, text := zerolog.DebugLevel, "poll completes"
 	if !rep.OK() {
-		ev = r.Log.Warn()
+		level, text = zerolog.WarnLevel, "poll fails"
 	}
-	ev = ev.Str("source", rep.Source).Str("partition", rep.Partition).Str("kind", string(rep.Kind)).
+	ev := r.Log.WithLevel(level).Str("source", rep.Source).Str("partition", rep.Partition).Str("kind", string(rep.Kind)).
 		Int("batches", rep.Batches).Int("records", rep.Records).Dur("took_ms", rep.Took)
 	if rep.Failure != nil {
 		ev = ev.Str("class", string(rep.Failure.Class)).Str("reason", rep.Failure.Text)
@@ -134,9 +134,5 @@ func (r *Runner) sayReport(rep Report) {
 			ev = ev.Int(t.Table+" held", t.Settled.Held)
 		}
 	}
-	if rep.OK() {
-		ev.Msg("poll completes")
-		return
-	}
-	ev.Msg("poll fails")
+	ev.Msg(text)
 }

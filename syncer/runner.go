@@ -135,15 +135,15 @@ func (r *Runner) watch(ctx context.Context) {
 }
 
 func (r *Runner) sayLevel(f Freshness, old Level, known bool) {
-	ev := r.Log.Info()
+	level := zerolog.InfoLevel
 	switch {
 	case f.Level == Critical:
-		ev = r.Log.Error()
+		level = zerolog.ErrorLevel
 	case f.Level == Warn:
-		ev = r.Log.Warn()
+		level = zerolog.WarnLevel
 	case !known:
-		ev = r.Log.Debug()
+		level = zerolog.DebugLevel
 	}
-	ev.Str("table", f.Table).Str("level", string(f.Level)).Str("was", string(old)).
+	r.Log.WithLevel(level).Str("table", f.Table).Str("level", string(f.Level)).Str("was", string(old)).
 		Dur("staleness_ms", f.Staleness).Str("reason", f.Reason).Msg("freshness changes")
 }
