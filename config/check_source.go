@@ -135,8 +135,12 @@ func (r *reader) checkPlaceholders(s section, src *Source) {
 
 // checkOnePage checks what only works where an answer is one page.
 func (r *reader) checkOnePage(s section, src *Source) {
-	if n := src.Request.conditional; n != nil && src.Request.Conditional && src.Paging.By != PagingNone {
+	switch n := src.Request.conditional; {
+	case n == nil || !src.Request.Conditional:
+	case src.Paging.By != PagingNone:
 		r.wrong(n, "needs an answer of one page, and this paging is by %q: its first page may be unchanged while later ones are not", src.Paging.By)
+	case src.Request.Method != "GET":
+		r.wrong(n, "needs a GET; the answer to a %s has no validators", src.Request.Method)
 	}
 	if src.Records.Format != NDJSON {
 		return

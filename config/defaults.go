@@ -78,7 +78,7 @@ func (q *Request) fill(paging PagingStyle) {
 		q.ContentType = "application/json"
 	}
 	if q.conditional == nil {
-		q.Conditional = paging == PagingNone
+		q.Conditional = paging == PagingNone && q.Method == "GET"
 	}
 }
 
@@ -117,7 +117,7 @@ func defaultConfirm(style PagingStyle) int {
 	return 1
 }
 
-// columnOf is the column that a version gets when the columns leave it out.
+// columnType is what a version gets when the columns leave it out.
 func (w *Watermark) columnType() (ColumnType, Format) {
 	switch w.Format.Name {
 	case FormatInteger:

@@ -52,26 +52,30 @@ func (f Format) Unit() time.Duration {
 	return time.Millisecond
 }
 
-// layoutProbe differs from the reference time in every part a layout can show.
-var layoutProbe = time.Date(2019, 11, 23, 17, 48, 59, 987_654_321, time.FixedZone("XST", 3*3600+45*60))
+// probe is a time that differs from the layouts' reference time in every part that a layout can show.
+func probe(offset time.Duration) time.Time {
+	return time.Date(2019, time.November, 23, 17, 48, 59, 987_654_321, time.FixedZone("XST", int(offset.Seconds())))
+}
 
 func layoutUnit(layout string) time.Duration {
+	t := probe(0)
 	for _, step := range []time.Duration{time.Millisecond, time.Second, time.Minute, time.Hour} {
-		if layoutProbe.Format(layout) != layoutProbe.Add(-step).Format(layout) {
+		if t.Format(layout) != t.Add(-step).Format(layout) {
 			return step
 		}
 	}
 	return 24 * time.Hour
 }
 
-// layoutHasZone reports whether the layout writes an offset from UTC.
+// layoutHasZone reports whether the layout writes an offset from UTC. The abbreviation of a zone is none: it
+// means another offset in another country.
 func layoutHasZone(layout string) bool {
-	return layoutProbe.Format(layout) != layoutProbe.In(time.FixedZone("XST", 3*3600)).Add(45*time.Minute).Format(layout)
+	return probe(3*time.Hour).Format(layout) != probe(5*time.Hour).Format(layout)
 }
 
 // isLayout reports whether a time written by the layout can be read back to the day.
 func isLayout(layout string) bool {
-	t, err := time.Parse(layout, layoutProbe.Format(layout))
+	t, err := time.Parse(layout, probe(3*time.Hour).Format(layout))
 	if err != nil {
 		return false
 	}

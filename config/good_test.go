@@ -51,38 +51,8 @@ func TestElevenLines(t *testing.T) {
 		Name: "shop", KeyPath: "consumer.shop", Bookkeeping: "larder", Connections: 4,
 		Database: config.Database{File: "testdata/good/shop.db", Shown: "sqlite:testdata/good/shop.db"},
 	}
-	owner := &config.Owner{
-		Name: "users", KeyPath: "owner.users", URL: "https://users.internal/v1",
-		Concurrency: 2, Timeout: 30 * time.Second, MaxBody: 64 << 20, MaxDepth: 512,
-		Retry: config.Retry{
-			Attempts: 5, Min: time.Second, Max: time.Minute,
-			Status: []int{408, 425, 429, 500, 502, 503, 504},
-		},
-	}
-	source := &config.Source{
-		Name: "users", KeyPath: "source.users", Owner: owner, Enabled: true,
-		Schedule: config.ScheduleAuto, Jitter: config.JitterAuto, Mode: config.Incremental,
-		Request: config.Request{
-			Method: "GET", Path: template("/users"),
-			Query: []config.Param{
-				{Name: "updated_since", Values: []config.Value{{Kind: config.Text, Text: template("{since}")}}},
-				{Name: "cursor", Values: []config.Value{{Kind: config.Text, Text: template("{cursor}")}}},
-			},
-		},
-		Paging: config.Paging{
-			By: config.PagingCursor, First: 1, MaxTime: 24 * time.Hour,
-			Next: config.Place{Body: path("meta.next_cursor")},
-		},
-		Records: config.Records{
-			At: field("data"), Format: config.JSON, Key: []config.Path{field("id")},
-			Version: []config.Path{field("updated_at")},
-			Deleted: config.Deleted{Field: field("deleted_at")},
-		},
-		Watermark: &config.Watermark{
-			Fields: []config.Path{field("updated_at")}, Format: config.Format{Name: config.FormatRFC3339},
-			Overlap: 2 * time.Minute, Order: config.OrderNone, Null: config.NullFail,
-		},
-	}
+	owner := elevenOwner()
+	source := elevenSource(owner)
 	want := &config.Config{
 		File: filepath.Join("testdata", "good", "eleven.toml"),
 		Larder: config.Larder{
@@ -108,5 +78,43 @@ func TestElevenLines(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got, unexported); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
+	}
+}
+
+func elevenOwner() *config.Owner {
+	return &config.Owner{
+		Name: "users", KeyPath: "owner.users", URL: "https://users.internal/v1",
+		Concurrency: 2, Timeout: 30 * time.Second, MaxBody: 64 << 20, MaxDepth: 512,
+		Retry: config.Retry{
+			Attempts: 5, Min: time.Second, Max: time.Minute,
+			Status: []int{408, 425, 429, 500, 502, 503, 504},
+		},
+	}
+}
+
+func elevenSource(owner *config.Owner) *config.Source {
+	return &config.Source{
+		Name: "users", KeyPath: "source.users", Owner: owner, Enabled: true,
+		Schedule: config.ScheduleAuto, Jitter: config.JitterAuto, Mode: config.Incremental,
+		Request: config.Request{
+			Method: "GET", Path: template("/users"),
+			Query: []config.Param{
+				{Name: "updated_since", Values: []config.Value{{Kind: config.Text, Text: template("{since}")}}},
+				{Name: "cursor", Values: []config.Value{{Kind: config.Text, Text: template("{cursor}")}}},
+			},
+		},
+		Paging: config.Paging{
+			By: config.PagingCursor, First: 1, MaxTime: 24 * time.Hour,
+			Next: config.Place{Body: path("meta.next_cursor")},
+		},
+		Records: config.Records{
+			At: field("data"), Format: config.JSON, Key: []config.Path{field("id")},
+			Version: []config.Path{field("updated_at")},
+			Deleted: config.Deleted{Field: field("deleted_at")},
+		},
+		Watermark: &config.Watermark{
+			Fields: []config.Path{field("updated_at")}, Format: config.Format{Name: config.FormatRFC3339},
+			Overlap: 2 * time.Minute, Order: config.OrderNone, Null: config.NullFail,
+		},
 	}
 }

@@ -31,14 +31,14 @@ func (m Mistake) Error() string {
 	return at + ": " + m.Subject + ": " + m.Text
 }
 
-// Mistakes are all that is wrong in a config file, sorted by position.
+// Mistakes are all that is wrong in a config file. Load gives them sorted by position.
 type Mistakes []Mistake
 
-// Error prints one mistake a line.
+// Error prints one mistake a line, sorted by position.
 func (ms Mistakes) Error() string {
-	lines := make([]string, len(ms))
-	for i, m := range ms {
-		lines[i] = m.Error()
+	var lines []string
+	for _, m := range slices.Clone(ms).sorted() {
+		lines = append(lines, m.Error())
 	}
 	return strings.Join(lines, "\n")
 }

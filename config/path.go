@@ -121,7 +121,7 @@ func scanSegment(text string) (s Segment, rest string, err error) {
 
 // Place is where in a response a value stands: a path in its body, or a header.
 type Place struct {
-	Header string // canonical by net/http's rules only when asked for; empty for a body path
+	Header string // its name as written; empty for a path in the body
 	Body   Path
 }
 

@@ -6,21 +6,28 @@ const redacted = "[secret]"
 
 // Secret is a value that shows itself nowhere: every way of printing or encoding it gives a fixed text.
 // The zero value is a secret that was not given.
-type Secret struct{ value string }
+//
+// The value hangs on a pointer because fmt passes Format by for a verb that does not suit a struct, such as %p.
+type Secret struct{ value *string }
 
 // NewSecret hides value.
-func NewSecret(value string) Secret { return Secret{value} }
+func NewSecret(value string) Secret { return Secret{&value} }
 
 // Reveal returns the value. It is for the one place that sends it.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
 // IsZero reports whether there is no value to hide.
-func (s Secret) IsZero() bool { return s.value == "" }
+func (s Secret) IsZero() bool { return s.Reveal() == "" }
 
 // Equal compares the hidden values.
-func (s Secret) Equal(other Secret) bool { return s.value == other.value }
+func (s Secret) Equal(other Secret) bool { return s.Reveal() == other.Reveal() }
 
-// String, GoString, Format, MarshalText and MarshalJSON hide the value.
+// String hides the value.
 func (s Secret) String() string { return redacted }
 
 // GoString hides the value from %#v.

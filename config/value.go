@@ -39,7 +39,7 @@ type Scalar struct {
 	Text string
 }
 
-// templates calls f with every text of v, and whether it stands alone or inside a list or an object.
+// templates calls f with every text of v.
 func (v Value) templates(f func(Template)) {
 	if v.Kind == Text {
 		f(v.Text)

@@ -1,0 +1,71 @@
+package config_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/larder-sync/larder/config"
+)
+
+// No text makes Parse panic; it gives a config, or mistakes that all have a place in the file.
+func FuzzParse(f *testing.F) {
+	for _, dir := range []string{"good", "bad"} {
+		files, err := filepath.Glob(filepath.Join("testdata", dir, "*.toml"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := config.Parse("testdata/fuzz.toml", data, environ("TOKEN", "{canary}"))
+		if err == nil {
+			checkWhole(t, c)
+			return
+		}
+		mistakes, ok := errors.AsType[config.Mistakes](err)
+		if !ok || len(mistakes) == 0 || c != nil {
+			t.Fatalf("not mistakes: %v", err)
+		}
+		lines := strings.Count(string(data), "\n") + 1
+		for _, m := range mistakes {
+			if m.Line < 1 || m.Line > lines || m.Column < 1 || m.Text == "" || m.File != "testdata/fuzz.toml" {
+				t.Errorf("a mistake without a place: %#v", m)
+			}
+		}
+		if !slices.IsSortedFunc(mistakes, func(a, b config.Mistake) int { return a.Line - b.Line }) {
+			t.Errorf("not sorted: %v", err)
+		}
+	})
+}
+
+// checkWhole checks what others rely on in a config that was taken.
+func checkWhole(t *testing.T, c *config.Config) {
+	for _, s := range c.Sources {
+		if s.Owner == nil || len(s.Records.Key) == 0 || s.Paging.By == "" || (s.Watermark == nil) != (s.Mode == config.Snapshot) {
+			t.Errorf("source %q is not whole: %#v", s.Name, s)
+		}
+	}
+	for _, table := range c.Tables {
+		if table.Source == nil || table.Consumer == nil || table.Budget.Critical <= 0 || table.Confirm < 1 {
+			t.Fatalf("table %q is not whole: %#v", table.Name, table)
+		}
+		if len(table.Key) != len(table.Source.Records.Key) {
+			t.Errorf("table %q has the key %q", table.Name, table.Key)
+		}
+		for _, column := range table.Columns {
+			if column.Name == "" || len(column.From) == 0 || !slices.Contains(config.ColumnTypes(), column.Type.Name) {
+				t.Errorf("column %q of %q is not whole: %#v", column.Name, table.Name, column)
+			}
+		}
+	}
+}
