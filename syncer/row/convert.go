@@ -1,6 +1,7 @@
 package row
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"math"
@@ -45,6 +46,16 @@ func kindOf(raw []byte) shape {
 	return nothing
 }
 
+// trim takes JSON's white space off both ends of a JSON text.
+func trim(raw []byte) []byte {
+	if len(raw) > 0 && (raw[0] <= ' ' || raw[len(raw)-1] <= ' ') {
+		if inner := bytes.Trim(raw, " \t\r\n"); len(inner) > 0 {
+			return inner
+		}
+	}
+	return raw
+}
+
 // pick returns the JSON text that column i is read from, nil where none of its
 // slots is there.
 func (s *Spec) pick(i int, slots [][]byte) []byte {
@@ -53,10 +64,10 @@ func (s *Spec) pick(i int, slots [][]byte) []byte {
 		if slot < 0 || slot >= len(slots) || len(slots[slot]) == 0 {
 			continue
 		}
-		if i != s.Version || kindOf(slots[slot]) != aNull {
-			return slots[slot]
+		found = trim(slots[slot])
+		if i != s.Version || kindOf(found) != aNull {
+			break
 		}
-		found = slots[slot]
 	}
 	return found
 }
@@ -64,10 +75,11 @@ func (s *Spec) pick(i int, slots [][]byte) []byte {
 // value converts the JSON text of a column; raw nil means that it is not
 // there. The error is a reason.
 func (c *Column) value(raw []byte, key bool) (any, error) {
+	raw = trim(raw)
 	absent := len(raw) == 0
 	null := !absent && kindOf(raw) == aNull
 	if c.Default != nil && (absent || null && c.NotNull && !key) {
-		raw, absent = c.Default, false
+		raw, absent = trim(c.Default), false
 		null = kindOf(raw) == aNull
 	}
 	switch {
@@ -96,6 +108,11 @@ func (c *Column) convert(raw []byte, key bool) (any, error) {
 		return nil, reason("is an array where " + c.Type.String() + " is wanted")
 	case nothing:
 		return nil, reason("is not JSON")
+	}
+	if c.Type.Kind == Bigint && kind == aNumber {
+		if v, ok := smallInteger(raw); ok {
+			return v, nil
+		}
 	}
 	text, err := scalar(raw, kind)
 	if err != nil {
@@ -222,6 +239,9 @@ func toUUID(text string) (string, error) {
 			out = append(out, '-')
 		}
 		out = hex.AppendEncode(out, []byte{part})
+	}
+	if string(out) == text {
+		return text, nil
 	}
 	return string(out), nil
 }

@@ -104,6 +104,8 @@ func TestConvert(t *testing.T) {
 		{column(row.Text), `"\q"`, nil, "not JSON"},
 		{column(row.Text), `tru`, nil, "not JSON"},
 		{column(row.Text), `01`, nil, "not JSON"},
+		{column(row.Text), ` `, nil, "not JSON"},
+		{notNull, ` null `, nil, "is null"},
 		{notNull, `null`, nil, "is null"},
 		{notNull, ``, nil, "is missing"},
 		{byDefault, ``, int64(7), ""},
@@ -128,6 +130,10 @@ func TestConvert(t *testing.T) {
 		{column(row.Bigint), `1234.5e1`, int64(12345), ""},
 		{column(row.Bigint), `1000e-3`, int64(1), ""},
 		{column(row.Bigint), `-0`, int64(0), ""},
+		{column(row.Bigint), " 12\n", int64(12), ""},
+		{column(row.Bigint), `" 12"`, nil, "is not an integer"},
+		{column(row.Bigint), `999999999999999999`, int64(999999999999999999), ""},
+		{column(row.Bigint), `007`, nil, "not JSON"},
 		{column(row.Bigint), `0e999999999999`, int64(0), ""},
 		{column(row.Bigint), `1.5`, nil, `it has a fraction: "1.5"`},
 		{column(row.Bigint), `1e-400000`, nil, "it has a fraction"},
@@ -304,7 +310,7 @@ func checkValue(t *testing.T, kind row.Kind, raw []byte, v any) {
 	case []byte, nil:
 		return
 	case int64:
-		want, ok := new(big.Rat).SetString(strings.Trim(string(raw), `"`))
+		want, ok := new(big.Rat).SetString(strings.Trim(strings.TrimSpace(string(raw)), `"`))
 		if !ok || want.Cmp(new(big.Rat).SetInt64(v)) != 0 {
 			if !strings.ContainsRune(string(raw), '\\') {
 				t.Fatalf("%s from %q: got %d", kind, raw, v)

@@ -142,6 +142,7 @@ func (f *Format) Parse(raw []byte) (Stamp, error) {
 
 // plain takes the text out of a JSON string or number.
 func (f *Format) plain(raw []byte) (string, error) {
+	raw = trim(raw)
 	switch kindOf(raw) {
 	case aString:
 		return unquote(raw)
@@ -181,7 +182,7 @@ func parseCounter(s string) (Stamp, error) {
 		return Stamp{}, unfit("is not an integer: it has a fraction", s)
 	}
 	n.frac = ""
-	return Stamp{kind: counter, count: n.text()}, nil
+	return Stamp{kind: counter, count: n.text(s)}, nil
 }
 
 // instant reads everything but counters.

@@ -128,12 +128,10 @@ func (n number) shift(before, after int) (m number, tooLarge, ok bool) {
 	return n, false, true
 }
 
-// text writes an expanded number.
-func (n number) text() string {
-	if !n.neg && n.whole != "" && n.frac == "" {
-		return n.whole
-	}
-	b := make([]byte, 0, len(n.whole)+len(n.frac)+3)
+// text writes an expanded number. It was written as s, which is returned where
+// it would be written so again.
+func (n number) text(s string) string {
+	b := make([]byte, 0, 40)
 	if n.neg {
 		b = append(b, '-')
 	}
@@ -143,6 +141,9 @@ func (n number) text() string {
 	b = append(b, n.whole...)
 	if n.frac != "" {
 		b = append(append(b, '.'), n.frac...)
+	}
+	if string(b) == s {
+		return s
 	}
 	return string(b)
 }
@@ -191,7 +192,23 @@ func parseDecimal(s string, t Type, key bool) (Decimal, error) {
 			n.frac += strings.Repeat("0", t.Scale-len(n.frac))
 		}
 	}
-	return Decimal(n.text()), nil
+	return Decimal(n.text(s)), nil
+}
+
+// smallInteger reads the plain digits that most keys are, without making text
+// of them.
+func smallInteger(raw []byte) (int64, bool) {
+	if len(raw) == 0 || len(raw) > 18 || raw[0] == '0' && len(raw) > 1 {
+		return 0, false
+	}
+	var v int64
+	for _, c := range raw {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		v = v*10 + int64(c-'0')
+	}
+	return v, true
 }
 
 // parseInteger reads an integer of the given number of bits by its value:
@@ -212,7 +229,7 @@ func parseInteger(s string, bits int) (int64, error) {
 		return 0, unfit("is not an integer: it has a fraction", s)
 	}
 	n.frac = ""
-	v, err := strconv.ParseInt(n.text(), 10, bits)
+	v, err := strconv.ParseInt(n.text(s), 10, bits)
 	if err != nil {
 		return 0, unfit("is out of range", s)
 	}
