@@ -1,0 +1,146 @@
+package sources
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
+
+	"github.com/larder-sync/larder/sources/auth"
+)
+
+// Owner says how one owning service is spoken to. Zero fields take the
+// defaults that stand beside them.
+type Owner struct {
+	Name string
+	// URL is the base: http or https, without user, query and fragment.
+	URL     string
+	Auth    auth.Authenticator // nil: none
+	Headers map[string]string
+	// Rate is requests a second over all sources of the owner; 0: no bound.
+	Rate        float64
+	Burst       int           // 1
+	Concurrency int           // 2: requests at one time
+	Timeout     time.Duration // 30s: one attempt, body included
+	Retry       Retry
+	MaxBody     int64 // 64 MiB, decompressed
+	MaxDepth    int   // 512
+	// Log hears of each request at debug, without queries and credentials.
+	Log zerolog.Logger
+	// Transport carries the requests; nil: one of the client's own, which
+	// refuses link-local addresses.
+	Transport http.RoundTripper
+}
+
+// Retry is how a request is tried again.
+type Retry struct {
+	Attempts int           // 5, the first one included
+	Min, Max time.Duration // 1s, 1m: the wait between attempts
+	Status   []int         // 408, 425, 429, 500, 502, 503, 504
+}
+
+// Client speaks to one owner. All sources of the owner share it: its rate, its
+// bound on concurrency and its connections. It is safe for concurrent use.
+type Client struct {
+	owner   Owner
+	base    *url.URL
+	origin  origin
+	pages   *http.Client // bodies that are read at once
+	streams *http.Client // bodies that are read as they come
+	redact  redactor
+}
+
+// NewClient makes the client of an owner. It sends nothing.
+func NewClient(o Owner) (*Client, error) {
+	base, err := parseBase(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("read url of owner %q: %w", o.Name, err)
+	}
+	o.setDefaults()
+	c := &Client{owner: o, base: base, origin: originOf(base)}
+	secrets := slices.Collect(func(yield func(string) bool) {
+		for name, value := range o.Headers {
+			if isCredential(name) && !yield(value) {
+				return
+			}
+		}
+	})
+	if o.Auth != nil {
+		secrets = append(secrets, o.Auth.Secrets()...)
+	}
+	c.redact = newRedactor(secrets)
+
+	pages := attempts{base: o.Transport, owner: &c.owner, slots: make(chan struct{}, o.Concurrency)}
+	if pages.base == nil {
+		pages.base = newTransport(c.origin, o.Concurrency)
+	}
+	if o.Rate > 0 {
+		pages.limiter = rate.NewLimiter(rate.Limit(o.Rate), o.Burst)
+	}
+	streams := pages
+	streams.streamed = true
+	c.pages = &http.Client{Transport: &pages, CheckRedirect: c.checkRedirect}
+	c.streams = &http.Client{Transport: &streams, CheckRedirect: c.checkRedirect}
+	return c, nil
+}
+
+func (o *Owner) setDefaults() {
+	o.Burst = max(o.Burst, 1)
+	o.Concurrency = cmp.Or(max(o.Concurrency, 0), 2)
+	o.Timeout = cmp.Or(max(o.Timeout, 0), 30*time.Second)
+	o.MaxBody = cmp.Or(max(o.MaxBody, 0), 64<<20)
+	o.MaxDepth = cmp.Or(max(o.MaxDepth, 0), 512)
+	o.Retry.Attempts = cmp.Or(max(o.Retry.Attempts, 0), 5)
+	o.Retry.Min = cmp.Or(max(o.Retry.Min, 0), time.Second)
+	o.Retry.Max = max(cmp.Or(max(o.Retry.Max, 0), time.Minute), o.Retry.Min)
+	if o.Retry.Status == nil {
+		o.Retry.Status = []int{408, 425, 429, 500, 502, 503, 504}
+	}
+}
+
+// isCredential reports whether a header's name says that its value is secret.
+func isCredential(header string) bool {
+	name := strings.ToLower(header)
+	for _, word := range []string{"authorization", "cookie", "token", "key", "secret", "password"} {
+		if strings.Contains(name, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// parseBase reads an owner's URL. The error does not repeat it: it may hold a
+// password.
+func parseBase(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("not a URL")
+	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		return nil, fmt.Errorf("must be http://HOST or https://HOST")
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return nil, fmt.Errorf("must hold no user, query or fragment")
+	}
+	return u, nil
+}
+
+// checkRedirect keeps redirects on the owner's origin. One that would change
+// the method would drop the request's body with it.
+func (c *Client) checkRedirect(r *http.Request, via []*http.Request) error {
+	if len(via) > maxRedirects {
+		return blockedError("more than %d redirects", maxRedirects)
+	}
+	if r.Method != via[0].Method {
+		return blockedError("redirect changes %s to %s", via[0].Method, r.Method)
+	}
+	if err := c.origin.admit(r.URL); err != nil {
+		return fmt.Errorf("follow redirect: %w", err)
+	}
+	return nil
+}

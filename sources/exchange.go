@@ -1,0 +1,232 @@
+package sources
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/larder-sync/larder/syncer"
+)
+
+const (
+	// longestRetryAfter bounds how long an owner can make us stay away.
+	longestRetryAfter = time.Hour
+	drainBytes        = 4 << 10
+)
+
+// question is one request, ready to be sent as often as it takes.
+type question struct {
+	method   string
+	url      *url.URL
+	header   http.Header
+	body     []byte // nil: none
+	streamed bool
+}
+
+// response is an owner's response of any status that is worth a look: success,
+// or not modified.
+type response struct {
+	status int
+	header http.Header
+	url    *url.URL      // after redirects
+	body   []byte        // of success, read to its end
+	stream io.ReadCloser // instead of body, of a streamed question
+	// took is how long the owner took until the headers were there.
+	took time.Duration
+}
+
+// exchange is a question, asked until there is a response or no sense in
+// asking again.
+type exchange struct {
+	client   *Client
+	question question
+	attempts int
+	body     []byte
+}
+
+// ask sends q. The error is of a known class and shows no query, credential or
+// body.
+func (c *Client) ask(ctx context.Context, q question) (*response, error) {
+	x := &exchange{client: c, question: q}
+	start := time.Now()
+	resp, err := x.run(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	if log := c.owner.Log.Debug(); log.Enabled() {
+		status := 0
+		if resp != nil {
+			status = resp.status
+		}
+		log.Str("owner", c.owner.Name).Str("method", q.method).Str("path", c.redact.Replace(q.url.EscapedPath())).
+			Int("status", status).Int("attempts", x.attempts).Dur("took", time.Since(start)).Msg("asked")
+	}
+	if err != nil {
+		return nil, c.redact.wrap(err)
+	}
+	return resp, nil
+}
+
+func (x *exchange) run(ctx context.Context) (*response, error) {
+	o := &x.client.owner
+	caller := &retryablehttp.Client{
+		HTTPClient:   x.client.pages,
+		RetryMax:     o.Retry.Attempts - 1,
+		RetryWaitMin: o.Retry.Min,
+		RetryWaitMax: o.Retry.Max,
+		CheckRetry:   x.checkRetry,
+		Backoff:      backoff,
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+		RequestLogHook: func(retryablehttp.Logger, *http.Request, int) {
+			x.attempts++
+		},
+	}
+	if x.question.streamed {
+		caller.HTTPClient = x.client.streams
+	}
+	r, err := x.request(ctx)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := caller.Do(r)
+	if err != nil {
+		if resp != nil {
+			_ = resp.Body.Close()
+		}
+		return nil, unreachable(err)
+	}
+	return x.judge(resp)
+}
+
+func (x *exchange) request(ctx context.Context) (*retryablehttp.Request, error) {
+	var body any
+	if x.question.body != nil {
+		body = x.question.body
+	}
+	r, err := retryablehttp.NewRequestWithContext(ctx, x.question.method, x.question.url.String(), body)
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", bare(err))
+	}
+	r.Header = x.question.header.Clone()
+	r.SetResponseHandler(x.read)
+	return r, nil
+}
+
+// read takes the body of a success inside its attempt, so that one that is cut
+// off is asked for again.
+func (x *exchange) read(resp *http.Response) error {
+	if !isSuccess(resp.StatusCode) || x.question.streamed || isHTML(resp.Header) {
+		return nil
+	}
+	defer func() { _ = resp.Body.Close() }()
+	limit := x.client.owner.MaxBody
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err == nil && int64(len(body)) > limit {
+		err = &failure{class: syncer.ClassTooLarge, text: fmt.Sprintf("body is larger than %d bytes", limit)}
+	}
+	x.body = body
+	return err
+}
+
+func isSuccess(status int) bool { return status >= 200 && status < 300 }
+
+// judge turns the last response into an answer or an error.
+func (x *exchange) judge(resp *http.Response) (*response, error) {
+	r := &response{status: resp.StatusCode, header: resp.Header, url: resp.Request.URL, body: x.body}
+	if b, ok := resp.Body.(*attemptBody); ok {
+		r.took = b.took
+	}
+	if x.question.streamed && isSuccess(resp.StatusCode) && !isHTML(resp.Header) {
+		r.stream = resp.Body
+		if !provesItsEnd(resp) {
+			_ = resp.Body.Close()
+			return nil, answerError("answer has no length, so that a cut would not show")
+		}
+		return r, nil
+	}
+	_, _ = io.CopyN(io.Discard, resp.Body, drainBytes)
+	_ = resp.Body.Close()
+	if isSuccess(resp.StatusCode) || resp.StatusCode == http.StatusNotModified {
+		return r, nil
+	}
+	failed := &StatusError{Status: resp.StatusCode, Attempts: x.attempts}
+	if wait, ok := retryAfter(resp.Header, time.Now()); ok {
+		failed.Retry = time.Now().Add(min(wait, longestRetryAfter))
+	}
+	return nil, failed
+}
+
+// provesItsEnd reports whether a body that is cut off would show: by its
+// length, by chunks, by HTTP/2's frames, or by the trailer of gzip.
+func provesItsEnd(resp *http.Response) bool {
+	return resp.ContentLength >= 0 || resp.ProtoMajor > 1 || resp.Uncompressed ||
+		slices.Contains(resp.TransferEncoding, "chunked")
+}
+
+// checkRetry decides whether another attempt makes sense.
+func (x *exchange) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	if err != nil {
+		var judged interface{ FailureClass() syncer.Class }
+		return !errors.As(err, &judged) && !isCertificate(err), nil
+	}
+	o := &x.client.owner
+	if !slices.Contains(o.Retry.Status, resp.StatusCode) {
+		return false, nil
+	}
+	wait, ok := retryAfter(resp.Header, time.Now())
+	return !ok || wait <= o.Retry.Max, nil
+}
+
+// backoff waits as long as the owner asks for, within the bounds, or else a
+// random time whose bound doubles with every attempt. attempt counts from 0.
+func backoff(least, most time.Duration, attempt int, resp *http.Response) time.Duration {
+	if resp != nil {
+		if wait, ok := retryAfter(resp.Header, time.Now()); ok {
+			return min(max(wait, least)+rand.N(least/4+1), most)
+		}
+	}
+	bound := most
+	if attempt < 30 && least < most>>(attempt+1) {
+		bound = least << (attempt + 1)
+	}
+	return least + rand.N(bound-least+1)
+}
+
+// retryAfter reads how long the owner wants to be left alone: seconds, or a
+// date, which is measured by the owner's own clock where it tells it.
+func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
+	text := strings.TrimSpace(h.Get("Retry-After"))
+	if text == "" {
+		return 0, false
+	}
+	if strings.Trim(text, "0123456789.") == "" {
+		seconds, err := strconv.ParseFloat(text, 64)
+		if err != nil && !errors.Is(err, strconv.ErrRange) {
+			return 0, false
+		}
+		const year = 365 * 24 * 3600
+		return time.Duration(math.Ceil(min(seconds, year)*1e3)) * time.Millisecond, true
+	}
+	at, err := http.ParseTime(text)
+	if err != nil {
+		return 0, false
+	}
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = date
+	}
+	return max(at.Sub(now), 0), true
+}

@@ -1,0 +1,134 @@
+package sources
+
+import (
+	"hash/maphash"
+	"strconv"
+)
+
+const (
+	// barrenPages is how many successive pages may come without a new key.
+	barrenPages = 1000
+	// knownKeys bounds how many keys a walk remembers to tell new ones; what
+	// lies beyond counts as new, and max_time bounds such a walk.
+	knownKeys = 1 << 18
+	// knownSteps bounds how many pages a walk remembers to find loops.
+	knownSteps = 1 << 20
+	// repeats is how often a walk whose counts do not agree is walked again.
+	repeats = 3
+)
+
+// guard notices that a pass through the pages does not come to an end, or
+// comes to one without having seen everything.
+type guard struct {
+	seed  maphash.Seed
+	keys  map[uint64]struct{}
+	steps map[uint64]struct{}
+	slots []int
+	// counted walks remember every key, because there is a total to compare
+	// their number with.
+	counted  bool
+	barren   int
+	received int64 // records
+	total    int64
+	fell     bool
+}
+
+func newGuard(slots []int, counted bool) *guard {
+	g := &guard{seed: maphash.MakeSeed(), slots: slots, counted: counted}
+	g.restart()
+	return g
+}
+
+// restart forgets everything, for another pass.
+func (g *guard) restart() {
+	g.keys, g.steps = map[uint64]struct{}{}, map[uint64]struct{}{}
+	g.barren, g.received, g.total, g.fell = 0, 0, 0, false
+}
+
+// page takes note of a page, and fails if the walk goes round in a circle.
+func (g *guard) page(s step, records [][][]byte) error {
+	var h maphash.Hash
+	h.SetSeed(g.seed)
+	s.hash(&h)
+	for _, record := range records {
+		for _, slot := range record {
+			hashField(&h, slot)
+		}
+	}
+	sum := h.Sum64()
+	if _, again := g.steps[sum]; again {
+		return pagingError("the same page comes again for the same request: the pages go round in a circle")
+	}
+	if len(g.steps) >= knownSteps {
+		clear(g.steps)
+	}
+	g.steps[sum] = struct{}{}
+
+	if g.fresh(records) {
+		g.barren = 0
+	} else if g.barren++; g.barren >= barrenPages {
+		return pagingError("%d successive pages bring no new key", barrenPages)
+	}
+	return nil
+}
+
+// fresh remembers the keys of a page and reports whether any is new.
+func (g *guard) fresh(records [][][]byte) bool {
+	fresh := false
+	for _, record := range records {
+		var h maphash.Hash
+		h.SetSeed(g.seed)
+		for _, slot := range g.slots {
+			hashField(&h, record[slot])
+		}
+		sum := h.Sum64()
+		if _, known := g.keys[sum]; known {
+			continue
+		}
+		fresh = true
+		if g.counted || len(g.keys) < knownKeys {
+			g.keys[sum] = struct{}{}
+		}
+	}
+	return fresh
+}
+
+// count takes note of the owner's total.
+func (g *guard) count(total int64) {
+	g.fell = g.fell || total < g.total
+	g.total = total
+}
+
+// unfinished says why a pass that came to its end has not seen everything; ""
+// if nothing says so. A resumed pass does not know the keys before it.
+func (g *guard) unfinished(resumed bool) string {
+	switch {
+	case g.fell:
+		return "the total fell on the way"
+	case !resumed && int64(len(g.keys)) < g.total:
+		return strconv.Itoa(len(g.keys)) + " keys came of a total of " + strconv.FormatInt(g.total, 10)
+	}
+	return ""
+}
+
+// hash writes down what tells one request of a walk from another.
+func (s step) hash(h *maphash.Hash) {
+	if s.url != nil {
+		hashField(h, []byte(s.url.String()))
+	}
+	hashField(h, s.cursor)
+	hashField(h, strconv.AppendInt(nil, s.number, 10))
+	for _, v := range s.last {
+		hashField(h, v)
+	}
+}
+
+// hashField adds one field so that its neighbours cannot run into it.
+func hashField(h *maphash.Hash, b []byte) {
+	size := len(b)
+	if b == nil {
+		size = -1
+	}
+	maphash.WriteComparable(h, size)
+	_, _ = h.Write(b)
+}

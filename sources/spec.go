@@ -1,0 +1,166 @@
+package sources
+
+import (
+	"time"
+
+	"github.com/larder-sync/larder/syncer/row"
+)
+
+// Spec says how one source is asked, paged and read. Paths are dotted, as
+// decode.ParsePath reads them; a place is a path in the response body, with or
+// without "body:", or "header:NAME". The zero value of a field means that it
+// was not given.
+type Spec struct {
+	Name    string
+	Mode    Mode
+	Request Request
+	Paging  Paging
+	Records Records
+	// Watermark is not used by a snapshot.
+	Watermark Watermark
+	// Paths is the path set: path i fills slot i of every record. "each.NAME"
+	// is a value of the partition. Records may hold further slots behind
+	// these, which the source needs for itself.
+	Paths []string
+}
+
+// Mode is what a poll asks for.
+type Mode string
+
+// The modes: changes since a watermark, or the whole list each time.
+const (
+	Incremental Mode = "incremental"
+	SnapshotAll Mode = "snapshot"
+)
+
+// Request is how a source asks.
+type Request struct {
+	Method  string // GET unless said
+	Path    Template
+	Query   []Param
+	Headers []Header
+	// Body: a text is sent as it is, everything else as JSON; nil: none.
+	Body        *Value
+	ContentType string // of a text body
+	// Conditional sends the validator of the last answer back.
+	Conditional bool
+	// Later changes the request for every page after the first.
+	Later Later
+}
+
+// Later replaces first-level keys of a request for every page after the first.
+type Later struct {
+	// Query replaces the parameters of the same name, and adds those of a new
+	// one; a parameter without values goes away.
+	Query []Param
+	// Body does the same to the members of a body that is an object.
+	Body []Member
+	// Without names members of the body that go away.
+	Without []string
+}
+
+// Param is a query parameter. Several values repeat it; a list or an object is
+// sent as JSON text.
+type Param struct {
+	Name   string
+	Values []Value
+}
+
+// Header is a request header.
+type Header struct {
+	Name  string
+	Value Template
+}
+
+// Paging is how the pages of a walk follow each other and when they end.
+type Paging struct {
+	By        Style
+	Next      string // a place
+	First     int    // the number of the first page
+	Size      int    // 0: not said
+	More      Test
+	Total     string // a place
+	Pages     string // a place
+	ShortPage bool   // a page of fewer records than Size is the last
+	MaxPages  int    // 0: no bound
+	MaxTime   time.Duration
+}
+
+// Style is one way that pages follow each other.
+type Style string
+
+// The paging styles.
+const (
+	None    Style = "none"
+	Cursor  Style = "cursor"
+	NextURL Style = "next_url"
+	Link    Style = "link"
+	Page    Style = "page"
+	Offset  Style = "offset"
+	Keyset  Style = "keyset"
+)
+
+// Test is a place and what it must hold.
+type Test struct {
+	At string
+	// Equals lists the JSON values that it may hold. None: it must be there
+	// and be neither null nor false.
+	Equals []string
+}
+
+// Records is where the records are in a response and what they say of
+// themselves.
+type Records struct {
+	At     string // path of the array; "": the body is the array
+	Format Format
+	Key    []string // may name each.NAME
+	// Deleted is the field that marks a record as gone: present, neither null
+	// nor false, or, with DeletedEquals, one of those JSON values.
+	Deleted       string
+	DeletedEquals []string
+	Error         string // a place which, when there and not empty, makes a 200 a failure
+	Require       Test   // that must hold
+}
+
+// Format is how a body holds records.
+type Format string
+
+// The formats of bodies.
+const (
+	JSON   Format = "json"
+	NDJSON Format = "ndjson" // one record a line; without paging it is streamed
+)
+
+// Watermark is what a source is asked for next and where that comes from:
+// exactly one of From, Place and Start.
+type Watermark struct {
+	From         []string // of records: the maximum of the first that is not null
+	Place        string   // of the first response
+	Start        bool     // the owner's time at the walk's start
+	Format       *row.Format
+	Overlap      time.Duration // of times: what is asked again each walk
+	OverlapCount int64         // of integers
+	Initial      string        // where the first walk starts, in Format; "": the beginning
+	Order        Order
+	Null         Null
+}
+
+// Order is what the owner promises about the sequence of records.
+type Order string
+
+// The orders. Unordered is the default.
+const (
+	Unordered  Order = "none"
+	Ascending  Order = "ascending"
+	Descending Order = "descending"
+)
+
+// Null is what happens to records without a watermark.
+type Null string
+
+// The policies. NullFail is the default.
+const (
+	NullFail    Null = "fail"
+	NullInclude Null = "include"
+	NullSkip    Null = "skip"
+)

@@ -1,0 +1,235 @@
+package sources
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/larder-sync/larder/sources/decode"
+)
+
+// Template is a text with placeholders.
+type Template []Part
+
+// Part is a literal, or a placeholder: exactly one of both is set.
+type Part struct {
+	Literal     string
+	Placeholder string // "since", "now", "cursor", "page", "offset", "size", "last", "each"
+	Field       string // of {last.FIELD}: a path in the record; of {each.NAME}: the name
+}
+
+// Literal is a template without placeholders.
+func Literal(text string) Template { return Template{{Literal: text}} }
+
+func (p Part) String() string {
+	switch {
+	case p.Placeholder == "":
+		return p.Literal
+	case p.Field == "":
+		return "{" + p.Placeholder + "}"
+	}
+	return "{" + p.Placeholder + "." + p.Field + "}"
+}
+
+// Kind is the JSON type of a value.
+type Kind string
+
+// The kinds of values.
+const (
+	Text   Kind = "text"
+	Scalar Kind = "scalar"
+	List   Kind = "list"
+	Object Kind = "object"
+)
+
+// Value is a JSON-like tree with templates in its texts: a body, or what a
+// query parameter is made of.
+type Value struct {
+	Kind    Kind
+	Text    Template // of a text
+	Scalar  string   // a number or boolean, as JSON writes it
+	Items   []Value  // of a list
+	Members []Member // of an object, in the order in which they are written
+}
+
+// Member is a named value of an object.
+type Member struct {
+	Name  string
+	Value Value
+}
+
+// TextValue is a value that is a text.
+func TextValue(t Template) Value { return Value{Kind: Text, Text: t} }
+
+// values looks up what a placeholder stands for: JSON text, nil for no value.
+type values func(Part) []byte
+
+// expand fills in the placeholders. encode is applied to each value, not to
+// literals. A template that is exactly one placeholder without a value reports
+// false; a placeholder without one inside a longer text is an error.
+func (t Template) expand(look values, encode func(string) (string, error)) (string, bool, error) {
+	var b strings.Builder
+	for _, p := range t {
+		if p.Placeholder == "" {
+			b.WriteString(p.Literal)
+			continue
+		}
+		text, ok, err := textOf(look(p))
+		switch {
+		case err != nil:
+			return "", false, fmt.Errorf("fill in %s: %w", p, err)
+		case !ok && len(t) == 1:
+			return "", false, nil
+		case !ok:
+			return "", false, fmt.Errorf("fill in %s: it has no value here", p)
+		}
+		if text, err = encode(text); err != nil {
+			return "", false, fmt.Errorf("fill in %s: %w", p, err)
+		}
+		b.WriteString(text)
+	}
+	return b.String(), true, nil
+}
+
+// textOf is the text of a JSON value as a URL or a header holds it: of a list
+// or an object its JSON.
+func textOf(raw []byte) (string, bool, error) {
+	if len(raw) > 0 && (raw[0] == '{' || raw[0] == '[') {
+		return string(raw), true, nil
+	}
+	return decode.Text(raw)
+}
+
+func asIs(s string) (string, error) { return s, nil }
+
+// pathSegment encodes a value for a path, slashes included.
+func pathSegment(s string) (string, error) {
+	if s == "" || s == "." || s == ".." {
+		return "", fmt.Errorf("value %q cannot stand in a path", s)
+	}
+	return url.PathEscape(s), nil
+}
+
+// queryEscape encodes what stands left or right of an equals sign in a query.
+// A space becomes %20, because not every owner reads a plus as one.
+func queryEscape(s string) string {
+	return strings.ReplaceAll(url.QueryEscape(s), "+", "%20")
+}
+
+// escapeOdd escapes the bytes that can stand nowhere in a URL, and leaves what
+// is escaped already as it is.
+func escapeOdd(s string) string {
+	const hex = "0123456789ABCDEF"
+	odd := func(c byte) bool {
+		return c <= ' ' || c >= 0x7f || c == '"' || c == '<' || c == '>' || c == '\\' || c == '^' || c == '`'
+	}
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; odd(c) {
+			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// scalar renders a value of a query parameter or of a text body.
+func (v Value) scalar(look values) (string, bool, error) {
+	switch v.Kind {
+	case Text:
+		return v.Text.expand(look, asIs)
+	case Scalar:
+		return v.Scalar, true, nil
+	}
+	raw, err := v.json(look)
+	return string(raw), err == nil, err
+}
+
+// json renders a value as JSON. A member or item that is exactly one
+// placeholder without a value is left out; with one it keeps its own type.
+func (v Value) json(look values) ([]byte, error) {
+	var b bytes.Buffer
+	ok, err := v.append(&b, look)
+	if err == nil && !ok {
+		return []byte("null"), nil
+	}
+	return b.Bytes(), err
+}
+
+func (v Value) append(b *bytes.Buffer, look values) (bool, error) {
+	switch v.Kind {
+	case Scalar:
+		b.WriteString(v.Scalar)
+	case List:
+		return true, v.appendItems(b, look)
+	case Object:
+		return true, v.appendMembers(b, look)
+	default:
+		return v.appendText(b, look)
+	}
+	return true, nil
+}
+
+func (v Value) appendText(b *bytes.Buffer, look values) (bool, error) {
+	if len(v.Text) == 1 && v.Text[0].Placeholder != "" {
+		raw := look(v.Text[0])
+		b.Write(raw)
+		return raw != nil, nil
+	}
+	text, _, err := v.Text.expand(look, asIs)
+	if err == nil {
+		b.Write(quote(text))
+	}
+	return true, err
+}
+
+func (v Value) appendItems(b *bytes.Buffer, look values) error {
+	b.WriteByte('[')
+	for start, i := b.Len(), 0; i < len(v.Items); i++ {
+		at := b.Len()
+		if at > start {
+			b.WriteByte(',')
+		}
+		if ok, err := v.Items[i].append(b, look); err != nil {
+			return err
+		} else if !ok {
+			b.Truncate(at)
+		}
+	}
+	b.WriteByte(']')
+	return nil
+}
+
+func (v Value) appendMembers(b *bytes.Buffer, look values) error {
+	b.WriteByte('{')
+	start := b.Len()
+	for _, m := range v.Members {
+		at := b.Len()
+		if at > start {
+			b.WriteByte(',')
+		}
+		b.Write(quote(m.Name))
+		b.WriteByte(':')
+		if ok, err := m.Value.append(b, look); err != nil {
+			return err
+		} else if !ok {
+			b.Truncate(at)
+		}
+	}
+	b.WriteByte('}')
+	return nil
+}
+
+// quote writes s as a JSON string, without the escapes of HTML.
+func quote(s string) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if e.Encode(s) != nil {
+		return []byte(`""`) // no string fails to encode
+	}
+	return bytes.TrimRight(b.Bytes(), "\n")
+}

@@ -1,0 +1,298 @@
+package sources
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/larder-sync/larder/sources/decode"
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/row"
+)
+
+// markSpec is a compiled Watermark.
+type markSpec struct {
+	Watermark
+	slots   []int // of From
+	at      place // of Place
+	initial row.Stamp
+	number  bool // the format writes JSON numbers
+}
+
+func newMarkSpec(w Watermark, set *pathSet) (markSpec, error) {
+	m := markSpec{Watermark: w}
+	if w.Format == nil {
+		return m, errors.New("watermark has no format")
+	}
+	m.number = w.Format.Counts() || w.Format.Render(row.StampAt(time.Unix(0, 0))) == "0"
+	for _, field := range w.From {
+		slot, err := set.find(field)
+		if err != nil {
+			return m, err
+		}
+		m.slots = append(m.slots, slot)
+	}
+	var err error
+	if m.at, err = set.body.add(w.Place); err != nil {
+		return m, err
+	}
+	if (len(m.slots) == 0) != (w.Start || m.at.set()) || w.Start && m.at.set() {
+		return m, errors.New("watermark needs exactly one of from, place and start")
+	}
+	if w.Initial != "" {
+		m.initial, err = w.Format.ParseText(w.Initial)
+	}
+	return m, err
+}
+
+// mark follows the watermark through one walk.
+type mark struct {
+	spec *markSpec
+	// from is the watermark that the walk started from; zero for none.
+	from     row.Stamp
+	fromText string
+	// since is what the owner is asked for; "" for everything.
+	since      row.Stamp
+	sinceText  string
+	high, last row.Stamp
+	highText   string
+	start      ownerStart
+}
+
+// newMark takes up a walk where w stands.
+func newMark(spec *markSpec, w syncer.Walk) (mark, error) {
+	m := mark{spec: spec}
+	if w.Kind == syncer.Snapshot || spec.Format == nil {
+		return m, m.resume(w.From.Resume)
+	}
+	if w.From.Watermark != "" {
+		var err error
+		if m.from, err = spec.Format.ParseText(w.From.Watermark); err != nil {
+			return m, decodeError("watermark does not fit its format: %v", err)
+		}
+		m.fromText = w.From.Watermark
+	}
+	base, baseText := m.from, m.fromText
+	if r := w.From.Resume; r != nil {
+		if err := m.resume(r); err != nil {
+			return m, err
+		}
+		if r.Cursor == "" {
+			base, baseText = m.high, m.highText
+		}
+	}
+	m.ask(base, baseText)
+	return m, nil
+}
+
+func (m *mark) resume(r *syncer.Resume) (err error) {
+	if r == nil {
+		return nil
+	}
+	if r.High != "" && m.spec.Format != nil {
+		if m.high, err = m.spec.Format.ParseText(r.High); err != nil {
+			return err
+		}
+		m.highText = r.High
+	}
+	if r.Cursor != "" {
+		m.last = m.high // the order goes on where it was
+	}
+	m.start, err = parseOwnerStart(r.OwnerStart)
+	return err
+}
+
+// ask sets what the owner is asked for: the base less the overlap, in the
+// base's own shape, and never before the initial watermark.
+func (m *mark) ask(base row.Stamp, text string) {
+	if base.IsZero() {
+		m.since, m.sinceText = m.spec.initial, m.spec.Initial
+		return
+	}
+	m.since = base.Add(-m.spec.Overlap).AddInt(-m.spec.OverlapCount)
+	m.sinceText = m.spec.Format.RenderLike(m.since, text)
+	if m.since == base {
+		m.sinceText = text
+	}
+	if row.Compare(m.since, m.spec.initial) < 0 {
+		m.since, m.sinceText = m.spec.initial, m.spec.Initial
+	}
+}
+
+// json is a watermark's text as JSON.
+func (s *markSpec) json(text string) []byte {
+	switch {
+	case text == "":
+		return nil
+	case s.number:
+		return []byte(text)
+	}
+	return quote(text)
+}
+
+// errSkip says that a record is to be left out.
+var errSkip = errors.New("record has no watermark")
+
+// see takes note of a record's stamp; the zero stamp is of a record that has
+// none.
+func (m *mark) see(record [][]byte) (row.Stamp, error) {
+	if len(m.spec.slots) == 0 {
+		return row.Stamp{}, nil
+	}
+	var raw []byte
+	for _, slot := range m.spec.slots {
+		if v := record[slot]; v != nil && string(v) != "null" {
+			raw = v
+			break
+		}
+	}
+	if raw == nil {
+		switch m.spec.Null {
+		case NullSkip:
+			return row.Stamp{}, errSkip
+		case NullInclude:
+			return row.Stamp{}, nil
+		}
+		return row.Stamp{}, decodeError("a record has no %q", m.spec.From[0])
+	}
+	stamp, err := m.spec.Format.Parse(raw)
+	if err != nil {
+		return stamp, decodeError("%q of a record: %v", m.spec.From[0], err)
+	}
+	if m.spec.Order == Ascending && row.Compare(stamp, m.last) < 0 {
+		return stamp, pagingError("records are not in ascending order of %q", m.spec.From[0])
+	}
+	m.last = stamp
+	m.raise(stamp, raw)
+	return stamp, nil
+}
+
+func (m *mark) raise(stamp row.Stamp, raw []byte) {
+	if row.Compare(stamp, m.high) > 0 {
+		text, _, _ := decode.Text(raw)
+		m.high, m.highText = stamp, text
+	}
+}
+
+// place reads a watermark that stands in the response; the first one counts,
+// because it covers the least.
+func (m *mark) place(a *answer) error {
+	if !m.spec.at.set() || !m.high.IsZero() {
+		return nil
+	}
+	raw := m.spec.at.in(a.header, a.body)
+	if empty(raw) {
+		return answerError("answer has no watermark at %q", m.spec.at)
+	}
+	stamp, err := m.spec.Format.Parse(raw)
+	if err != nil {
+		return decodeError("watermark at %q: %v", m.spec.at, err)
+	}
+	m.raise(stamp, raw)
+	return nil
+}
+
+// end is the watermark that a complete walk proves: what was seen, but never
+// past the owner's time at the walk's start, and never back.
+func (m *mark) end() (string, error) {
+	if m.spec.Format == nil {
+		return "", nil
+	}
+	high, text := m.high, m.highText
+	limit, known := m.start.stamp()
+	switch {
+	case m.spec.Start && !m.start.told:
+		return "", answerError("answer has no Date header, which a watermark from start needs")
+	case m.spec.Start:
+		high, text = limit, m.spec.Format.RenderLike(limit, m.fromText)
+	case m.spec.Format.Counts():
+	case !known:
+		return m.fromText, nil
+	case row.Compare(high, limit) > 0:
+		high, text = limit, m.spec.Format.RenderLike(limit, text)
+	}
+	if row.Compare(high, m.from) <= 0 {
+		return m.fromText, nil
+	}
+	return text, nil
+}
+
+// late is how far a stamp lies before the watermark that the walk started from.
+func (m *mark) late(stamp row.Stamp) time.Duration {
+	from, ok := m.from.Time()
+	at, dated := stamp.Time()
+	if !ok || !dated {
+		return 0
+	}
+	return max(from.Sub(at), 0)
+}
+
+// passed reports whether a descending feed has come to records that are older
+// than what was asked for.
+func (m *mark) passed(stamp row.Stamp) bool {
+	return m.spec.Order == Descending && !m.since.IsZero() && !stamp.IsZero() && row.Compare(stamp, m.since) < 0
+}
+
+// ownerStart is the owner's clock when its first read was evaluated, or an
+// instant before that.
+//
+// An owner that sends Date tells it. Of one that does not, it is known that a
+// stamp on the first page cannot lie after it, and a stamp on a later page not
+// by more than the walk had taken by then. Both hold for every honest stamp
+// whatever clocks are compared, because a stamp is taken before it is seen. A
+// stamp that lies in the future of this machine's clock is not believed, so
+// that one poisoned row does not carry the watermark away.
+type ownerStart struct {
+	at   time.Time
+	told bool
+}
+
+// hear takes the owner's clock from a response. since is how long before the
+// response the walk's first read may have been evaluated.
+func (o *ownerStart) hear(header http.Header, since time.Duration) {
+	if o.told {
+		return
+	}
+	date, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		return
+	}
+	*o = ownerStart{at: date.Add(-since - age(header)), told: true}
+}
+
+// saw takes a bound from a page's newest stamp where the owner tells no date.
+func (o *ownerStart) saw(stamp row.Stamp, since time.Duration, now time.Time) {
+	at, ok := stamp.Time()
+	if !ok || o.told || at.After(now) {
+		return
+	}
+	if bound := at.Add(-since); bound.After(o.at) {
+		o.at = bound
+	}
+}
+
+func (o ownerStart) stamp() (row.Stamp, bool) {
+	return row.StampAt(o.at), !o.at.IsZero()
+}
+
+// String is the form that a Resume keeps: an instant, with ">=" where it is
+// only a bound.
+func (o ownerStart) String() string {
+	switch {
+	case o.at.IsZero():
+		return ""
+	case o.told:
+		return o.at.UTC().Format(time.RFC3339Nano)
+	}
+	return ">=" + o.at.UTC().Format(time.RFC3339Nano)
+}
+
+func parseOwnerStart(text string) (ownerStart, error) {
+	if text == "" {
+		return ownerStart{}, nil
+	}
+	bound, isBound := strings.CutPrefix(text, ">=")
+	at, err := time.Parse(time.RFC3339Nano, bound)
+	return ownerStart{at: at, told: !isBound}, err
+}
