@@ -57,7 +57,18 @@ func (t *Table) adopt(x *tx) error {
 	if problems := unfit(t.spec, e); len(problems) > 0 {
 		return &UnfitError{t.spec.Target, problems}
 	}
+	t.strict.Store(demanded(t.spec, e))
 	return nil
+}
+
+// demanded is spec with NOT NULL wherever the existing table says so.
+func demanded(spec *row.Spec, e existing) *row.Spec {
+	strict := *spec
+	strict.Columns = slices.Clone(spec.Columns)
+	for i, c := range strict.Columns {
+		strict.Columns[i].NotNull = c.NotNull || e.columns[fold(c.Name)].notNull
+	}
+	return &strict
 }
 
 func inspect(x *tx, target string) (e existing, err error) {

@@ -26,7 +26,7 @@ type merge struct {
 
 // Apply implements syncer.Table.
 func (t *Table) Apply(ctx context.Context, w syncer.Walk, batches []*syncer.Batch) (syncer.Applied, error) {
-	folded := t.spec.Fold(batches)
+	folded := t.strict.Load().Fold(batches)
 	if t.spec.MisfitFails && len(folded.Misfits) > 0 {
 		first := folded.Misfits[0]
 		return syncer.Applied{}, &syncer.MisfitError{

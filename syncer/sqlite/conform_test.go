@@ -40,7 +40,7 @@ func TestConform(t *testing.T) {
 }
 
 // open returns a database handle that is closed with the test.
-func open(t *testing.T, file, holder string) *sqlite.Database {
+func open(t testing.TB, file, holder string) *sqlite.Database {
 	t.Helper()
 	db := sqlite.New(sqlite.Options{File: file, Connections: 2, Holder: holder, Log: zerolog.Nop()})
 	t.Cleanup(func() {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -58,6 +59,8 @@ type Database struct {
 	// not open.
 	writer  chan *connection
 	readers chan *connection
+	// closing lets one Close at a time gather the connections.
+	closing sync.Mutex
 }
 
 // connection remembers which file it was opened on, because a file that was
@@ -87,6 +90,8 @@ func New(o Options) *Database {
 // Close waits for what is running and closes all connections. A later call
 // opens them again.
 func (d *Database) Close() error {
+	d.closing.Lock()
+	defer d.closing.Unlock()
 	var errs []error
 	for _, pool := range []chan *connection{d.readers, d.writer} {
 		for range cap(pool) {

@@ -127,7 +127,7 @@ func (t *Table) retry(x *tx, key string) (string, error) {
 
 // retryOne applies one record as a walk of changes would, if it fits.
 func (t *Table) retryOne(x *tx, a aside) (bool, error) {
-	r, misfit, err := t.spec.Retry(a.record)
+	r, misfit, err := t.strict.Load().Retry(a.record)
 	if err != nil || misfit != nil {
 		reason := ""
 		if err != nil {

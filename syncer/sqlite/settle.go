@@ -100,8 +100,11 @@ func (t *Table) complete(x *tx, w syncer.Walk, s syncer.Settlement, st *state) e
 	}
 	// The age is taken after the database's clock was read, so that the time
 	// between makes the copy look older and not younger.
-	age := syncer.Age(w.Sent, time.Now()) + s.Lag + s.End.Age
-	st.asOf = max(st.asOf, x.ago(age))
+	asOf := x.ago(syncer.Age(w.Sent, time.Now()) + s.Lag + s.End.Age)
+	if st.asOf > x.now { // the database's clock was set back
+		st.asOf = asOf
+	}
+	st.asOf = max(st.asOf, asOf)
 	if err := t.moveDeletes(x, w.Partition.Name, st); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/row"
@@ -12,6 +13,10 @@ import (
 type Table struct {
 	db   *Database
 	spec *row.Spec
+	// strict is spec as Prepare found that the table demands it: a column that
+	// is NOT NULL there takes no null, whatever the configuration says, so that
+	// one null goes to quarantine and does not fail every poll.
+	strict atomic.Pointer[row.Spec]
 	// seen and missing are the names of the tables of notes and of absences.
 	seen, missing string
 	sql           statements
@@ -25,6 +30,7 @@ var _ interface {
 // Table returns the table that spec describes. It does not touch the database.
 func (d *Database) Table(spec row.Spec) *Table {
 	t := &Table{db: d, spec: &spec, seen: d.names.own("seen_", spec.Target), missing: d.names.own("missing_", spec.Target)}
+	t.strict.Store(t.spec)
 	t.sql = newStatements(t.spec, t.seen, t.missing)
 	return t
 }

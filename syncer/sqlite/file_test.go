@@ -1,0 +1,224 @@
+package sqlite_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	zombiezen "zombiezen.com/go/sqlite"
+
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/sqlite"
+)
+
+func TestLossOfTheSideFileInMidWalk(t *testing.T) {
+	for name, harm := range map[string]func(side string) error{
+		"deleted": os.Remove,
+		"damaged": func(side string) error { return os.WriteFile(side, []byte(strings.Repeat("no database ", 400)), 0o600) },
+		"emptied": func(side string) error { return os.Truncate(side, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, own, db, table := prepared(t)
+			for _, id := range []int{1, 2} {
+				apply(t, table, snapshot("w1"), person(id, "Ada", "00:01"))
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := harm(file + "-larder-seen"); err != nil {
+				t.Fatal(err)
+			}
+			apply(t, table, snapshot("w1"), person(3, "Cy", "00:01"))
+			_, err := table.Settle(t.Context(), snapshot("w1"), syncer.Settlement{End: &syncer.End{Listed: true}})
+			if !errors.Is(err, syncer.ErrListLost) {
+				t.Fatalf("settle: %v, want ErrListLost", err)
+			}
+			if n := one(t, own, `SELECT count(*) FROM people`); n != "3" {
+				t.Fatalf("%s rows are left", n)
+			}
+			apply(t, table, snapshot("w1"), person(1, "Ada", "00:01"), person(2, "Bo", "00:02"))
+			if s := settle(t, table, snapshot("w1"), syncer.End{Listed: true}); s.Swept != 1 {
+				t.Errorf("the walk that started again settled %+v", s)
+			}
+		})
+	}
+}
+
+func TestStoppedWriterIsNamed(t *testing.T) {
+	file, own, _, _ := prepared(t)
+	conn, err := own.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.ExecContext(t.Context(), "UPDATE larder_lease SET expires_at = 0; BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	second := open(t, file, "second")
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	err = second.Acquire(ctx)
+	var busy *sqlite.BusyError
+	if !errors.As(err, &busy) || busy.Holder != "first" || syncer.Classify(err) != syncer.ClassDatabase {
+		t.Fatalf("acquire: %v, want a BusyError that names the holder", err)
+	}
+	if _, err := conn.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Acquire(t.Context()); err != nil {
+		t.Errorf("acquire after the lock was given back: %v", err)
+	}
+}
+
+func TestStandbyOnlyReads(t *testing.T) {
+	file, own, _, _ := prepared(t)
+	conn, err := own.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	var held *syncer.HeldError
+	if err := open(t, file, "second").Acquire(t.Context()); !errors.As(err, &held) || held.Holder != "first" {
+		t.Errorf("acquire while the lease is held: %v", err)
+	}
+	if _, err := conn.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEndedContextWritesNothing(t *testing.T) {
+	_, own, _, table := prepared(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := table.Apply(ctx, changes("w1"), []*syncer.Batch{{Records: []syncer.Record{person(1, "Ada", "00:01")}}})
+	if syncer.Classify(err) != syncer.ClassStopped {
+		t.Errorf("apply: %v", err)
+	}
+	if n := one(t, own, `SELECT count(*) FROM people`); n != "0" {
+		t.Errorf("%s rows are there", n)
+	}
+	apply(t, table, changes("w1"), person(1, "Ada", "00:01"))
+}
+
+func TestFailedStatementLeavesNothingBehind(t *testing.T) {
+	_, own, _, table := prepared(t)
+	exec(t, own, `CREATE UNIQUE INDEX one_of_a_name ON people (name)`)
+	r := &syncer.Resume{Walk: "w1", Kind: syncer.Resync, Sent: time.Now(), Cursor: "c"}
+	batch := &syncer.Batch{Records: []syncer.Record{person(1, "Ada", "00:01"), person(2, "Ada", "00:01")}, Resume: r}
+	_, err := table.Apply(t.Context(), changes("w1"), []*syncer.Batch{batch})
+	var fault *sqlite.Fault
+	if !errors.As(err, &fault) || !strings.Contains(err.Error(), "people.name") || syncer.Classify(err) != syncer.ClassDatabase {
+		t.Errorf("apply: %v, want a Fault that names the constraint", err)
+	}
+	if n := one(t, own, `SELECT count(*) || coalesce(max(resume), '') FROM people, larder_watermark`); n != "0" {
+		t.Errorf("rows or position are there: %q", n)
+	}
+}
+
+func TestRoomIsMadeBeforeItIsTaken(t *testing.T) {
+	_, own, _, table := prepared(t)
+	exec(t, own, `CREATE UNIQUE INDEX one_of_a_name ON people (name)`)
+	apply(t, table, changes("w1"), person(2, "Ada", "00:01"))
+	gone := person(2, "", "00:02")
+	gone.Gone = true
+	apply(t, table, changes("w2"), person(1, "Ada", "00:02"), gone)
+	if got := one(t, own, `SELECT id FROM people`); got != "1" {
+		t.Errorf("the name is with %s", got)
+	}
+}
+
+func TestReplacedFileIsOpenedAgain(t *testing.T) {
+	file, _, db, table := prepared(t)
+	if _, err := db.Status(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(file, file+".old"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Status(t.Context()); !errors.Is(err, sqlite.ErrNoBookkeeping) {
+		t.Errorf("status of a file that went away: %v", err)
+	}
+	_, err := table.Apply(t.Context(), changes("w1"), []*syncer.Batch{{Records: []syncer.Record{person(1, "Ada", "00:01")}}})
+	if !errors.Is(err, syncer.ErrFenced) {
+		t.Errorf("apply to a new file: %v, want ErrFenced", err)
+	}
+	if err := db.Acquire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := table.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, table, changes("w1"), person(1, "Ada", "00:01"))
+	if n := one(t, plain(t, file), `SELECT count(*) FROM people`); n != "1" {
+		t.Errorf("the new file has %s rows", n)
+	}
+}
+
+func TestCommandsWithoutBookkeeping(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "consumer.db")
+	db := open(t, file, "command")
+	check := func(when string) {
+		t.Helper()
+		_, err := db.Status(t.Context())
+		if !errors.Is(err, sqlite.ErrNoBookkeeping) {
+			t.Errorf("%s: status: %v", when, err)
+		}
+		if _, err := db.Send(t.Context(), syncer.Order{Kind: syncer.OrderPause, Table: "people"}); !errors.Is(err, sqlite.ErrNoBookkeeping) {
+			t.Errorf("%s: send: %v", when, err)
+		}
+	}
+	check("no file")
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Errorf("reading has created %v", left)
+	}
+	exec(t, plain(t, file), `CREATE TABLE mine (x)`)
+	check("a file of the consumer's")
+}
+
+func TestFaultsAreNamed(t *testing.T) {
+	c, err := zombiezen.OpenConn(filepath.Join(t.TempDir(), "x.db"), zombiezen.OpenReadWrite|zombiezen.OpenCreate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	try := func(statement string) error {
+		s, _, err := c.PrepareTransient(statement)
+		if err != nil {
+			return err
+		}
+		defer s.Finalize()
+		_, err = s.Step()
+		return err
+	}
+	for _, statement := range []string{"CREATE TABLE t (x)", "PRAGMA max_page_count = 2"} {
+		if err := try(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full := try("INSERT INTO t VALUES (zeroblob(100000))")
+	if err := try("PRAGMA query_only = ON"); err != nil {
+		t.Fatal(err)
+	}
+	for want, err := range map[string]error{"disk is full": full, "database is read-only": try("INSERT INTO t VALUES (1)")} {
+		if f := (&sqlite.Fault{File: "x.db", Err: err}); !strings.Contains(f.Error(), want) {
+			t.Errorf("%v: %q does not say %q", err, f, want)
+		}
+	}
+}
+
+func TestInstantsAreTextOfFixedWidth(t *testing.T) {
+	_, own, _, table := prepared(t)
+	apply(t, table, changes("w1"), person(1, "Ada", "00:01"))
+	if got := one(t, own, `SELECT updated_at FROM people`); got != "2026-11-23T00:01:00.000000Z" {
+		t.Errorf("updated_at is %q", got)
+	}
+	if got := one(t, own, `SELECT length(updated_at) || typeof(id) || typeof(name) FROM people`); got != "27integertext" {
+		t.Errorf("kept as %q", got)
+	}
+}
