@@ -1,0 +1,267 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/row"
+)
+
+// MisfitTableError says why a table that exists cannot be adopted, and what
+// would change that. larder never alters a table of the consumer.
+type MisfitTableError struct {
+	Table string
+	// Faults are sentences, with the statement to run where there is one.
+	Faults []string
+}
+
+func (e *MisfitTableError) Error() string {
+	return fmt.Sprintf("table %s does not fit: %s", e.Table, strings.Join(e.Faults, "; "))
+}
+
+// FailureClass is ClassDatabase.
+func (e *MisfitTableError) FailureClass() syncer.Class { return syncer.ClassDatabase }
+
+// Prepare implements syncer.Keeper.
+func (t *Table) Prepare(ctx context.Context) error {
+	return t.db.fenced(ctx, "prepare "+t.name, func(tx pgx.Tx) error {
+		if err := t.db.lockDDL(ctx, tx); err != nil {
+			return err
+		}
+		f, err := loadForm(ctx, tx, t)
+		if errors.Is(err, errNoTable) {
+			if err = t.create(ctx, tx); err == nil {
+				f, err = loadForm(ctx, tx, t)
+			}
+		} else if err == nil {
+			err = t.adopt(ctx, tx, f)
+		}
+		if err != nil {
+			return err
+		}
+		t.setForm(f)
+		if err := t.prepareKeys(ctx, tx, f); err != nil {
+			return err
+		}
+		return t.refresh(ctx, tx)
+	})
+}
+
+// create makes the table. Its schema is the consumer's to make.
+func (t *Table) create(ctx context.Context, tx pgx.Tx) error {
+	var exists bool
+	if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, t.schema).Scan(&exists); err != nil {
+		return failed("look for schema", err)
+	}
+	if !exists {
+		return &MisfitTableError{t.name, []string{fmt.Sprintf("schema %q is not there: CREATE SCHEMA %s", t.schema, pgx.Identifier{t.schema}.Sanitize())}}
+	}
+	var parts []string
+	for _, c := range t.spec.Columns {
+		part := pgx.Identifier{c.Name}.Sanitize() + " " + createType(c.Type)
+		if c.NotNull {
+			part += " NOT NULL"
+		}
+		parts = append(parts, part)
+	}
+	parts = append(parts, "PRIMARY KEY ("+t.keyNames()+")")
+	return failed("create table", execScript(ctx, tx, "CREATE TABLE "+t.name+" ("+strings.Join(parts, ", ")+")"))
+}
+
+func (t *Table) keyNames() string {
+	var names []string
+	for _, i := range t.spec.Key {
+		names = append(names, pgx.Identifier{t.spec.Columns[i].Name}.Sanitize())
+	}
+	return strings.Join(names, ", ")
+}
+
+// found is a column of a table that exists.
+type found struct {
+	name, typ      string
+	scale          int // of a numeric; -1 without bounds
+	notNull, given bool
+	generated      bool
+}
+
+// adopt looks whether a table that exists can be kept.
+func (t *Table) adopt(ctx context.Context, tx pgx.Tx, f *form) error {
+	rows, err := tx.Query(ctx, `SELECT a.attname, format_type(a.atttypid, -1),
+			CASE WHEN a.atttypid = 'numeric'::regtype AND a.atttypmod > 0 THEN ((a.atttypmod - 4) & 2047) ELSE -1 END,
+			a.attnotnull, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' OR a.attidentity = 'a'
+		FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+		WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`, t.name)
+	if err != nil {
+		return failed("read catalog", err)
+	}
+	columns, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (found, error) {
+		var c found
+		err := r.Scan(&c.name, &c.typ, &c.scale, &c.notNull, &c.given, &c.generated)
+		return c, err
+	})
+	if err != nil {
+		return failed("read catalog", err)
+	}
+	var faults []string
+	for _, want := range t.spec.Columns {
+		i := slices.IndexFunc(columns, func(c found) bool { return c.name == want.Name })
+		if i < 0 {
+			faults = append(faults, fmt.Sprintf("column %q is not there: ALTER TABLE %s ADD COLUMN %s %s",
+				want.Name, t.name, pgx.Identifier{want.Name}.Sanitize(), createType(want.Type)))
+			continue
+		}
+		faults = append(faults, t.columnFaults(want, columns[i])...)
+		columns[i].given = true
+	}
+	for _, c := range columns {
+		if c.notNull && !c.given {
+			faults = append(faults, fmt.Sprintf("column %q is not null, has no default and is not mapped: ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL",
+				c.name, t.name, pgx.Identifier{c.name}.Sanitize()))
+		}
+	}
+	fault, err := t.keyFault(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if fault != "" {
+		faults = append(faults, fault)
+	}
+	if len(faults) > 0 {
+		return &MisfitTableError{t.name, faults}
+	}
+	return nil
+}
+
+// columnFaults says why a column cannot hold what is to be written. Types that
+// refuse what they cannot hold are fine; those that cut it off silently are
+// not.
+func (t *Table) columnFaults(want row.Column, have found) []string {
+	name := pgx.Identifier{want.Name}.Sanitize()
+	if have.generated {
+		return []string{fmt.Sprintf("column %q is generated always: leave it out of columns, or ALTER TABLE %s ALTER COLUMN %s DROP EXPRESSION (DROP IDENTITY for an identity)",
+			want.Name, t.name, name)}
+	}
+	cuts := false
+	switch want.Type.Kind {
+	case row.Timestamptz:
+		cuts = have.typ == "date" || strings.HasPrefix(have.typ, "time without") || strings.HasPrefix(have.typ, "time with ")
+	case row.Numeric:
+		bounded := want.Type.Precision > 0
+		cuts = have.typ == "double precision" || have.typ == "real" || have.scale >= 0 && (!bounded || have.scale < want.Type.Scale)
+	case row.Integer:
+		cuts = have.typ == "real"
+	case row.Bigint:
+		cuts = have.typ == "double precision" || have.typ == "real"
+	case row.Double:
+		cuts = have.typ == "real" || have.scale >= 0
+	}
+	if !cuts {
+		return nil
+	}
+	return []string{fmt.Sprintf("column %q of type %s would cut a %s: ALTER TABLE %s ALTER COLUMN %s TYPE %s",
+		want.Name, have.typ, want.Type, t.name, name, createType(want.Type))}
+}
+
+// keyFault says that no unique index on exactly the key's columns is there
+// that an upsert can go by.
+func (t *Table) keyFault(ctx context.Context, tx pgx.Tx) (string, error) {
+	var names []string
+	for _, i := range t.spec.Key {
+		names = append(names, t.spec.Columns[i].Name)
+	}
+	slices.Sort(names)
+	var fits bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = $1::text::regclass
+		AND x.indisunique AND x.indimmediate AND x.indisvalid AND x.indpred IS NULL AND x.indexprs IS NULL
+		AND $2::text[] = (SELECT array_agg(a.attname::text ORDER BY a.attname::text COLLATE "C") FROM pg_attribute a
+			WHERE a.attrelid = x.indrelid AND a.attnum = ANY((x.indkey::smallint[])[0:x.indnkeyatts - 1])))`, t.name, names).Scan(&fits)
+	if err != nil || fits {
+		return "", failed("read catalog", err)
+	}
+	return fmt.Sprintf("no unique index on exactly (%s): CREATE UNIQUE INDEX ON %s (%s)", t.keyNames(), t.name, t.keyNames()), nil
+}
+
+// prepareKeys makes the tables of noted and missing keys, in the target's own
+// types. Where those have changed, what was noted is void, and so is the
+// unfinished walk that it belongs to.
+func (t *Table) prepareKeys(ctx context.Context, tx pgx.Tx, f *form) error {
+	version := ""
+	if f.versioned() {
+		version = ", " + f.targetVersion() + " AS v"
+	}
+	columns := f.keyList(func(n, i int) string { return fmt.Sprintf("t.%s AS k%d", f.columns[i].name, n) })
+	seen := fmt.Sprintf("SELECT ''::text AS partition, %s%s FROM %s t", columns, version, t.name)
+	missing := fmt.Sprintf("SELECT ''::text AS partition, %s, 0 AS walks, now() AS present_at FROM %s t", columns, t.name)
+	for _, keys := range []struct{ name, kind, as string }{{t.seen, "UNLOGGED TABLE", seen}, {t.missing, "TABLE", missing}} {
+		fits, err := t.keysFit(ctx, tx, keys.name, keys.as)
+		if err != nil || fits {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		err = execScript(ctx, tx, fmt.Sprintf(`DROP TABLE IF EXISTS %s; CREATE %s %s AS %s WITH NO DATA; ALTER TABLE %s ADD PRIMARY KEY (partition, %s);
+			UPDATE %s SET resume = NULL, walk_sent = NULL, seen_walk = '', seen_count = 0 WHERE table_name = %s`,
+			keys.name, keys.kind, keys.name, keys.as, keys.name, keyColumns(f), t.db.own("watermark"), literal(t.spec.Target)))
+		if err != nil {
+			return failed("create notes", err)
+		}
+	}
+	return nil
+}
+
+// keysFit reports whether the table of keys is there and has the columns that
+// the query gives.
+func (t *Table) keysFit(ctx context.Context, tx pgx.Tx, name, query string) (bool, error) {
+	var oid *uint32
+	if err := tx.QueryRow(ctx, `SELECT to_regclass($1)::oid`, name).Scan(&oid); err != nil || oid == nil {
+		return false, failed("look for notes", err)
+	}
+	have, err := describe(ctx, tx, "SELECT * FROM "+name)
+	if err != nil {
+		return false, err
+	}
+	want, err := describe(ctx, tx, query)
+	return slices.Equal(have, want), err
+}
+
+// describe asks for the names and types of a query's columns.
+func describe(ctx context.Context, tx pgx.Tx, query string) ([]string, error) {
+	d, err := tx.Conn().PgConn().Prepare(ctx, "", query, nil)
+	if err != nil {
+		return nil, failed("look for notes", err)
+	}
+	var out []string
+	for _, c := range d.Fields {
+		out = append(out, fmt.Sprintf("%s %d", c.Name, c.DataTypeOID))
+	}
+	return out, nil
+}
+
+// literal quotes a text for a script, which takes no arguments. Targets come
+// from the configuration and hold no U+0000.
+func literal(s string) string {
+	return `U&'` + strings.NewReplacer(`'`, `''`, `\`, `\\`).Replace(s) + `'`
+}
+
+// refresh makes rows for partitions that are new, so that their freshness says
+// so before they are polled, and brings source and budgets of all up to date.
+func (t *Table) refresh(ctx context.Context, tx pgx.Tx) error {
+	for _, p := range t.spec.Partitions {
+		if err := t.begin(ctx, tx, p); err != nil {
+			return err
+		}
+	}
+	_, err := tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` w SET source = $2, warn = b.warn, critical = b.critical,
+			warn_at = w.deletes_as_of + b.warn, critical_at = w.deletes_as_of + b.critical
+		FROM (SELECT nullif($3::bigint, 0) * interval '1 microsecond' AS warn, $4::bigint * interval '1 microsecond' AS critical) b
+		WHERE w.table_name = $1 AND (w.source, w.warn, w.critical) IS DISTINCT FROM ($2, b.warn, b.critical)`,
+		t.spec.Target, t.spec.Source, t.spec.Budget.Warn.Microseconds(), t.spec.Budget.Critical.Microseconds())
+	return failed("refresh budgets", err)
+}

@@ -1,0 +1,238 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/row"
+)
+
+// maxPieces bounds how often a batch is taken apart to find the rows that the
+// database refuses: enough for some hundred of them among twenty thousand.
+const maxPieces = 5000
+
+// Apply implements syncer.Table. Where the database refuses a value that row
+// found fine, as a check or a length of an adopted table may, the batch is
+// applied a second time in pieces, and the rows it refuses go to quarantine.
+func (t *Table) Apply(ctx context.Context, w syncer.Walk, batches []*syncer.Batch) (syncer.Applied, error) {
+	folded := t.spec.Fold(batches)
+	if t.spec.MisfitFails && len(folded.Misfits) > 0 {
+		m := folded.Misfits[0]
+		return syncer.Applied{}, &syncer.MisfitError{Quarantined: len(folded.Misfits), Records: folded.Records, First: m.Column + " " + m.Reason}
+	}
+	l := &load{Table: t, walk: w, misfits: folded.Misfits, moves: true}
+	if n := len(batches); n > 0 {
+		var err error
+		if l.resume, err = t.encodeResume(batches[n-1].Resume); err != nil {
+			return syncer.Applied{}, fmt.Errorf("write resume: %w", err)
+		}
+	}
+	l.gather(folded)
+	return l.apply(ctx)
+}
+
+// load is what one Apply brings.
+type load struct {
+	*Table
+	walk    syncer.Walk
+	changes []staged
+	misfits []row.Misfit
+	resume  *string
+	// moves says that the position moves, too: not for records that come out
+	// of quarantine.
+	moves bool
+}
+
+// gather numbers what is to be staged.
+func (l *load) gather(f row.Folded) {
+	l.changes = make([]staged, 0, len(f.Upserts)+len(f.Deletes))
+	for _, r := range f.Upserts {
+		l.changes = append(l.changes, staged{upsert, r})
+	}
+	for _, r := range f.Deletes {
+		l.changes = append(l.changes, staged{remove, r})
+	}
+	for _, m := range f.Misfits {
+		if !m.Readable || !l.walk.Kind.Listing() {
+			continue
+		}
+		values := make([]any, len(l.spec.Columns))
+		for n, i := range l.spec.Key {
+			values[i] = m.KeyValues[n]
+		}
+		l.changes = append(l.changes, staged{noteOnly, row.Row{Values: values, Key: m.Key}})
+	}
+}
+
+func (l *load) apply(ctx context.Context) (syncer.Applied, error) {
+	var done tally
+	attempt := func(inPieces bool) error {
+		return l.db.write(ctx, "apply", func(tx pgx.Tx) (err error) {
+			if done, err = l.transact(ctx, tx, inPieces); err != nil {
+				l.setForm(nil)
+			}
+			return err
+		})
+	}
+	err := attempt(false)
+	if refused(err) && len(l.changes) > 0 && !l.spec.MisfitFails {
+		err = attempt(true)
+	}
+	if err != nil {
+		return syncer.Applied{}, err
+	}
+	return done.Applied, nil
+}
+
+// transact is the transaction: stage, fence, merge, bookkeeping.
+func (l *load) transact(ctx context.Context, tx pgx.Tx, inPieces bool) (tally, error) {
+	f, err := l.catalogued(ctx, tx)
+	if err != nil {
+		return tally{}, err
+	}
+	if len(l.changes) > 0 {
+		if err := l.stage(ctx, tx, f, inPieces); err != nil {
+			return tally{}, err
+		}
+	}
+	if err := l.db.fence(ctx, tx); err != nil {
+		return tally{}, err
+	}
+	h, err := l.lock(ctx, tx, l.walk.Partition)
+	if err != nil {
+		return tally{}, err
+	}
+	if len(l.changes) == 0 && len(l.misfits) == 0 && !l.walk.Kind.Listing() && l.resume == nil && h.resumed == "" {
+		return tally{}, nil
+	}
+	if l.walk.Kind.Listing() && h.seenWalk != l.walk.ID {
+		if err := l.forgetNotes(ctx, tx, l.walk.Partition, h); err != nil {
+			return tally{}, err
+		}
+	}
+	m := &merge{load: l, form: f, tx: tx, head: h}
+	misfits := l.misfits
+	var done tally
+	switch {
+	case len(l.changes) == 0:
+	case inPieces:
+		err = m.pieces(ctx, 0, len(l.changes))
+		done, misfits = m.sum, append(misfits[:len(misfits):len(misfits)], m.refused...)
+	default:
+		done, err = m.run(ctx, 0, len(l.changes))
+	}
+	if err != nil {
+		return tally{}, err
+	}
+	if err := l.setAside(ctx, tx, l.walk.Partition, misfits); err != nil {
+		return tally{}, err
+	}
+	done.Quarantined = len(misfits)
+	return done, l.advance(ctx, tx, h, done)
+}
+
+func (l *load) stage(ctx context.Context, tx pgx.Tx, f *form, inPieces bool) error {
+	if err := stage(ctx, tx, f, l.name); err != nil {
+		return err
+	}
+	if !inPieces {
+		return copyInto(ctx, tx, stageName, l.changes)
+	}
+	if err := stageText(ctx, tx, f); err != nil {
+		return err
+	}
+	return copyInto(ctx, tx, textName, l.changes)
+}
+
+// advance writes the bookkeeping that belongs to the rows.
+func (l *load) advance(ctx context.Context, tx pgx.Tx, h *head, done tally) error {
+	w, name := l.db.own("watermark"), l.walk.Partition.Name
+	if !l.moves {
+		_, err := tx.Exec(ctx, `UPDATE `+w+` SET rows = greatest(0, rows + $3), held = greatest(0, held - $4)
+			WHERE table_name = $1 AND partition = $2`, l.spec.Target, name, done.grown(), done.back)
+		return failed("move position", err)
+	}
+	if l.walk.Kind.Listing() {
+		h.seenWalk, h.seenCount = l.walk.ID, h.seenCount+done.noted
+	}
+	_, err := tx.Exec(ctx, `UPDATE `+w+` SET resume = $3, walk_sent = CASE WHEN $3::text IS NOT NULL THEN `+before("$4")+` END,
+		seen_walk = $5, seen_count = $6, rows = greatest(0, rows + $7), held = greatest(0, held - $8) WHERE table_name = $1 AND partition = $2`,
+		l.spec.Target, name, l.resume, sentAgo(l.walk.Sent), h.seenWalk, h.seenCount, done.grown(), done.back)
+	return failed("move position", err)
+}
+
+// pieces applies a range of the staged rows under a savepoint, and in halves
+// where the database refuses something in it.
+func (m *merge) pieces(ctx context.Context, from, to int) error {
+	if m.tried++; m.tried > maxPieces {
+		return &Error{step: "apply", err: fmt.Errorf("%d rows and more are refused: %w", len(m.refused), m.lastRefusal)}
+	}
+	done, err := m.piece(ctx, func() (tally, error) {
+		if err := fill(ctx, m.tx, m.form, from, to); err != nil {
+			return tally{}, err
+		}
+		return m.run(ctx, from, to)
+	})
+	if err == nil {
+		m.sum.add(done)
+		return nil
+	}
+	if !refused(err) {
+		return err
+	}
+	m.lastRefusal = err
+	if to-from == 1 {
+		return m.refuse(ctx, from, err)
+	}
+	middle := from + (to-from)/2
+	if err := m.pieces(ctx, from, middle); err != nil {
+		return err
+	}
+	return m.pieces(ctx, middle, to)
+}
+
+// piece runs do under a savepoint. Constraints that wait for the commit are
+// asked at once, because a commit cannot be taken apart.
+func (m *merge) piece(ctx context.Context, do func() (tally, error)) (tally, error) {
+	save, err := m.tx.Begin(ctx)
+	if err != nil {
+		return tally{}, failed("set savepoint", err)
+	}
+	done, err := do()
+	if err == nil {
+		_, err = m.tx.Exec(ctx, "SET CONSTRAINTS ALL IMMEDIATE")
+	}
+	if err != nil {
+		return tally{}, errors.Join(failed("check constraints", err), failed("roll back to savepoint", save.Rollback(ctx)))
+	}
+	return done, failed("release savepoint", save.Commit(ctx))
+}
+
+// refuse sets one row aside. Its key counts as seen, if it can be a key at
+// all: a row that the database refuses must not cost the good old one.
+func (m *merge) refuse(ctx context.Context, n int, why error) error {
+	c := m.changes[n]
+	if c.kind != noteOnly {
+		m.refused = append(m.refused, refusal(&m.spec, c, why))
+	}
+	if !m.walk.Kind.Listing() || c.kind == remove {
+		return nil
+	}
+	done, err := m.piece(ctx, func() (tally, error) {
+		if err := fillKey(ctx, m.tx, m.form, n); err != nil {
+			return tally{}, err
+		}
+		noted, err := m.note(ctx)
+		return tally{noted: noted}, err
+	})
+	if err == nil {
+		m.sum.add(done)
+	} else if refused(err) {
+		err = nil
+	}
+	return err
+}

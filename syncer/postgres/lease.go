@@ -1,0 +1,176 @@
+package postgres
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/larder-sync/larder/syncer"
+)
+
+//go:embed schema.sql
+var schemaSQL string
+
+// layout numbers the bookkeeping as schema.sql makes it. It stands in the
+// comment of the table watermark.
+const layout = 1
+
+const layoutComment = "larder: where copies stand and how old they are; layout "
+
+// Acquire implements syncer.Lease. A lease that somebody else holds is only
+// looked at, never locked, so that a standby does not get in the way.
+func (d *Database) Acquire(ctx context.Context) error {
+	pool, err := d.leasePool(ctx)
+	if err != nil {
+		return err
+	}
+	if err := d.migrate(ctx, pool); err != nil {
+		return err
+	}
+	held := d.generation.Load()
+	var generation int64
+	err = pool.QueryRow(ctx, `INSERT INTO `+d.own("lease")+` AS l (instance, generation, holder, expires_at)
+		SELECT 'larder', coalesce(max(o.generation), 0) + 1, $1, now() + $2::bigint * interval '1 microsecond'
+		FROM `+d.own("lease")+` o WHERE o.instance = 'larder'
+		HAVING coalesce(max(o.expires_at) <= clock_timestamp() OR max(o.generation) = $3, true)
+		ON CONFLICT (instance) DO UPDATE
+		SET generation = l.generation + 1, holder = excluded.holder, expires_at = excluded.expires_at
+		WHERE l.expires_at <= clock_timestamp() OR l.generation = $3
+		RETURNING generation`,
+		d.options.Holder, syncer.LeaseTime.Microseconds(), held).Scan(&generation)
+	if errors.Is(err, pgx.ErrNoRows) {
+		d.generation.CompareAndSwap(held, 0)
+		return d.holder(ctx, pool)
+	}
+	if err != nil {
+		return failed("take lease", err)
+	}
+	d.generation.Store(generation)
+	return nil
+}
+
+// holder says who holds the lease.
+func (d *Database) holder(ctx context.Context, pool *pgxpool.Pool) error {
+	var name string
+	var left int64
+	err := pool.QueryRow(ctx, `SELECT holder, (extract(epoch FROM expires_at - now()) * 1000000)::bigint FROM `+
+		d.own("lease")+` WHERE instance = 'larder'`).Scan(&name, &left)
+	if err != nil {
+		return failed("read lease", err)
+	}
+	return &syncer.HeldError{Holder: name, For: max(0, time.Duration(left)*time.Microsecond)}
+}
+
+// Renew implements syncer.Lease. It leaves the generation alone, and with it
+// the key that open commits have locked, and so never waits for them.
+func (d *Database) Renew(ctx context.Context) error {
+	held := d.generation.Load()
+	if held == 0 {
+		return syncer.ErrFenced
+	}
+	pool, err := d.leasePool(ctx)
+	if err != nil {
+		return err
+	}
+	tag, err := pool.Exec(ctx, `UPDATE `+d.own("lease")+` SET expires_at = now() + $2::bigint * interval '1 microsecond'
+		WHERE instance = 'larder' AND generation = $1`, held, syncer.LeaseTime.Microseconds())
+	if err != nil {
+		return failed("renew lease", err)
+	}
+	if tag.RowsAffected() == 0 {
+		d.generation.CompareAndSwap(held, 0)
+		return syncer.ErrFenced
+	}
+	return nil
+}
+
+// Release implements syncer.Lease.
+func (d *Database) Release(ctx context.Context) error {
+	held := d.generation.Swap(0)
+	if held == 0 {
+		return syncer.ErrFenced
+	}
+	pool, err := d.leasePool(ctx)
+	if err != nil {
+		return err
+	}
+	tag, err := pool.Exec(ctx, `UPDATE `+d.own("lease")+` SET expires_at = now() WHERE instance = 'larder' AND generation = $1`, held)
+	if err == nil && tag.RowsAffected() == 0 {
+		return syncer.ErrFenced
+	}
+	return failed("release lease", err)
+}
+
+// migrate brings larder's own tables up to date. Where they are, it needs no
+// right to create anything.
+func (d *Database) migrate(ctx context.Context, pool *pgxpool.Pool) error {
+	found, err := d.layout(ctx, pool)
+	if err != nil || found == layout {
+		return err
+	}
+	_, err = transact(ctx, pool, func(tx pgx.Tx) error {
+		if err := d.lockDDL(ctx, tx); err != nil {
+			return err
+		}
+		found, err := d.layout(ctx, tx)
+		if err != nil || found == layout {
+			return err
+		}
+		schema := pgx.Identifier{d.options.Bookkeeping}.Sanitize()
+		var exists bool
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, d.options.Bookkeeping).Scan(&exists); err != nil {
+			return failed("look for bookkeeping", err)
+		}
+		ddl := strings.ReplaceAll(schemaSQL, "{schema}", schema)
+		if !exists {
+			ddl = "CREATE SCHEMA IF NOT EXISTS " + schema + ";\n" + ddl
+		}
+		ddl += fmt.Sprintf("\nCOMMENT ON TABLE %s IS '%s%d';", d.own("watermark"), layoutComment, layout)
+		return failed("create bookkeeping", execScript(ctx, tx, ddl))
+	})
+	return err
+}
+
+// layout reads which layout the bookkeeping has; 0 if there is none.
+func (d *Database) layout(ctx context.Context, q querier) (int, error) {
+	var comment *string
+	err := q.QueryRow(ctx, `SELECT obj_description(c.oid, 'pg_class') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relname = 'watermark'`, d.options.Bookkeeping).Scan(&comment)
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && comment == nil {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, failed("look for bookkeeping", err)
+	}
+	number, _ := strings.CutPrefix(*comment, layoutComment)
+	n, err := strconv.Atoi(number)
+	if err != nil || n > layout {
+		return 0, &Error{step: "read bookkeeping", err: fmt.Errorf("schema %q was made by another larder (layout %q, known is %d)", d.options.Bookkeeping, number, layout)}
+	}
+	return n, nil
+}
+
+// lockDDL makes daemons create one after another: CREATE IF NOT EXISTS alone
+// fails where two run at once.
+func (d *Database) lockDDL(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('larder ' || $1, 0))`, d.options.Bookkeeping)
+	return failed("lock bookkeeping", err)
+}
+
+// querier is what a pool and a transaction have in common.
+type querier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// execScript runs several statements without parameters in one round trip.
+func execScript(ctx context.Context, tx pgx.Tx, sql string) error {
+	return tx.Conn().PgConn().Exec(ctx, sql).Close()
+}

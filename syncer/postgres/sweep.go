@@ -1,0 +1,137 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/larder-sync/larder/syncer"
+)
+
+// truncateFrom is from how many notes on a truncation is cheaper than to
+// delete them.
+const truncateFrom = 10_000
+
+// forgetNotes empties the notes of a partition.
+func (t *Table) forgetNotes(ctx context.Context, tx pgx.Tx, p syncer.Partition, h *head) error {
+	sql, args := `DELETE FROM `+t.seen+` WHERE partition = $1`, []any{p.Name}
+	if p.Name == "" && h.seenCount > truncateFrom {
+		sql, args = `TRUNCATE `+t.seen, nil // the whole has no other partition beside it
+	}
+	_, err := tx.Exec(ctx, sql, args...)
+	h.seenWalk, h.seenCount = "", 0
+	return failed("forget notes", err)
+}
+
+// notesWhole reports whether the notes are what this walk noted. They do not
+// outlive a crash of the server, which the number that was committed with the
+// rows tells. A walk without records has no notes.
+func (t *Table) notesWhole(ctx context.Context, tx pgx.Tx, w syncer.Walk, h *head) (bool, error) {
+	if h.seenWalk != w.ID {
+		return true, t.forgetNotes(ctx, tx, w.Partition, h)
+	}
+	var n int64
+	err := tx.QueryRow(ctx, `SELECT count(*) FROM `+t.seen+` WHERE partition = $1`, w.Partition.Name).Scan(&n)
+	return n == h.seenCount, failed("count notes", err)
+}
+
+// dropWalk makes an unfinished walk start again.
+func (t *Table) dropWalk(ctx context.Context, tx pgx.Tx, p syncer.Partition, h *head) error {
+	if err := t.forgetNotes(ctx, tx, p, h); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` SET resume = NULL, walk_sent = NULL, seen_walk = '', seen_count = 0
+		WHERE table_name = $1 AND partition = $2`, t.spec.Target, p.Name)
+	return failed("drop walk", err)
+}
+
+// sweep finds the rows that a complete walk has not seen, and deletes those
+// that are confirmed, under the guard.
+func (t *Table) sweep(ctx context.Context, tx pgx.Tx, w syncer.Walk, h *head) (syncer.Settled, error) {
+	f, err := t.catalogued(ctx, tx)
+	if err != nil {
+		return syncer.Settled{}, err
+	}
+	// Scans of whole tables may take longer than an ordinary statement.
+	if err := execScript(ctx, tx, "SET LOCAL statement_timeout = "+milliseconds(patience)); err != nil {
+		return syncer.Settled{}, failed("sweep", err)
+	}
+	rows, err := t.markMissing(ctx, tx, f, w, h)
+	if err != nil {
+		return syncer.Settled{}, err
+	}
+	confirmed, missing, err := t.countMissing(ctx, tx, w.Partition)
+	if err != nil {
+		return syncer.Settled{}, err
+	}
+	out := syncer.Settled{Waiting: missing - confirmed}
+	if t.spec.Guard.Holds(confirmed, int(rows)) {
+		out.Held = confirmed
+	} else if confirmed > 0 {
+		if out.Swept, err = t.deleteConfirmed(ctx, tx, f, w.Partition); err != nil {
+			return syncer.Settled{}, err
+		}
+	}
+	rows -= int64(out.Swept)
+	h.counted = &rows
+	return out, nil
+}
+
+// markMissing brings the missing rows of a partition up to date with the notes
+// and returns how many rows the partition has.
+func (t *Table) markMissing(ctx context.Context, tx pgx.Tx, f *form, w syncer.Walk, h *head) (int64, error) {
+	within, args, err := f.within(w.Partition, 2)
+	if err != nil {
+		return 0, err
+	}
+	args = append([]any{w.Partition.Name}, args...)
+	if h.missing {
+		// What came back, or was deleted otherwise, is not missing any more.
+		_, err := tx.Exec(ctx, fmt.Sprintf(`DELETE FROM %s o WHERE o.partition = $1 AND (EXISTS (SELECT FROM %s n WHERE n.partition = $1 AND %s)
+			OR NOT EXISTS (SELECT FROM %s t WHERE %s AND %s))`, t.missing, t.seen,
+			f.join(func(n, _ int) string { return fmt.Sprintf("n.k%d = o.k%d", n, n) }), t.name, f.keptKeys(), within), args...)
+		if err != nil {
+			return 0, failed("clear missing", err)
+		}
+		if _, err = tx.Exec(ctx, `UPDATE `+t.missing+` SET walks = walks + 1 WHERE partition = $1`, w.Partition.Name); err != nil {
+			return 0, failed("count walks", err)
+		}
+	}
+	var rows int64
+	err = tx.QueryRow(ctx, fmt.Sprintf(`WITH mine AS (SELECT %s FROM %s t WHERE %s),
+		lacking AS (INSERT INTO %s (partition, %s, walks, present_at)
+			SELECT $1, %s, 1, (SELECT deletes_as_of FROM %s WHERE table_name = $%d AND partition = $1)
+			FROM mine m WHERE NOT EXISTS (SELECT FROM %s o WHERE o.partition = $1 AND %s)
+			ON CONFLICT DO NOTHING)
+		SELECT count(*) FROM mine`,
+		f.keyList(func(n, i int) string { return fmt.Sprintf("t.%s AS k%d", f.columns[i].name, n) }), t.name, within,
+		t.missing, keyColumns(f), keyColumns(f), t.db.own("watermark"), len(args)+1,
+		t.seen, f.join(func(n, _ int) string { return fmt.Sprintf("o.k%d = m.k%d", n, n) })),
+		append(args, t.spec.Target)...).Scan(&rows)
+	return rows, failed("find missing", err)
+}
+
+func keyColumns(f *form) string {
+	return f.keyList(func(n, _ int) string { return fmt.Sprintf("k%d", n) })
+}
+
+// countMissing counts the missing rows of a partition, and those of them that
+// were absent from enough walks.
+func (t *Table) countMissing(ctx context.Context, tx pgx.Tx, p syncer.Partition) (confirmed, missing int, err error) {
+	err = tx.QueryRow(ctx, `SELECT count(*) FILTER (WHERE walks >= $2), count(*) FROM `+t.missing+` WHERE partition = $1`,
+		p.Name, t.spec.Confirm).Scan(&confirmed, &missing)
+	return confirmed, missing, failed("count missing", err)
+}
+
+// deleteConfirmed deletes the missing rows of a partition that were absent
+// from enough walks.
+func (t *Table) deleteConfirmed(ctx context.Context, tx pgx.Tx, f *form, p syncer.Partition) (int, error) {
+	tag, err := tx.Exec(ctx, fmt.Sprintf(`DELETE FROM %s t USING %s o WHERE o.partition = $1 AND o.walks >= $2 AND %s`,
+		t.name, t.missing, f.keptKeys()), p.Name, t.spec.Confirm)
+	if err != nil {
+		return 0, failed("sweep", err)
+	}
+	_, err = tx.Exec(ctx, `DELETE FROM `+t.missing+` WHERE partition = $1 AND walks >= $2`, p.Name, t.spec.Confirm)
+	return int(tag.RowsAffected()), failed("sweep", err)
+}
