@@ -3,6 +3,7 @@ package syncertest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,8 +95,13 @@ func agreeOnWalk(rt *rapid.T, t *testing.T, step int, real, model *bench) {
 	for range rapid.IntRange(0, 3).Draw(rt, "applies") {
 		var batches []*syncer.Batch
 		for range rapid.IntRange(1, 2).Draw(rt, "batches") {
-			batches = append(batches, &syncer.Batch{Records: rapid.SliceOfN(rapid.Custom(drawRecord), 0, 6).Draw(rt, "records")})
+			batch := &syncer.Batch{}
+			for range rapid.IntRange(0, 6).Draw(rt, "records") {
+				batch.Records = append(batch.Records, drawRecord(rt))
+			}
+			batches = append(batches, batch)
 		}
+		rt.Logf("%s %s: %s", w.ID, kind, short(batches))
 		want, err1 := model.table.Apply(t.Context(), w, batches)
 		got, err2 := real.table.Apply(t.Context(), w, batches)
 		if err1 != nil || err2 != nil {
@@ -103,12 +109,13 @@ func agreeOnWalk(rt *rapid.T, t *testing.T, step int, real, model *bench) {
 		}
 		want.Late, got.Late = 0, 0
 		if want.Inserted != got.Inserted || want.Deleted != got.Deleted || want.Updated != got.Updated || want.Quarantined != got.Quarantined {
-			rt.Fatalf("%s %+v: counted %+v, want %+v", kind, batches, got, want)
+			rt.Fatalf("counted %+v, want %+v", got, want)
 		}
 		compare(rt, real, model)
 	}
 	if rapid.Bool().Draw(rt, "finish") {
 		s := syncer.Settlement{End: &syncer.End{Watermark: fmt.Sprint(step), Listed: true}}
+		rt.Logf("%s settles", w.ID)
 		want, err1 := model.table.Settle(t.Context(), w, s)
 		got, err2 := real.table.Settle(t.Context(), w, s)
 		if err1 != nil || err2 != nil {
@@ -119,6 +126,23 @@ func agreeOnWalk(rt *rapid.T, t *testing.T, step int, real, model *bench) {
 		}
 		compare(rt, real, model)
 	}
+}
+
+// short prints batches so that a failing history can be read.
+func short(batches []*syncer.Batch) string {
+	var b strings.Builder
+	for _, batch := range batches {
+		b.WriteString("[")
+		for _, r := range batch.Records {
+			word := string(r.Slots[1])
+			if r.Gone {
+				word = "gone"
+			}
+			fmt.Fprintf(&b, " %s=%s@%s", r.Slots[0], word, strings.Trim(string(r.Slots[2]), `"2026-11-23T:Z`))
+		}
+		b.WriteString(" ]")
+	}
+	return b.String()
 }
 
 func drawRecord(rt *rapid.T) syncer.Record {

@@ -58,6 +58,7 @@ type memPart struct {
 	late               time.Duration
 	seenWalk           string
 	seen               map[string]any
+	lost               bool // some of seen is
 	missing            map[string]memMissing
 }
 
@@ -300,7 +301,8 @@ func (m *Memory) LoseNotes() {
 	defer m.mu.Unlock()
 	for _, t := range m.tables {
 		for _, p := range t.parts {
-			p.seen = nil
+			p.lost = p.lost || len(p.seen) > 0
+			clear(p.seen)
 		}
 	}
 }

@@ -71,7 +71,7 @@ func (t *MemoryTable) Apply(_ context.Context, w syncer.Walk, batches []*syncer.
 	err := t.d.write(t.spec.Target, func(tab *memTable) error {
 		p := tab.part(w.Partition.Name)
 		if w.Kind.Listing() && p.seenWalk != w.ID {
-			p.seenWalk, p.seen = w.ID, make(map[string]any)
+			p.seenWalk, p.seen, p.lost = w.ID, make(map[string]any), false
 		}
 		for _, r := range folded.Upserts {
 			tab.upsert(p, w, r, &applied)
@@ -150,7 +150,7 @@ func (t *memTable) remove(p *memPart, w syncer.Walk, r row.Row, a *syncer.Applie
 	delete(p.seen, r.Key)
 	delete(p.missing, r.Key)
 	delete(t.quarantine, w.Partition.Name+r.Key)
-	if t.spec.Remember > 0 && v != nil {
+	if g, known := t.gone[r.Key]; t.spec.Remember > 0 && v != nil && (w.Kind == syncer.Resync || !known || t.spec.Compare(v, g.version) > 0) {
 		t.gone[r.Key] = memGone{version: v, until: time.Now().Add(t.spec.Remember)}
 	}
 	if exists {
@@ -195,9 +195,9 @@ func (t *MemoryTable) Settle(_ context.Context, w syncer.Walk, s syncer.Settleme
 			return nil
 		}
 		if w.Kind.Listing() && s.End.Listed && !s.End.Unchanged {
-			if p.seen == nil {
+			if p.lost && p.seenWalk == w.ID {
 				p.Position.Resume, lost = nil, true
-				p.seen, p.seenWalk = make(map[string]any), ""
+				p.seen, p.seenWalk, p.lost = make(map[string]any), "", false
 				return nil
 			}
 			if err := tab.sweep(p, w, &out); err != nil {
@@ -296,7 +296,7 @@ func (t *memTable) settle(p *memPart, w syncer.Walk, s syncer.Settlement, out *s
 	if w.Kind == syncer.Resync && out.Waiting == 0 {
 		p.Resync = false
 	}
-	p.seen, p.seenWalk = make(map[string]any), ""
+	p.seen, p.seenWalk, p.lost = make(map[string]any), "", false
 	out.AsOf, out.DeletesAsOf = p.AsOf, p.DeletesAsOf
 }
 

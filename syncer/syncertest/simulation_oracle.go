@@ -1,0 +1,107 @@
+package syncertest
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/larder-sync/larder/syncer"
+)
+
+// judge is the oracle: it knows the owner's log and asks, after each poll,
+// whether what the tables claim is true.
+func (s *simulation) judge(r syncer.Report) error {
+	if most := 2 * (len(s.Log) + 1); s.owner.walks > 2 || s.owner.pages > most {
+		return fmt.Errorf("a poll takes %d walks and %d pages of at most 2 and %d", s.owner.walks, s.owner.pages, most)
+	}
+	for i, t := range s.tables {
+		now := s.standing(i)
+		if err := s.claim(i, now); err != nil {
+			return fmt.Errorf("table %s: %w", s.spec(i).Target, err)
+		}
+		if err := s.moves(t, now, r.Tables[i]); err != nil {
+			return fmt.Errorf("table %s: %w", s.spec(i).Target, err)
+		}
+	}
+	return nil
+}
+
+// claim checks staleness: for every key the table holds a version at least as
+// new as the last one committed by its as-of, and nothing that was deleted by
+// its delete as-of. A key that the owner has deleted since counts by the delete
+// as-of alone.
+func (s *simulation) claim(i int, st syncer.Standing) error {
+	if st.AsOf.IsZero() {
+		return nil
+	}
+	rows, asOf, deletes := s.rows(i), s.since(st.AsOf), s.since(st.DeletesAsOf)
+	if deletes > asOf || st.AsOf.After(time.Now()) {
+		return fmt.Errorf("claims deletes as of %s, all as of %s, at %s", deletes, asOf, s.owner.clock())
+	}
+	known := s.owner.visible(s.owner.clock())
+	for key, at := range latest(s.Log, func(c Change) bool { return c.Commit <= asOf }) {
+		held, there := rows[key]
+		switch {
+		case s.Log[at].Gone:
+			if there && held < at && s.Log[at].Commit <= deletes {
+				return fmt.Errorf("claims deletes as of %s but holds key %d at change %d, deleted by change %d", deletes, key, held, at)
+			}
+		case there && held < at && s.deletedSince(key, at) && s.Log[at].Commit > deletes:
+			// A list cannot have it any more; it waits for its deletion.
+		case there && held < at:
+			return fmt.Errorf("claims to be as of %s but holds key %d at change %d, not %d", asOf, key, held, at)
+		case !there && !s.deletedSince(key, at):
+			return fmt.Errorf("claims to be as of %s but has no key %d, which change %d wrote", asOf, key, at)
+		}
+	}
+	for key, held := range rows {
+		if last, ok := known[key]; !ok || held > last {
+			return fmt.Errorf("holds key %d at change %d, which nobody can have seen", key, held)
+		}
+	}
+	return nil
+}
+
+// deletedSince reports whether readers could see a key deleted after change at.
+func (s *simulation) deletedSince(key, at int) bool {
+	for _, c := range s.Log[at+1:] {
+		if c.Key == key && c.Gone && c.Visible <= s.owner.clock() {
+			return true
+		}
+	}
+	return false
+}
+
+// moves checks that watermark and as-of move only forward, and only when the
+// walk ended and the table settled, or could not hear that it did.
+func (s *simulation) moves(t *simTable, now syncer.Standing, r syncer.TableReport) error {
+	settled := s.owner.ended && (r.Failure == nil || s.unheard[t.index])
+	old, moved := t.before.Position.Watermark, now.Position.Watermark
+	switch {
+	case !settled && (moved != old || !now.AsOf.Equal(t.before.AsOf)):
+		return fmt.Errorf("watermark moves from %q to %q, as-of from %s to %s, though nothing settled",
+			old, moved, s.since(t.before.AsOf), s.since(now.AsOf))
+	case old != "" && parse(moved) < parse(old):
+		return fmt.Errorf("watermark moves back from %q to %q", old, moved)
+	case now.AsOf.Before(t.before.AsOf), now.DeletesAsOf.Before(t.before.DeletesAsOf):
+		return errors.New("as-of moves back")
+	}
+	return nil
+}
+
+// equal checks that every table holds exactly what the owner does, and says so.
+func (s *simulation) equal() error {
+	want := s.owner.visible(s.owner.clock())
+	maps.DeleteFunc(want, func(_, at int) bool { return s.Log[at].Gone })
+	for i := range s.tables {
+		st := s.standing(i)
+		if got := s.rows(i); !maps.Equal(got, want) {
+			return fmt.Errorf("table %s holds key:change %v, the owner %v", s.spec(i).Target, got, want)
+		}
+		if st.Resync || st.AsOf.IsZero() || !st.DeletesAsOf.Equal(st.AsOf) {
+			return fmt.Errorf("table %s is as of %s, deletes %s, resync %t", s.spec(i).Target, s.since(st.AsOf), s.since(st.DeletesAsOf), st.Resync)
+		}
+	}
+	return nil
+}
