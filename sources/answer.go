@@ -32,7 +32,7 @@ func (s *Source) read(r *response) (*page, error) {
 		return nil, err
 	}
 	decoded, err := s.decode(r.body)
-	if err != nil && decoded.Body == nil {
+	if err != nil && !isSound(err) {
 		return nil, unreadable(err)
 	}
 	// What the owner says went wrong explains why the array is not there.
@@ -45,6 +45,11 @@ func (s *Source) read(r *response) (*page, error) {
 	p := &page{size: decoded.Held}
 	p.header, p.url, p.records, p.body = r.header, r.url, decoded.Records, decoded.Body
 	return p, nil
+}
+
+// isSound reports whether the body is sound JSON, though no list of records.
+func isSound(err error) bool {
+	return errors.Is(err, decode.ErrNoArray) || errors.Is(err, decode.ErrNotArray) || errors.Is(err, decode.ErrNotObject)
 }
 
 func (s *Source) decode(body []byte) (decode.Page, error) {

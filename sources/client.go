@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -64,17 +63,7 @@ func NewClient(o Owner) (*Client, error) {
 	}
 	o.setDefaults()
 	c := &Client{owner: o, base: base, origin: originOf(base)}
-	secrets := slices.Collect(func(yield func(string) bool) {
-		for name, value := range o.Headers {
-			if isCredential(name) && !yield(value) {
-				return
-			}
-		}
-	})
-	if o.Auth != nil {
-		secrets = append(secrets, o.Auth.Secrets()...)
-	}
-	c.redact = newRedactor(secrets)
+	c.redact = newRedactor(o.secrets())
 
 	pages := attempts{base: o.Transport, owner: &c.owner, slots: make(chan struct{}, o.Concurrency)}
 	if pages.base == nil {
@@ -104,6 +93,21 @@ func (o *Owner) setDefaults() {
 	}
 }
 
+// secrets lists what may be shown nowhere: the credentials, and the values of
+// headers that sound like some.
+func (o *Owner) secrets() []string {
+	var all []string
+	for name, value := range o.Headers {
+		if isCredential(name) && len(value) >= 4 {
+			all = append(all, value)
+		}
+	}
+	if o.Auth != nil {
+		all = append(all, o.Auth.Secrets()...)
+	}
+	return all
+}
+
 // isCredential reports whether a header's name says that its value is secret.
 func isCredential(header string) bool {
 	name := strings.ToLower(header)
@@ -128,6 +132,16 @@ func parseBase(text string) (*url.URL, error) {
 		return nil, fmt.Errorf("must hold no user, query or fragment")
 	}
 	return u, nil
+}
+
+// follow resolves an owner's link, without the credentials that the owner may
+// have echoed in it.
+func (c *Client) follow(from *url.URL, link string) (*url.URL, error) {
+	u, err := c.origin.follow(from, link)
+	if err == nil && c.owner.Auth != nil {
+		c.owner.Auth.Strip(u)
+	}
+	return u, err
 }
 
 // checkRedirect keeps redirects on the owner's origin. One that would change

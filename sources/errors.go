@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -158,12 +160,16 @@ func isCertificate(err error) bool {
 type redactor struct{ *strings.Replacer }
 
 func newRedactor(secrets []string) redactor {
-	var pairs []string
+	var forms []string
 	for _, s := range secrets {
-		for _, form := range []string{s, url.QueryEscape(s), queryEscape(s), url.PathEscape(s)} {
-			if form != "" {
-				pairs = append(pairs, form, "[secret]")
-			}
+		forms = append(forms, s, url.QueryEscape(s), queryEscape(s), url.PathEscape(s))
+	}
+	// The longest first, so that no secret hides behind one that it begins with.
+	slices.SortFunc(forms, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	var pairs []string
+	for _, form := range slices.Compact(forms) {
+		if form != "" {
+			pairs = append(pairs, form, "[secret]")
 		}
 	}
 	return redactor{strings.NewReplacer(pairs...)}

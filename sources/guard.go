@@ -27,6 +27,7 @@ type guard struct {
 	// counted walks remember every key, because there is a total to compare
 	// their number with.
 	counted  bool
+	pages    int
 	barren   int
 	received int64 // records
 	total    int64
@@ -42,15 +43,17 @@ func newGuard(slots []int, counted bool) *guard {
 // restart forgets everything, for another pass.
 func (g *guard) restart() {
 	g.keys, g.steps = map[uint64]struct{}{}, map[uint64]struct{}{}
-	g.barren, g.received, g.total, g.fell = 0, 0, 0, false
+	g.pages, g.barren, g.received, g.total, g.fell = 0, 0, 0, 0, false
 }
 
 // page takes note of a page, and fails if the walk goes round in a circle.
 func (g *guard) page(s step, records [][][]byte) error {
+	g.pages++
 	var h maphash.Hash
 	h.SetSeed(g.seed)
 	s.hash(&h)
 	for _, record := range records {
+		hashField(&h, nil)
 		for _, slot := range record {
 			hashField(&h, slot)
 		}
@@ -117,7 +120,8 @@ func (s step) hash(h *maphash.Hash) {
 		hashField(h, []byte(s.url.String()))
 	}
 	hashField(h, s.cursor)
-	hashField(h, strconv.AppendInt(nil, s.number, 10))
+	maphash.WriteComparable(h, s.number)
+	maphash.WriteComparable(h, len(s.last))
 	for _, v := range s.last {
 		hashField(h, v)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -242,3 +243,37 @@ func sequence(from, to int64) []int64 {
 }
 
 func isNotResumable(err error) bool { return errors.Is(err, syncer.ErrNotResumable) }
+
+// scripted is an owner that answers as f says; n counts requests from 1.
+func scripted(f func(n int, w http.ResponseWriter, r *http.Request)) sources.Owner {
+	n := 0
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n++
+		w.Header().Set("Content-Type", "application/json")
+		f(n, w, r)
+	})
+	return sources.Owner{
+		Name: "shop", URL: "https://owner.example/v1", Transport: sourcetest.Transport(handler), Log: zerolog.Nop(),
+		Retry: sources.Retry{Attempts: 1},
+	}
+}
+
+// pages is an owner that answers with one body after the other, and with the
+// last one for ever.
+func pages(bodies ...string) sources.Owner {
+	return scripted(func(n int, w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, bodies[min(n, len(bodies))-1])
+	})
+}
+
+// list is a snapshot of records with an id, paged as p says.
+func list(p sources.Paging, query ...sources.Param) sources.Spec {
+	return sources.Spec{
+		Name: "list", Mode: sources.SnapshotAll, Paging: p,
+		Request: sources.Request{Path: text("/list"), Query: query},
+		Records: sources.Records{At: "data", Key: []string{"id"}},
+		Paths:   []string{"id"},
+	}
+}
+
+func snapshot() syncer.Walk { return syncer.Walk{ID: "w1", Kind: syncer.Snapshot, Sent: time.Now()} }

@@ -57,9 +57,10 @@ type paging struct {
 	next         place
 	more         test
 	total, pages place
-	origin       origin
-	fields       []string // of {last.FIELD}
-	slots        []int    // where a record has them
+	// link resolves an owner's link against the URL it came from.
+	link   func(from *url.URL, link string) (*url.URL, error)
+	fields []string // of {last.FIELD}
+	slots  []int    // where a record has them
 }
 
 func newStyle(p paging) (style, error) {

@@ -20,7 +20,7 @@ func (p byNextURL) next(_ step, a *answer) (*step, error) {
 	if err != nil {
 		return nil, pagingError("%q holds no link: %v", p.paging.next, err)
 	}
-	u, err := p.origin.follow(a.url, link)
+	u, err := p.link(a.url, link)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (p byLink) next(_ step, a *answer) (*step, error) {
 	case !ok:
 		return nil, nil
 	}
-	u, err := p.origin.follow(a.url, link)
+	u, err := p.link(a.url, link)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func urlNote(s step) string {
 }
 
 func (p paging) readURL(note string) (step, error) {
-	u, err := p.origin.follow(&url.URL{}, note)
+	u, err := p.link(&url.URL{}, note)
 	if err != nil {
 		return step{}, err
 	}

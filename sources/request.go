@@ -52,8 +52,6 @@ func (a *asker) ask(s step, look values) (question, error) {
 		if q.url, err = a.url(s, look); err != nil {
 			return q, err
 		}
-	} else {
-		q.url = a.stripped(q.url)
 	}
 	if q.body, err = a.body(s, look); err != nil {
 		return q, fmt.Errorf("make body: %w", err)
@@ -87,15 +85,6 @@ func (a *asker) url(s step, look values) (*url.URL, error) {
 		return nil, fmt.Errorf("make query: %w", err)
 	}
 	return u, a.client.origin.admit(u)
-}
-
-// stripped is u without credentials, which the owner may have echoed.
-func (a *asker) stripped(u *url.URL) *url.URL {
-	clean := *u
-	if a.client.owner.Auth != nil {
-		a.client.owner.Auth.Strip(&clean)
-	}
-	return &clean
 }
 
 // query is the parameters of a step, in the order in which they are configured.

@@ -61,6 +61,9 @@ func (s *Source) compile() error {
 	if err != nil {
 		return err
 	}
+	if s.spec.Records.Format == NDJSON && (len(set.at) > 0 || len(set.body) > 0) {
+		return errors.New("lines hold records only: no place in the body can be named")
+	}
 	if s.asker, err = newAsker(s.client, s.spec.Request, s.streamed); err != nil {
 		return err
 	}
@@ -106,7 +109,7 @@ func (s *Source) compileRecords(set *pathSet) (err error) {
 }
 
 func (s *Source) compilePaging(set *pathSet) error {
-	p := paging{spec: s.spec.Paging, origin: s.client.origin}
+	p := paging{spec: s.spec.Paging, link: s.client.follow}
 	var errs [4]error
 	p.next, errs[0] = set.body.add(p.spec.Next)
 	p.more, errs[1] = set.body.test(p.spec.More)

@@ -34,6 +34,9 @@ func (k *walk) stream(ctx context.Context) error {
 	}
 	defer func() { _ = r.stream.Close() }()
 	if err := k.judge(r.header, nil); err != nil {
+		return k.resumable(refusal{err})
+	}
+	if err := k.mark.place(&answer{header: r.header}); err != nil {
 		return err
 	}
 	body, err := sniff(r.header, r.stream)

@@ -171,7 +171,7 @@ func (k *walk) bounds(ctx context.Context) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case p.MaxPages > 0 && k.pages >= p.MaxPages:
+	case p.MaxPages > 0 && k.guard.pages >= p.MaxPages:
 		return pagingError("walk has not ended after max_pages = %d", p.MaxPages)
 	case time.Since(k.started) > p.MaxTime:
 		return pagingError("walk has not ended after max_time = %s", p.MaxTime)
