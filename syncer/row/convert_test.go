@@ -3,6 +3,7 @@ package row_test
 import (
 	"fmt"
 	"math/big"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -239,6 +240,21 @@ func TestConvert(t *testing.T) {
 		if !strings.Contains(reason, test.reason) || (reason == "") != (test.reason == "") {
 			t.Errorf("%s: got reason %q, want %q", name, reason, test.reason)
 		}
+	}
+}
+
+// TestExponentsCostNothing: a few bytes of an owner do not become gigabytes.
+func TestExponentsCostNothing(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for _, raw := range []string{"1e999999999", "1e-999999999", "0e999999999", "[1e999999999]"} {
+		for kind := row.Text; kind <= row.Bytes; kind++ {
+			convert(column(kind), raw)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
+		t.Errorf("got %d bytes allocated", took)
 	}
 }
 

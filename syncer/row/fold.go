@@ -135,9 +135,10 @@ func (f *fold) apply(c change) {
 	}
 }
 
-// replaces reports whether a change takes the place of an earlier one.
+// replaces reports whether a change takes the place of an earlier one. Nothing
+// is older than a tombstone without version.
 func (s *Spec) replaces(c, before change) bool {
-	return s.wipes(c) || s.wipes(before) || s.Compare(s.versionOf(c.row.Values), s.versionOf(before.row.Values)) >= 0
+	return s.wipes(c) || s.Compare(s.versionOf(c.row.Values), s.versionOf(before.row.Values)) >= 0
 }
 
 // wipes reports whether c is a tombstone without version.

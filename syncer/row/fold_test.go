@@ -46,7 +46,11 @@ func told(f row.Folded) string {
 		words = append(words, fmt.Sprintf("-%s@%v", r.Key, r.Values[1]))
 	}
 	for _, m := range f.Misfits {
-		words = append(words, fmt.Sprintf("!%.7s", m.Key))
+		if m.Readable {
+			words = append(words, "!"+m.Record)
+		} else {
+			words = append(words, fmt.Sprintf("!%.7s", m.Key))
+		}
 	}
 	return strings.Join(words, " ")
 }
@@ -70,13 +74,13 @@ func TestFold(t *testing.T) {
 		{"tombstone needs a key only", []syncer.Record{tombstone("1", `"x"`, `"x"`), tombstone("2", "7", "1.5")}, "-[1]@<nil> -[2]@7"},
 		{"tombstone without key", []syncer.Record{tombstone("null", "5")}, "!sha256:"},
 		{"sorted by key", []syncer.Record{record("2", "1", "1"), record("10", "1", "1"), tombstone("3"), tombstone("1")}, "[10]=1@1 [2]=1@1 -[1]@<nil> -[3]@<nil>"},
-		{"misfit keeps the good one", []syncer.Record{record("1", "5", "10"), record("1", "6", "1.5")}, "[1]=10@5 ![1]"},
+		{"misfit keeps the good one", []syncer.Record{record("1", "5", "10"), record("1", "6", "1.5")}, `[1]=10@5 !{"id":1,"rev":6,"age":1.5}`},
 		{"older misfit is void", []syncer.Record{record("1", "5", "10"), record("1", "4", "1.5")}, "[1]=10@5"},
 		{"newer good voids a misfit", []syncer.Record{record("1", "5", "1.5"), record("1", "6", "10")}, "[1]=10@6"},
-		{"older good does not", []syncer.Record{record("1", "5", "1.5"), record("1", "4", "10")}, "[1]=10@4 ![1]"},
+		{"older good does not", []syncer.Record{record("1", "5", "1.5"), record("1", "4", "10")}, `[1]=10@4 !{"id":1,"rev":5,"age":1.5}`},
 		{"tombstone voids a misfit", []syncer.Record{record("1", "5", "1.5"), tombstone("1")}, "-[1]@<nil>"},
-		{"misfit after it was void", []syncer.Record{record("1", "5", "1.5"), record("1", "6", "1"), record("1", "7", "2.5")}, "[1]=1@6 ![1]"},
-		{"one misfit a key", []syncer.Record{record("1", "5", "1.5"), record("1", "6", "x"), record("null"), record("null")}, "![1] !sha256:"},
+		{"misfit after it was void", []syncer.Record{record("1", "5", "1.5"), record("1", "6", "1"), record("1", "7", "2.5")}, `[1]=1@6 !{"id":1,"rev":7,"age":2.5}`},
+		{"one misfit a key", []syncer.Record{record("1", "5", "1.5"), record("1", "4", "2.5"), record("null"), record("null")}, `!{"id":1,"rev":5,"age":1.5} !sha256:`},
 		{"no slots at all", []syncer.Record{{}}, "!sha256:"},
 	}
 	for _, test := range tests {
@@ -124,6 +128,36 @@ func TestLongRecordIsCut(t *testing.T) {
 		_, _, err := s.Retry(m.Record)
 		if len(m.Record) > 16<<10 || err != row.ErrCut || !strings.HasPrefix(m.Record, `{"id":1,"rev":5,"age":1.5,`) {
 			t.Errorf("%.10s: got %d bytes, %v: %.200s", long, len(m.Record), err, m.Record)
+		}
+	}
+}
+
+// TestSlots: a column takes the first slot that is there, a version the first
+// that is not null; a tombstone's version is the owner's or none.
+func TestSlots(t *testing.T) {
+	s := row.Spec{Key: []int{0}, Version: 1, VersionFormat: format(t, "integer", ""), Columns: []row.Column{
+		{Name: "id", Slots: []int{0}},
+		{Name: "rev", Slots: []int{1, 2}, Default: []byte(`"0"`)},
+		{Name: "name", Slots: []int{9, 1, 2}},
+	}}
+	values := func(r syncer.Record) []any {
+		f := s.Fold(batch(r))
+		return append(f.Upserts, f.Deletes...)[0].Values
+	}
+	for _, test := range []struct {
+		record syncer.Record
+		want   []any
+	}{
+		{record("1", "null", "7"), []any{"1", "7", nil}},
+		{record("1", "", "7"), []any{"1", "7", "7"}},
+		{record("1", "null"), []any{"1", nil, nil}},
+		{record("1"), []any{"1", "0", nil}},
+		{tombstone("1", "null"), []any{"1", nil, nil}},
+		{tombstone("1"), []any{"1", nil, nil}},
+		{tombstone("1", "null", "7"), []any{"1", "7", nil}},
+	} {
+		if diff := gocmp.Diff(test.want, values(test.record)); diff != "" {
+			t.Errorf("%s: values differ (-want +got):\n%s", test.record.Slots, diff)
 		}
 	}
 }
@@ -178,6 +212,14 @@ func (e event) record() syncer.Record {
 	return r
 }
 
+// stored is the event's record as quarantine holds it.
+func (e event) stored() string {
+	if e.rev == 0 {
+		return fmt.Sprintf(`{"id":%d,"age":%d.5}`, e.key, e.age)
+	}
+	return fmt.Sprintf(`{"id":%d,"rev":%d,"age":%d.5}`, e.key, e.rev, e.age)
+}
+
 // oracle goes through the events one by one and keeps for each key the last
 // word and the misfit, by the sentences of Fold's documentation.
 func oracle(events []event) string {
@@ -211,7 +253,7 @@ func oracle(events []event) string {
 			words = append(words, fmt.Sprintf("0[%d]=%d@%v", key, held.age, rev(held)))
 		}
 		if bad != nil {
-			words = append(words, fmt.Sprintf("2![%d]", key))
+			words = append(words, "2!"+bad.stored())
 		}
 	}
 	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(a[:1], b[:1]) })
