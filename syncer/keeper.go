@@ -30,6 +30,9 @@ var errNotTaken = errors.New("lease of the database is not taken yet")
 type keeper struct {
 	*Runner
 	*Consumer
+	// tried says that the lease was asked for, and that the tables are ready
+	// if it was given. Only the first call counts.
+	tried   func()
 	said    string
 	orders  sync.WaitGroup
 	mu      sync.Mutex
@@ -40,6 +43,7 @@ type keeper struct {
 // to take orders when ctx ends and gives the lease back when keeping ends.
 func (k *keeper) run(ctx, keeping context.Context) {
 	k.running = make(map[string]bool)
+	defer k.tried()
 	for keeping.Err() == nil && ctx.Err() == nil {
 		err := k.Lease.Acquire(ctx)
 		if err == nil {
@@ -47,6 +51,7 @@ func (k *keeper) run(ctx, keeping context.Context) {
 			err = k.hold(ctx, keeping)
 		}
 		k.setReady(err)
+		k.tried()
 		if ctx.Err() != nil {
 			break
 		}
@@ -64,6 +69,7 @@ func (k *keeper) run(ctx, keeping context.Context) {
 // the error returned, or until keeping ends, which gives it back.
 func (k *keeper) hold(ctx, keeping context.Context) error {
 	k.prepare(ctx, k.Copies)
+	k.tried()
 	renewed := time.Now()
 	renew, orders, prepare := time.NewTicker(renewEvery), time.NewTicker(ordersEvery), time.NewTicker(prepareEvery)
 	defer renew.Stop()

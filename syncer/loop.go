@@ -21,6 +21,7 @@ const (
 // because its loop does nothing else.
 func (r *Runner) loop(ctx context.Context, s *Scheduled) {
 	p := &pace{schedule: s.Schedule, jitter: s.Jitter}
+	r.awaitLeases(ctx)
 	for {
 		kicked := r.await(ctx, s, p)
 		if ctx.Err() != nil {
@@ -47,6 +48,16 @@ func (r *Runner) loop(ctx context.Context, s *Scheduled) {
 	}
 	for _, w := range s.takeWaiting() {
 		close(w)
+	}
+}
+
+// awaitLeases returns when every lease was tried for, or after triedMost.
+func (r *Runner) awaitLeases(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, triedMost)
+	defer cancel()
+	select {
+	case <-r.tried:
+	case <-ctx.Done():
 	}
 }
 

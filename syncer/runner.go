@@ -20,7 +20,14 @@ type Runner struct {
 	Log     zerolog.Logger
 
 	slots chan struct{}
+	// tried is closed when every lease has been asked for once.
+	tried chan struct{}
 }
+
+// triedMost is how long a feed's first poll waits for that. Without the wait a
+// start would walk a feed once for every consumer; with a bound, a database
+// that hangs delays the others only a little.
+const triedMost = 2 * time.Second
 
 // Schedule says when a feed is due next. The cron specs of robfig/cron are
 // Schedules.
@@ -54,20 +61,25 @@ type Consumer struct {
 // transactions in hand have committed, the leases are given back and
 // everything it started has ended.
 func (r *Runner) Run(ctx context.Context) error {
-	r.slots = make(chan struct{}, max(r.Concurrency, 1))
+	r.slots, r.tried = make(chan struct{}, max(r.Concurrency, 1)), make(chan struct{})
 	for _, s := range r.Feeds {
 		s.kicked, s.joined = make(chan struct{}, 1), make(chan struct{}, 1)
 	}
 	// Leases are kept until the last poll has ended.
 	keeping, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()
-	var keepers, loops sync.WaitGroup
+	var keepers, loops, trying sync.WaitGroup
 	for _, c := range r.Consumers {
 		for _, t := range c.Copies {
 			t.SetReady(errNotTaken)
 		}
-		keepers.Go(func() { (&keeper{Runner: r, Consumer: c}).run(ctx, keeping) })
+		trying.Add(1)
+		keepers.Go(func() { (&keeper{Runner: r, Consumer: c, tried: sync.OnceFunc(trying.Done)}).run(ctx, keeping) })
 	}
+	loops.Go(func() {
+		trying.Wait()
+		close(r.tried)
+	})
 	for _, s := range r.Feeds {
 		loops.Go(func() { r.loop(ctx, s) })
 	}
