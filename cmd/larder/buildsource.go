@@ -70,7 +70,7 @@ func ownerOf(o *config.Owner, log zerolog.Logger) sources.Owner {
 		Name: o.Name, URL: o.URL, Auth: authOf(o.Auth), Headers: map[string]string{"User-Agent": "larder/" + version()},
 		Rate: o.Rate.PerSecond(), Burst: o.Burst, Concurrency: o.Concurrency, Timeout: o.Timeout,
 		Retry:   sources.Retry{Attempts: o.Retry.Attempts, Min: o.Retry.Min, Max: o.Retry.Max, Status: o.Retry.Status},
-		MaxBody: o.MaxBody, MaxDepth: o.MaxDepth, Log: log.With().Str("owner", o.Name).Logger(),
+		MaxBody: o.MaxBody, MaxDepth: o.MaxDepth, Log: log,
 	}
 	for _, h := range o.Headers {
 		out.Headers[h.Name] = h.Value.Reveal()
