@@ -138,7 +138,11 @@ func short(batches []*syncer.Batch) string {
 			if r.Gone {
 				word = "gone"
 			}
-			fmt.Fprintf(&b, " %s=%s@%s", r.Slots[0], word, strings.Trim(string(r.Slots[2]), `"2026-11-23T:Z`))
+			at := string(r.Slots[2])
+			if len(at) > 17 {
+				at = at[12:17]
+			}
+			fmt.Fprintf(&b, " %s=%s@%s", r.Slots[0], word, at)
 		}
 		b.WriteString(" ]")
 	}

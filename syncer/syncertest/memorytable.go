@@ -150,7 +150,7 @@ func (t *memTable) remove(p *memPart, w syncer.Walk, r row.Row, a *syncer.Applie
 	delete(p.seen, r.Key)
 	delete(p.missing, r.Key)
 	delete(t.quarantine, w.Partition.Name+r.Key)
-	if g, known := t.gone[r.Key]; t.spec.Remember > 0 && v != nil && (w.Kind == syncer.Resync || !known || t.spec.Compare(v, g.version) > 0) {
+	if g, known := t.gone[r.Key]; t.spec.Remember > 0 && v != nil && (!known || t.spec.Compare(v, g.version) > 0) {
 		t.gone[r.Key] = memGone{version: v, until: time.Now().Add(t.spec.Remember)}
 	}
 	if exists {
