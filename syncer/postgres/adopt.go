@@ -191,12 +191,8 @@ func (t *Table) keyFault(ctx context.Context, tx pgx.Tx) (string, error) {
 // types. Where those have changed, what was noted is void, and so is the
 // unfinished walk that it belongs to.
 func (t *Table) prepareKeys(ctx context.Context, tx pgx.Tx, f *form) error {
-	version := ""
-	if f.versioned() {
-		version = ", " + f.targetVersion() + " AS v"
-	}
 	columns := f.keyList(func(n, i int) string { return fmt.Sprintf("t.%s AS k%d", f.columns[i].name, n) })
-	seen := fmt.Sprintf("SELECT ''::text AS partition, %s%s FROM %s t", columns, version, t.name)
+	seen := fmt.Sprintf("SELECT ''::text AS partition, %s FROM %s t", columns, t.name)
 	missing := fmt.Sprintf("SELECT ''::text AS partition, %s, 0 AS walks, now() AS present_at FROM %s t", columns, t.name)
 	for _, keys := range []struct{ name, kind, as string }{{t.seen, "UNLOGGED TABLE", seen}, {t.missing, "TABLE", missing}} {
 		fits, err := t.keysFit(ctx, tx, keys.name, keys.as)

@@ -57,7 +57,7 @@ func (l *load) gather(f row.Folded) {
 		l.changes = append(l.changes, staged{remove, r})
 	}
 	for _, m := range f.Misfits {
-		if !m.Readable || !l.walk.Kind.Listing() {
+		if !m.Readable {
 			continue
 		}
 		values := make([]any, len(l.spec.Columns))

@@ -214,7 +214,7 @@ func (f *form) version(of string) string {
 // older than nothing.
 func (f *form) older(old string) string {
 	staged := fmt.Sprintf("s.c%d", f.spec.Version)
-	return fmt.Sprintf("(%s IS NOT NULL AND CASE WHEN %s IS NULL THEN s.kind = 'u' ELSE %s < %s END)",
+	return fmt.Sprintf("(%s IS NOT NULL AND CASE WHEN %s IS NULL THEN s.kind = 'u' ELSE s.kind <> 's' AND %s < %s END)",
 		old, staged, f.version(staged), f.version(old))
 }
 

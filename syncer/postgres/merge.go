@@ -55,12 +55,7 @@ func (m *merge) run(ctx context.Context, from, to int) (tally, error) {
 	done := tally{}
 	var err error
 	if m.head.missing {
-		if done.back, err = m.notMissing(ctx); err != nil {
-			return tally{}, err
-		}
-	}
-	if m.walk.Kind.Listing() {
-		if done.noted, err = m.note(ctx); err != nil {
+		if done.back, err = m.notMissing(ctx, "'u', 's'"); err != nil {
 			return tally{}, err
 		}
 	}
@@ -68,11 +63,12 @@ func (m *merge) run(ctx context.Context, from, to int) (tally, error) {
 	if err != nil {
 		return tally{}, err
 	}
-	if err := m.dropOld(ctx, done.noted < int64(count[upsert]+count[noteOnly])); err != nil {
+	if done.noted, err = m.reduce(ctx); err != nil {
 		return tally{}, err
 	}
+	var tombstones []int32
 	if count[remove] > 0 {
-		if err := m.remove(ctx, &done); err != nil {
+		if tombstones, err = m.remove(ctx, &done); err != nil {
 			return tally{}, err
 		}
 	}
@@ -82,7 +78,7 @@ func (m *merge) run(ctx context.Context, from, to int) (tally, error) {
 		}
 		done.Unchanged = count[upsert] - lost - done.Inserted - done.Updated
 	}
-	return done, m.clearQuarantine(ctx, changes)
+	return done, m.clearQuarantine(ctx, changes, tombstones)
 }
 
 // exec runs one statement of the merge and returns how many rows it touched.
@@ -91,27 +87,20 @@ func (m *merge) exec(ctx context.Context, step, sql string, args ...any) (int64,
 	return tag.RowsAffected(), failed(step, err)
 }
 
-// notMissing takes keys that came up again out of the missing, and returns how
-// many of them the guard had held.
-func (m *merge) notMissing(ctx context.Context) (held int64, err error) {
-	err = m.tx.QueryRow(ctx, fmt.Sprintf(`WITH back AS (DELETE FROM %s o USING %s s WHERE o.partition = $1 AND %s RETURNING o.walks)
-		SELECT count(*) FILTER (WHERE walks >= $2) FROM back`, m.missing, stageName, m.form.notedKeys()),
+// notMissing takes the staged keys of these kinds out of the missing, and
+// returns how many of them the guard had held.
+func (m *merge) notMissing(ctx context.Context, kinds string) (held int64, err error) {
+	err = m.tx.QueryRow(ctx, fmt.Sprintf(`WITH back AS (DELETE FROM %s o USING %s s WHERE o.partition = $1 AND s.kind IN (%s) AND %s RETURNING o.walks)
+		SELECT count(*) FILTER (WHERE walks >= $2) FROM back`, m.missing, stageName, kinds, m.form.notedKeys()),
 		m.walk.Partition.Name, m.spec.Confirm).Scan(&held)
 	return held, failed("clear missing", err)
 }
 
-// note notes the keys as seen and returns how many were not yet. The version
-// of a key is the one that it was first seen with; a key that was seen in a
-// record that does not fit has none.
+// note notes the keys as seen and returns how many were not yet.
 func (m *merge) note(ctx context.Context) (int64, error) {
-	version, staged := "", ""
-	if m.form.versioned() {
-		version, staged = ", v", fmt.Sprintf(", s.c%d", m.spec.Version)
-	}
-	return m.exec(ctx, "note keys", fmt.Sprintf(`INSERT INTO %s (partition, %s%s) SELECT $1, %s%s FROM %s s
-		WHERE s.kind IN ('u', 's') ORDER BY s.kind DESC, s.n ON CONFLICT DO NOTHING`, m.seen,
-		m.form.keyList(func(n, _ int) string { return fmt.Sprintf("k%d", n) }), version,
-		m.form.keyList(func(_, i int) string { return fmt.Sprintf("s.c%d", i) }), staged, stageName),
+	return m.exec(ctx, "note keys", fmt.Sprintf(`INSERT INTO %s (partition, %s) SELECT $1, %s FROM %s s
+		WHERE s.kind IN ('u', 's') ON CONFLICT DO NOTHING`, m.seen, keyColumns(m.form),
+		m.form.keyList(func(_, i int) string { return fmt.Sprintf("s.c%d", i) }), stageName),
 		m.walk.Partition.Name)
 }
 
@@ -179,44 +168,57 @@ func (m *merge) drop(ctx context.Context, numbers []int32) error {
 	return err
 }
 
-// dropOld takes out of the staging table what only carries a key, what is
-// older than what it would replace, and what changes nothing. again says that
-// keys came up which this walk has noted before.
-//
-// In a resync, versions are compared only with those of the same walk, so that
-// the history of an owner that was restored wins.
-func (m *merge) dropOld(ctx context.Context, again bool) error {
-	resync := m.walk.Kind == syncer.Resync
-	if _, err := m.exec(ctx, "drop staged rows", "DELETE FROM "+stageName+" WHERE kind = 's'"); err != nil {
-		return err
-	}
+// reduce notes what came up, and takes out of the staging table what need not
+// be written: what is older than the row that it would replace, and what
+// changes nothing. It returns how many keys it noted.
+func (m *merge) reduce(ctx context.Context) (noted int64, err error) {
 	nested := m.head.rows > 8*int64(len(m.changes))
-	if err := m.nestedLoops(ctx, nested); err != nil {
-		return err
-	}
-	same := m.form.same()
-	switch {
-	case !m.form.versioned():
-	case resync:
-		if err := m.dropSeenNewer(ctx, again); err != nil {
-			return err
-		}
-	case m.form.bySQL():
-		same += " OR " + m.form.older(m.form.targetVersion())
-	default:
-		err := m.dropByFormat(ctx, fmt.Sprintf("SELECT s.n, %s::text FROM %s s JOIN %s t ON %s", m.form.targetVersion(), stageName, m.name, m.form.keys()))
-		if err != nil {
-			return err
-		}
-	}
-	_, err := m.exec(ctx, "drop unchanged rows", fmt.Sprintf("DELETE FROM %s s USING %s t WHERE %s AND (%s)", stageName, m.name, m.form.keys(), same))
-	if err != nil {
-		return err
-	}
 	if nested {
-		return m.nestedLoops(ctx, false)
+		if err := m.nestedLoops(ctx, true); err != nil {
+			return 0, err
+		}
 	}
-	return nil
+	// What is older than a row was seen before in a resync, and is noted.
+	if m.walk.Kind == syncer.Resync {
+		if err := m.dropOlder(ctx); err != nil {
+			return 0, err
+		}
+	}
+	if m.walk.Kind.Listing() {
+		if noted, err = m.note(ctx); err != nil {
+			return 0, err
+		}
+	}
+	if m.walk.Kind != syncer.Resync {
+		if err := m.dropOlder(ctx); err != nil {
+			return 0, err
+		}
+	}
+	_, err = m.exec(ctx, "drop unchanged rows", fmt.Sprintf("DELETE FROM %s s USING %s t WHERE %s AND %s", stageName, m.name, m.form.keys(), m.form.same()))
+	if err == nil && nested {
+		err = m.nestedLoops(ctx, false)
+	}
+	return noted, err
+}
+
+// dropOlder drops what is older than the row that it would replace. In a
+// resync only rows that the same walk has seen are compared with, so that the
+// history of an owner that was restored wins.
+func (m *merge) dropOlder(ctx context.Context) error {
+	if !m.form.versioned() {
+		return nil
+	}
+	join, args := m.form.keys(), []any{}
+	if m.walk.Kind == syncer.Resync {
+		join += fmt.Sprintf(" AND EXISTS (SELECT FROM %s o WHERE o.partition = $1 AND %s)", m.seen, m.form.notedKeys())
+		args = append(args, m.walk.Partition.Name)
+	}
+	if m.form.bySQL() {
+		_, err := m.exec(ctx, "compare versions", fmt.Sprintf("DELETE FROM %s s USING %s t WHERE %s AND %s",
+			stageName, m.name, join, m.form.older(m.form.targetVersion())), args...)
+		return err
+	}
+	return m.dropByFormat(ctx, fmt.Sprintf("SELECT s.n, %s::text FROM %s s JOIN %s t ON %s", m.form.targetVersion(), stageName, m.name, join), args...)
 }
 
 // nestedLoops steers the planner: with a few rows against many it would read
@@ -224,25 +226,6 @@ func (m *merge) dropOld(ctx context.Context, again bool) error {
 func (m *merge) nestedLoops(ctx context.Context, on bool) error {
 	_, err := m.exec(ctx, "plan joins", `SELECT set_config('enable_hashjoin', $1, true), set_config('enable_mergejoin', $1, true)`,
 		map[bool]string{true: "off", false: "on"}[on])
-	return err
-}
-
-// dropSeenNewer drops what is older than the same key earlier in this walk,
-// and notes the versions of the rest.
-func (m *merge) dropSeenNewer(ctx context.Context, again bool) error {
-	var err error
-	join := "o.partition = $1 AND " + m.form.notedKeys()
-	if m.form.bySQL() {
-		_, err = m.exec(ctx, "compare versions", fmt.Sprintf("DELETE FROM %s s USING %s o WHERE %s AND %s",
-			stageName, m.seen, join, m.form.older("o.v")), m.walk.Partition.Name)
-	} else {
-		err = m.dropByFormat(ctx, fmt.Sprintf("SELECT s.n, o.v::text FROM %s s JOIN %s o ON %s", stageName, m.seen, join), m.walk.Partition.Name)
-	}
-	if err != nil || !again {
-		return err
-	}
-	_, err = m.exec(ctx, "note versions", fmt.Sprintf("UPDATE %s o SET v = s.c%d FROM %s s WHERE %s AND s.kind = 'u' AND o.v IS DISTINCT FROM s.c%d",
-		m.seen, m.spec.Version, stageName, join, m.spec.Version), m.walk.Partition.Name)
 	return err
 }
 
@@ -259,7 +242,7 @@ func (m *merge) dropByFormat(ctx context.Context, query string, args ...any) err
 	_, err = pgx.ForEachRow(rows, []any{&n, &held}, func() error {
 		c := &m.changes[n]
 		version := c.Values[m.spec.Version]
-		if held == nil || c.kind == remove && version == nil {
+		if held == nil || c.kind == noteOnly || c.kind == remove && version == nil {
 			return nil
 		}
 		if m.spec.Compare(version, *held) < 0 {
@@ -273,40 +256,47 @@ func (m *merge) dropByFormat(ctx context.Context, query string, args ...any) err
 	return m.drop(ctx, losers)
 }
 
-// remove deletes the rows of the tombstones that are left, and remembers their
-// versions.
-func (m *merge) remove(ctx context.Context, done *tally) error {
+// remove deletes the rows of the tombstones that are left, remembers their
+// versions, and returns their numbers.
+func (m *merge) remove(ctx context.Context, done *tally) ([]int32, error) {
 	n, err := m.exec(ctx, "delete rows", fmt.Sprintf("DELETE FROM %s t USING %s s WHERE s.kind = 'd' AND %s", m.name, stageName, m.form.keys()))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	done.Deleted = int(n)
 	if m.walk.Kind.Listing() {
 		n, err := m.exec(ctx, "note deletions", fmt.Sprintf("DELETE FROM %s o USING %s s WHERE o.partition = $1 AND s.kind = 'd' AND %s",
 			m.seen, stageName, m.form.notedKeys()), m.walk.Partition.Name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		done.noted -= n
 	}
-	if m.spec.Remember <= 0 || !m.form.versioned() {
-		return nil
+	if m.head.missing {
+		held, err := m.notMissing(ctx, "'d'")
+		if err != nil {
+			return nil, err
+		}
+		done.back += held
 	}
 	rows, err := m.tx.Query(ctx, "SELECT n FROM "+stageName+" WHERE kind = 'd' ORDER BY n")
 	if err != nil {
-		return failed("remember deletions", err)
+		return nil, failed("remember deletions", err)
 	}
 	numbers, err := pgx.CollectRows(rows, pgx.RowTo[int32])
 	if err != nil {
-		return failed("remember deletions", err)
+		return nil, failed("remember deletions", err)
 	}
-	return m.remember(ctx, numbers)
+	return numbers, m.remember(ctx, numbers)
 }
 
 // remember keeps the versions of deleted keys for a while, the newest of each.
 // A deletion that is asked for again, as the overlap does all the time, is
 // written again only when half of its time has passed.
 func (m *merge) remember(ctx context.Context, numbers []int32) error {
+	if m.spec.Remember <= 0 || !m.form.versioned() {
+		return nil
+	}
 	var keys, versions []string
 	for _, n := range numbers {
 		if v := row.EncodeVersion(m.changes[n].Values[m.spec.Version]); v != "" {
@@ -379,16 +369,20 @@ func (m *merge) insert(ctx context.Context, done *tally) error {
 	return nil
 }
 
-// clearQuarantine ends the quarantine of keys that a good record came for.
-func (m *merge) clearQuarantine(ctx context.Context, changes []staged) error {
+// clearQuarantine ends the quarantine of keys that a good record came for, or
+// one of these tombstones.
+func (m *merge) clearQuarantine(ctx context.Context, changes []staged, tombstones []int32) error {
 	if !m.head.quarantined {
 		return nil
 	}
 	var keys []string
 	for i := range changes {
-		if changes[i].kind != noteOnly {
+		if changes[i].kind == upsert {
 			keys = append(keys, changes[i].Key)
 		}
+	}
+	for _, n := range tombstones {
+		keys = append(keys, m.changes[n].Key)
 	}
 	_, err := m.exec(ctx, "clear quarantine", `DELETE FROM `+m.db.own("quarantine")+
 		` WHERE table_name = $1 AND partition = $2 AND key = ANY($3)`, m.spec.Target, m.walk.Partition.Name, keys)
