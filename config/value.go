@@ -87,10 +87,8 @@ func (r *reader) value(n *node) (Value, bool) {
 func (r *reader) scalar(n *node) (Scalar, bool) {
 	switch n.kind {
 	case kindInteger:
+		// The decode has refused what does not fit 64 bits.
 		i, err := strconv.ParseInt(strings.ReplaceAll(n.text, "_", ""), 0, 64)
-		if err != nil {
-			r.wrong(n, "the number is too large for 64 bits; write it as a text")
-		}
 		return Scalar{Kind: Number, Text: strconv.FormatInt(i, 10)}, err == nil
 	case kindFloat:
 		text := strings.TrimPrefix(strings.ReplaceAll(n.text, "_", ""), "+")
