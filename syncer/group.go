@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -71,13 +72,27 @@ func (g *group) apply(ctx context.Context, batches []*Batch) {
 		g.records += len(b.Records)
 	}
 	g.each(func(m *member) error {
-		a, err := m.copy.Table.Apply(ctx, m.walk, batches)
+		a, err := m.copy.Table.Apply(ctx, m.walk, m.own(batches))
 		if err != nil {
 			return fmt.Errorf("apply %s: %w", m.copy.Name, err)
 		}
 		m.report.Applied.Add(a)
 		return g.misfits(m, misfitEarly)
 	})
+}
+
+// own returns the batches with a Resume of the kind in which this member
+// applies them: a source knows only the kind in which it is asked, and a table
+// that took a walk for changes must not go on with it as a resync.
+func (m *member) own(batches []*Batch) []*Batch {
+	last := *batches[len(batches)-1]
+	if last.Resume == nil || last.Resume.Kind == m.walk.Kind {
+		return batches
+	}
+	resume := *last.Resume
+	resume.Kind = m.walk.Kind
+	last.Resume = &resume
+	return append(slices.Clone(batches[:len(batches)-1]), &last)
 }
 
 // misfits fails a table of whose records more than the allowed share, and more
