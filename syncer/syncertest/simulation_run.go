@@ -31,11 +31,25 @@ type History struct {
 	Lag time.Duration
 }
 
-// Planned is a poll of a history, after Wait.
+// Planned is a poll of a history, after Wait and after what happened Before it
+// to one table.
 type Planned struct {
-	Wait  time.Duration
-	Fault Fault
+	Wait   time.Duration
+	Before Before
+	Table  int
+	Fault  Fault
 }
+
+// Before is what happens between two polls.
+type Before string
+
+const (
+	Quiet Before = "quiet"
+	// NotesLost is a crash of the database that takes the notes of seen keys.
+	NotesLost Before = "notes lost"
+	// Resynced is an operator's order.
+	Resynced Before = "resync ordered"
+)
 
 // FaultKind is what goes wrong in a poll.
 type FaultKind string
@@ -56,10 +70,6 @@ const (
 	Stop FaultKind = "stop"
 	// Refuse makes the owner refuse to go on with an unfinished walk.
 	Refuse FaultKind = "resume refused"
-	// NotesLost and Resynced come before the poll: a crash took the notes of
-	// seen keys; an operator orders a resync of Table.
-	NotesLost FaultKind = "notes lost"
-	Resynced  FaultKind = "resync ordered"
 )
 
 // Fault is what goes wrong in one poll, and where.
@@ -114,7 +124,7 @@ func (h History) Run(ctx context.Context, wrap Wrap) error {
 	s := &simulation{History: h, wrap: wrap, owner: &owner{Feed: h.Feed, log: h.Log, start: time.Now()}}
 	s.open()
 	for i, p := range h.Polls {
-		time.Sleep(p.Wait)
+		s.happen(p)
 		if err := s.poll(ctx, fmt.Sprint("poll ", i+1), p.Fault); err != nil {
 			return s.objection(err)
 		}
@@ -225,7 +235,7 @@ func (s *simulation) strike(step string) error {
 	return nil
 }
 
-// prepare arms a fault and brings about those that come before a poll.
+// prepare arms a fault.
 func (s *simulation) prepare(f Fault) {
 	s.owner.quiet()
 	s.fault, s.unheard = f, [2]bool{}
@@ -242,10 +252,20 @@ func (s *simulation) prepare(f Fault) {
 		s.owner.failAt, s.owner.then = f.At, func() { s.stop() }
 	case Refuse:
 		s.owner.refuse = true
+	}
+}
+
+// happen brings about what comes before a poll.
+func (s *simulation) happen(p Planned) {
+	time.Sleep(p.Wait)
+	s.fault = Fault{Kind: None}
+	switch p.Before {
 	case NotesLost:
-		s.databases[f.Table%len(s.databases)].LoseNotes()
+		fmt.Fprintf(&s.trace, "  notes of table %d are lost\n", p.Table)
+		s.databases[p.Table%len(s.databases)].LoseNotes()
 	case Resynced:
-		_, err := s.tables[f.Table].Table.(*MemoryTable).Obey(context.Background(), syncer.Order{Kind: syncer.OrderResync})
+		fmt.Fprintf(&s.trace, "  resync of table %d is ordered\n", p.Table)
+		_, err := s.tables[p.Table].Table.(*MemoryTable).Obey(context.Background(), syncer.Order{Kind: syncer.OrderResync})
 		must(err)
 	}
 }

@@ -67,10 +67,12 @@ func drawLog(t *rapid.T, h *History) {
 
 func drawPoll(t *rapid.T) Planned {
 	return Planned{
-		Wait: rapid.SampledFrom([]time.Duration{0, 17, 1003, 4001, 15013}).Draw(t, "wait") * time.Millisecond,
+		Wait:   rapid.SampledFrom([]time.Duration{0, 17, 1003, 4001, 15013}).Draw(t, "wait") * time.Millisecond,
+		Before: rapid.SampledFrom([]Before{Quiet, Quiet, Quiet, Quiet, NotesLost, Resynced}).Draw(t, "before"),
+		Table:  rapid.IntRange(0, 1).Draw(t, "table"),
 		Fault: Fault{
 			Kind: rapid.SampledFrom([]FaultKind{None, None, None, Kill, KillAsking, OwnerFails, TableFails,
-				LeaseLost, Stop, Refuse, NotesLost, Resynced}).Draw(t, "fault"),
+				LeaseLost, Stop, Refuse}).Draw(t, "fault"),
 			Table: rapid.IntRange(0, 1).Draw(t, "table"),
 			At:    rapid.IntRange(1, 5).Draw(t, "at"),
 			Step:  rapid.SampledFrom([]string{"begin", "commit", "committed"}).Draw(t, "step"),
