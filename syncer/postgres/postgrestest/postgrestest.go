@@ -58,6 +58,13 @@ func Role(tb testing.TB, dsn string) string {
 	return sharedServer(tb).Role(tb, dsn)
 }
 
+// Creator makes a role that is no superuser but may create databases, and returns its URL, which
+// leads to a database of its own. Every database that it owns is dropped when the test ends.
+func Creator(tb testing.TB) string {
+	tb.Helper()
+	return sharedServer(tb).Creator(tb)
+}
+
 // Start starts a cluster for this test alone, for tests that stop or restart the server.
 // It costs about a second.
 func Start(tb testing.TB) *Server {
@@ -100,6 +107,42 @@ func (s *Server) Database(tb testing.TB) string {
 		administer(tb, s.admin, "drop database if exists "+name+" with (force)", "drop role "+name)
 	})
 	return mustRewrite(tb, s.public, login{database: name, user: name, password: name})
+}
+
+// Creator is the function of that name, on this server.
+func (s *Server) Creator(tb testing.TB) string {
+	tb.Helper()
+	dsn := s.Database(tb)
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	administer(tb, s.admin, "alter role "+config.User+" createdb")
+	// Before Database drops the role, which it cannot while the role owns anything.
+	tb.Cleanup(func() {
+		for _, name := range owned(tb, s.admin, config.User) {
+			administer(tb, s.admin, "drop database "+pgx.Identifier{name}.Sanitize()+" with (force)")
+		}
+	})
+	return dsn
+}
+
+// owned is the databases of a role.
+func owned(tb testing.TB, dsn, role string) []string {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		tb.Fatalf("administer the test's Postgres: %v", err)
+	}
+	defer conn.Close(ctx)
+	rows, _ := conn.Query(ctx, "select datname from pg_database d join pg_roles r on r.oid = d.datdba where rolname = $1", role)
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		tb.Fatalf("list the databases of %s: %v", role, err)
+	}
+	return names
 }
 
 // Role is the function of that name, on this server.

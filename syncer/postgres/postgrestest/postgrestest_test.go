@@ -75,6 +75,28 @@ func TestDatabasesAreApartAndDropped(t *testing.T) {
 	}
 }
 
+func TestCreatorLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	var made string
+	t.Run("made", func(t *testing.T) {
+		dsn := postgrestest.Creator(t)
+		u, err := url.Parse(dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.Path += "_more"
+		if _, err := connect(t, dsn).Exec(t.Context(), "create database "+strings.TrimPrefix(u.Path, "/")); err != nil {
+			t.Fatalf("the role may not create a database: %v", err)
+		}
+		made = postgrestest.Admin(t, u.Path)
+		connect(t, made)
+	})
+	if conn, err := pgx.Connect(t.Context(), made); err == nil {
+		conn.Close(t.Context())
+		t.Errorf("the database is still there after its test")
+	}
+}
+
 func TestRoleHasNoRights(t *testing.T) {
 	t.Parallel()
 	dsn := postgrestest.Database(t)
