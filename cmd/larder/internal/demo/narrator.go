@@ -1,0 +1,88 @@
+package demo
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+)
+
+// narrator tells the story: the time since it began, and then a line.
+type narrator struct {
+	mu    sync.Mutex
+	w     io.Writer
+	began time.Time
+}
+
+// indent is as wide as the time is.
+const indent = "         "
+
+// tell prints a line with the time.
+func (n *narrator) tell(format string, args ...any) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	fmt.Fprintf(n.w, "%6.1fs  %s\n", time.Since(n.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// add prints a line that belongs to the one before.
+func (n *narrator) add(format string, args ...any) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	fmt.Fprintf(n.w, "%s%s\n", indent, fmt.Sprintf(format, args...))
+}
+
+// table prints the copies.
+func (n *narrator) table(copies []Copy) {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprint(w, "COPY\tROWS\tSTALENESS\tLEVEL\t\n")
+	for _, c := range copies {
+		fmt.Fprintf(w, "%s\t%d\t%s of %s\t%s\t%s\n", c.Name, c.Rows, c.staleness(), c.budget(), c.Level, c.Why)
+	}
+	_ = w.Flush() // a Builder takes everything
+	for line := range strings.Lines(b.String()) {
+		n.add("%s", strings.TrimRight(line, " \n"))
+	}
+}
+
+func (c Copy) staleness() string {
+	if c.AsOf.IsZero() {
+		return "-"
+	}
+	return seconds(c.Staleness)
+}
+
+func (c Copy) budget() string {
+	if c.Warn == 0 {
+		return c.Critical.String()
+	}
+	return fmt.Sprintf("%s/%s", brief(c.Warn), brief(c.Critical))
+}
+
+// brief writes whole minutes and seconds as the configuration does.
+func brief(d time.Duration) string {
+	if d >= time.Minute && d%time.Minute == 0 {
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
+	return d.String()
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }
+
+// count is a number with its noun.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// failures says how a number of reads went.
+func failures(n int) string {
+	if n == 0 {
+		return "all succeeded"
+	}
+	return fmt.Sprintf("%d FAILED", n)
+}

@@ -1,0 +1,123 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/larder-sync/larder/cmd/larder/internal/demo/owners"
+)
+
+// stage is everything the story is played with.
+type stage struct {
+	span      time.Duration // Options.For
+	postgres  bool
+	folder    *folder
+	fleet     *owners.Fleet
+	store     store
+	consumers []*consumer
+	log       *os.File
+	engine    Engine
+	out       *narrator
+	reads     tally
+	polls     ledger
+	// stopFleet ends the owners and waits for them.
+	stopFleet func() error
+}
+
+const (
+	configFile   = "larder.toml"
+	settingsFile = "larder.env"
+	logFile      = "larder.log"
+)
+
+// raise sets the stage. If it fails, nothing is left behind.
+func raise(ctx context.Context, o Options) (*stage, error) {
+	s := &stage{span: o.For, postgres: o.Postgres != "", consumers: cast(), stopFleet: func() error { return nil }}
+	if err := s.raise(ctx, o); err != nil {
+		return nil, errors.Join(err, s.strike(ctx))
+	}
+	return s, nil
+}
+
+func (s *stage) raise(ctx context.Context, o Options) (err error) {
+	if s.folder, err = openFolder(o.Dir); err != nil {
+		s.folder = nil
+		return err
+	}
+	if s.store, err = newStore(o, s.folder); err != nil {
+		return err
+	}
+	if s.fleet, err = owners.Start(ctx, owners.Options{Seed: time.Now().UnixNano(), WeatherEvery: 5 * time.Second}); err != nil {
+		return err
+	}
+	s.runFleet(ctx)
+	env := credentials(s.fleet)
+	var texts []string
+	for _, c := range s.consumers {
+		db, text, more, err := s.store.make(ctx, c.name)
+		if err != nil {
+			return fmt.Errorf("make the database of %s: %w", c.name, err)
+		}
+		c.db = db
+		texts, env = append(texts, text), append(env, more...)
+	}
+	config, err := configFor(s.fleet, s.consumers, texts)
+	if err != nil {
+		return err
+	}
+	if err := s.folder.write(configFile, config); err != nil {
+		return err
+	}
+	if s.folder.stays {
+		if err := s.folder.write(settingsFile, []byte(env.script())); err != nil {
+			return err
+		}
+	}
+	if s.log, err = os.OpenFile(s.folder.file(logFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
+		return err
+	}
+	s.engine, err = o.Engine(Setup{ConfigPath: s.folder.file(configFile), Config: config, Env: env.lookup, Log: s.log})
+	return err
+}
+
+// runFleet serves the owners until stopFleet. They outlive ctx, so that
+// nothing fails for want of them while everything else is stopping.
+func (s *stage) runFleet(ctx context.Context) {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() { ended <- s.fleet.Run(ctx) }()
+	s.stopFleet = sync.OnceValue(func() error {
+		stop()
+		return <-ended
+	})
+}
+
+// strike clears the stage: it ends, closes and removes what raise made.
+func (s *stage) strike(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	var errs []error
+	if s.engine != nil {
+		errs = append(errs, s.engine.Close())
+	}
+	for _, c := range s.consumers {
+		if c.db != nil {
+			errs = append(errs, c.db.close())
+		}
+	}
+	errs = append(errs, s.stopFleet())
+	if s.log != nil {
+		errs = append(errs, s.log.Close())
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.remove(ctx))
+	}
+	if s.folder != nil {
+		errs = append(errs, s.folder.remove())
+	}
+	return errors.Join(errs...)
+}
