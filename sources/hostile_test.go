@@ -1,0 +1,148 @@
+package sources
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestNextLink(t *testing.T) {
+	for header, want := range map[string]string{
+		`<https://a/2>; rel="next"`:                                       "https://a/2",
+		`<https://a/2>; rel=next`:                                         "https://a/2",
+		`<https://a/2>;rel="NEXT"`:                                        "https://a/2",
+		`<https://a/1>; rel="prev", <https://a/3>; rel="next"`:            "https://a/3",
+		`<https://a/1>; rel="prev",<https://a/3>; rel="last"`:             "",
+		`<https://a/3>; rel="prev next"`:                                  "https://a/3",
+		`<https://a/3>; rel="prev"; rel="next"`:                           "",
+		`<https://a/3?x=1,2;y>; title="a, <b>; rel=\"next\""; rel="next"`: "https://a/3?x=1,2;y",
+		`<https://a/3>; title="; rel=next"`:                               "",
+		`<https://a/3>; rel="nextpage"`:                                   "",
+		`<?page=2> ; rel = "next"`:                                        "?page=2",
+		`<https://a/3>; crossorigin; rel="next"`:                          "https://a/3",
+		`<https://a/3; rel="next"`:                                        "",
+		`https://a/3; rel="next"`:                                         "",
+		`<>; rel="next"`:                                                  "",
+		``:                                                                "",
+		`,,<https://a/3>;;rel=next`:                                       "https://a/3",
+	} {
+		if got, ok := nextLink([]string{header}); got != want || ok != (want != "") {
+			t.Errorf("%s: %q %v, want %q", header, got, ok, want)
+		}
+	}
+	if got, _ := nextLink([]string{`<https://a/1>; rel="first"`, `<https://a/2>; rel="next"`}); got != "https://a/2" {
+		t.Errorf("second header: %q", got)
+	}
+}
+
+func FuzzNextLink(f *testing.F) {
+	f.Add(`<https://a/3?x=1,2;y>; title="a, <b>; rel=\"next\""; rel="next"`)
+	f.Add(`<a>; rel=next, <`)
+	f.Fuzz(func(t *testing.T, header string) {
+		link, ok := nextLink([]string{header})
+		if ok && (link == "" || !strings.Contains(header, "<"+link) && !strings.Contains(header, link)) {
+			t.Errorf("%q gives %q", header, link)
+		}
+		if got, ok := nextLink([]string{`<first>; rel="first"`, header, `<last>; rel="next"`}); !ok || link != "" && got != link {
+			t.Errorf("%q among others gives %q", header, got)
+		}
+	})
+}
+
+func FuzzRetryAfter(f *testing.F) {
+	for _, s := range []string{"120", "1.5", "-1", "99999999999999999999", "Mon, 23 Nov 2026 12:00:00 GMT", "Monday, 23-Nov-26 12:00:00 GMT", "1e9", "."} {
+		f.Add(s, "Mon, 23 Nov 2026 11:00:00 GMT")
+	}
+	f.Fuzz(func(t *testing.T, text, date string) {
+		h := http.Header{"Retry-After": {text}, "Date": {date}}
+		wait, ok := retryAfter(h, time.Now())
+		if wait < 0 || !ok && wait != 0 {
+			t.Errorf("wait %v, %v", wait, ok)
+		}
+		resp := &http.Response{Header: h}
+		for attempt := range 70 {
+			if w := backoff(time.Second, time.Minute, attempt, resp); w < time.Second || w > time.Minute {
+				t.Errorf("backoff %v", w)
+			}
+			if w := backoff(time.Second, time.Minute, attempt, nil); w < time.Second || w > time.Minute {
+				t.Errorf("backoff %v", w)
+			}
+		}
+	})
+}
+
+// FuzzFollow: whatever an owner links to, it is on its own origin, and the URL
+// that is asked parses back to itself.
+func FuzzFollow(f *testing.F) {
+	for _, s := range []string{"?page=2", "//evil", "https:evil", `\\evil`, "https://owner.example@evil/", "/%2e%2e/", "/a b?c=d e", "https://owner.example:443/"} {
+		f.Add(s)
+	}
+	home, _ := url.Parse("https://owner.example/v1/list?a=b")
+	f.Fuzz(func(t *testing.T, link string) {
+		u, err := originOf(home).follow(home, link)
+		if err != nil {
+			return
+		}
+		again, err := url.Parse(u.String())
+		if err != nil || originOf(again) != originOf(home) || again.User != nil || again.String() != u.String() {
+			t.Errorf("%q leads to %q: %v", link, u, err)
+		}
+	})
+}
+
+// FuzzTemplate: any value, placed anywhere, is read back as it was.
+func FuzzTemplate(f *testing.F) {
+	f.Add("a+b c", "x={")
+	f.Add("..", "")
+	f.Fuzz(func(t *testing.T, value, literal string) {
+		look := func(Part) []byte { return quote(value) }
+		want := strings.ToValidUTF8(value, "\ufffd")
+		hole := Part{Placeholder: "each", Field: "v"}
+		query, err := encodeQuery([]Param{{Name: "n" + literal, Values: []Value{TextValue(Template{{Literal: literal}, hole})}}}, look)
+		if err != nil {
+			t.Fatal(err)
+		}
+		values, err := url.ParseQuery(query)
+		if err != nil || len(values) != 1 || values.Get("n"+literal) != literal+want {
+			t.Errorf("query %q: %v", query, err)
+		}
+		if path, ok, err := (Template{{Literal: "/"}, hole}).expand(look, pathSegment); err == nil {
+			u, err := url.Parse("https://owner.example" + path)
+			if err != nil || !ok || u.Path != "/"+want || strings.Count(u.EscapedPath(), "/") != 1 {
+				t.Errorf("path %q: %v", path, err)
+			}
+		}
+	})
+}
+
+// TestLinkLocalAddressesAreNotDialled, unless one is the owner's own.
+func TestLinkLocalAddressesAreNotDialled(t *testing.T) {
+	at := func(text string) origin {
+		u, err := url.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return originOf(u)
+	}
+	for _, c := range []struct {
+		owner, address string
+		want           bool
+	}{
+		{"https://owner.example", "169.254.169.254:80", true},
+		{"https://owner.example", "[fe80::1%eth0]:80", true},
+		{"https://owner.example", "[::ffff:169.254.169.254]:80", true},
+		{"https://owner.example", "[fd00:ec2::254]:80", true},
+		{"https://owner.example", "nonsense", true},
+		{"https://owner.example", "10.0.0.1:80", false},
+		{"https://owner.example", "127.0.0.1:80", false},
+		{"https://owner.example", "[::1]:80", false},
+		{"http://169.254.1.2:8080", "169.254.1.2:8080", false},
+		{"http://169.254.1.2:8080", "169.254.169.254:8080", true},
+	} {
+		if got := at(c.owner).blockedAddress(c.address); got != c.want {
+			t.Errorf("%s at %s: blocked %v", c.owner, c.address, got)
+		}
+	}
+}
