@@ -155,14 +155,14 @@ func unfit(spec *row.Spec, e existing) []string {
 	for _, name := range names {
 		problems = append(problems, fmt.Sprintf("column %q is NOT NULL, has no default and is not mapped: map it, or give it a default", name))
 	}
-	var key, keyNames []string
+	var key, quoted []string
 	for _, i := range spec.Key {
-		key, keyNames = append(key, fold(spec.Columns[i].Name)), append(keyNames, spec.Columns[i].Name)
+		key, quoted = append(key, fold(spec.Columns[i].Name)), append(quoted, quote(spec.Columns[i].Name))
 	}
 	slices.Sort(key)
 	if !slices.ContainsFunc(e.unique, func(u []string) bool { return slices.Equal(u, key) }) {
 		problems = append(problems, fmt.Sprintf("no unique index is on exactly its key: CREATE UNIQUE INDEX %s ON %s (%s)",
-			quote(spec.Target+"_key"), quote(spec.Target), list(quoteAll("", keyNames))))
+			quote(spec.Target+"_key"), quote(spec.Target), list(quoted)))
 	}
 	return problems
 }

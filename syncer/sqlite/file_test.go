@@ -48,6 +48,31 @@ func TestLossOfTheSideFileInMidWalk(t *testing.T) {
 	}
 }
 
+func TestWalkWithHalfItsNotesBeginsAgainAtTheStart(t *testing.T) {
+	file, _, _, table := prepared(t)
+	r := &syncer.Resume{Walk: "w1", Kind: syncer.Snapshot, Sent: time.Now(), Cursor: "c"}
+	if _, err := table.Apply(t.Context(), snapshot("w1"), []*syncer.Batch{{Records: []syncer.Record{person(1, "Ada", "00:01")}, Resume: r}}); err != nil {
+		t.Fatal(err)
+	}
+	resumed := func() bool {
+		if err := table.Prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		st, err := table.Standing(t.Context(), syncer.Partition{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st.Position.Resume != nil
+	}
+	if !resumed() {
+		t.Error("a walk with all its notes does not go on")
+	}
+	loseNotes(t, file)
+	if resumed() {
+		t.Error("a walk without its notes goes on")
+	}
+}
+
 func TestStoppedWriterIsNamed(t *testing.T) {
 	file, own, _, _ := prepared(t)
 	conn, err := own.Conn(t.Context())

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"zombiezen.com/go/sqlite"
+
+	"github.com/larder-sync/larder/syncer/row"
 )
 
 // goneVersion is the version at which a key was deleted, nil if none is
@@ -27,7 +29,7 @@ func (t *Table) rememberGone(x *tx, key string, version any) error {
 	}
 	return x.exec(`INSERT INTO "larder_gone" (table_name, key, version, until) VALUES (?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET version = excluded.version, until = excluded.until`,
-		t.spec.Target, key, t.encode(version), x.ago(-t.spec.Remember))
+		t.spec.Target, key, row.EncodeVersion(version), x.ago(-t.spec.Remember))
 }
 
 // forgetGone drops what need not be remembered any more.

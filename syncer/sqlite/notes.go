@@ -9,6 +9,7 @@ import (
 	"zombiezen.com/go/sqlite"
 
 	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/row"
 )
 
 // The notes of listing walks are kept in a side file, because they are many,
@@ -76,7 +77,7 @@ func (t *Table) dropNotes(x *tx, partition string) error {
 
 // note notes a key as seen in this walk and reports whether it was already.
 func (t *Table) note(x *tx, partition string, key []any, version any) (before bool, err error) {
-	args := append([]any{partition, t.encode(version)}, key...)
+	args := append([]any{partition, row.EncodeVersion(version)}, key...)
 	if err := run(x.Conn, t.sql.note, args...); err != nil {
 		return false, err
 	}
@@ -110,6 +111,34 @@ func (t *Table) checkNotes(x *tx, w syncer.Walk, st *state) error {
 	}
 	if n != st.seenCount {
 		return fmt.Errorf("%w: %d of %d are there", syncer.ErrListLost, n, st.seenCount)
+	}
+	return nil
+}
+
+// reviseNotes makes unfinished walks whose notes are not whole begin again. A
+// process that died between the commits of the two files leaves such a walk;
+// found here, it costs no poll that goes on in vain.
+func (t *Table) reviseNotes(x *tx) error {
+	counts := make(map[string]int64)
+	err := x.each(`SELECT partition, seen_count FROM "larder_watermark" WHERE table_name = ? AND seen_walk <> ''`, func(s *sqlite.Stmt) error {
+		counts[s.ColumnText(0)] = s.ColumnInt64(1)
+		return nil
+	}, t.spec.Target)
+	if err != nil {
+		return err
+	}
+	for partition, want := range counts {
+		n, err := x.count(t.sql.countSeen, partition)
+		if err != nil {
+			return err
+		}
+		if n == want {
+			continue
+		}
+		t.db.log.Info().Str("table", t.spec.Target).Str("partition", partition).Msg("notes of an unfinished walk are not whole; it begins again")
+		if err := t.startAgain(x, partition); err != nil {
+			return err
+		}
 	}
 	return nil
 }

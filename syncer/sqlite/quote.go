@@ -12,15 +12,6 @@ func quote(name string) string {
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
 }
 
-// quoteAll quotes names and puts a prefix before each.
-func quoteAll(prefix string, names []string) []string {
-	out := make([]string, len(names))
-	for i, n := range names {
-		out[i] = prefix + quote(n)
-	}
-	return out
-}
-
 // prefix is what the names of larder's own tables begin with.
 type prefix string
 

@@ -26,7 +26,7 @@ func (t *Table) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) 
 		}
 		if w.Kind.Listing() && s.End.Listed && !s.End.Unchanged {
 			if lost = t.checkNotes(x, w, &st); errors.Is(lost, syncer.ErrListLost) {
-				return t.startAgain(x, w)
+				return t.startAgain(x, w.Partition.Name)
 			}
 			if lost != nil {
 				return lost
@@ -60,9 +60,9 @@ func (t *Table) fail(x *tx, w syncer.Walk, s syncer.Settlement) error {
 
 // startAgain makes the next walk begin from its start, because the notes of
 // this one are not whole.
-func (t *Table) startAgain(x *tx, w syncer.Walk) error {
+func (t *Table) startAgain(x *tx, partition string) error {
 	return x.exec(`UPDATE "larder_watermark" SET resume = NULL, walk_sent = NULL, seen_walk = '', seen_count = 0
-		WHERE table_name = ? AND partition = ?`, t.spec.Target, w.Partition.Name)
+		WHERE table_name = ? AND partition = ?`, t.spec.Target, partition)
 }
 
 // due brings the time of the next poll to the database's clock.

@@ -87,7 +87,7 @@ func (t *Table) moveDeletes(x *tx, partition string, st *state) error {
 		case earliest == 0:
 			st.deletesAsOf = st.asOf
 		default:
-			st.deletesAsOf = least(st.asOf, earliest)
+			st.deletesAsOf = min(st.asOf, earliest)
 		}
 		return nil
 	}, partition)

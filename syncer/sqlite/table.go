@@ -53,6 +53,9 @@ func (t *Table) Prepare(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := t.reviseNotes(x); err != nil {
+			return err
+		}
 		return t.refresh(x)
 	})
 	if err != nil {
@@ -97,5 +100,3 @@ func (t *Table) version(r row.Row) any {
 	}
 	return r.Values[t.spec.Version]
 }
-
-func (t *Table) encode(version any) string { return row.EncodeVersion(version) }

@@ -26,9 +26,6 @@ func (at instant) local(now instant) time.Time {
 	return time.Now().Add(-seconds(float64(now - at)))
 }
 
-// least returns the earlier of two instants, neither of them null.
-func least(a, b instant) instant { return min(a, b) }
-
 // after adds a budget to an instant; null where either is missing.
 func (at instant) after(d time.Duration) instant {
 	if at == 0 || d <= 0 {
