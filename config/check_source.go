@@ -118,7 +118,7 @@ func (r *reader) checkPagingKeys(s section, src *Source) {
 func (r *reader) checkPlaceholders(s section, src *Source) {
 	for _, x := range pagingPlaceholders {
 		if (x.name == "cursor" || x.name == "last") && src.Request.Needs(x.name) {
-			r.wrongAt(s, x.shown, "the first page has no %s yet; let it be the whole value of a parameter, so that it can be left out", x.shown)
+			r.wrongAt(s, x.shown, "the first page has no %s yet; let it be the whole value of a parameter, so that it can be left out, or say it in request.later", x.shown)
 		}
 	}
 	if src.Request.Uses("size") && src.Paging.Size == 0 && !src.broken["paging"] {

@@ -14,6 +14,7 @@ type Request struct {
 	Body        *Value // a text is sent as it is, everything else as JSON; nil: no body
 	ContentType string // of the body
 	Conditional bool   // ETag and Last-Modified go back to the owner
+	Later       Later  // what is asked otherwise for every page after the first
 
 	conditional *node
 }
@@ -30,8 +31,15 @@ type Header struct {
 	Value Template
 }
 
+// Later replaces first-level keys of a request for every page after the first.
+type Later struct {
+	Query   []Param  // a parameter without values goes away
+	Body    []Member // of a body that is an object
+	Without []string // members of the body that go away
+}
+
 func (r *reader) request(n *node, q *Request) {
-	s, ok := r.section(n, "method", "path", "query", "headers", "body", "content_type", "conditional")
+	s, ok := r.section(n, "method", "path", "query", "headers", "body", "content_type", "conditional", "later")
 	if !ok {
 		return
 	}
@@ -56,6 +64,49 @@ func (r *reader) request(n *node, q *Request) {
 		s.flag("conditional", &q.Conditional)
 	}
 	s.checkBody(q)
+	if later := s.child("later"); later != nil {
+		r.later(later, q)
+	}
+}
+
+// later reads what changes after the first page. false takes a key away.
+func (r *reader) later(n *node, q *Request) {
+	s, ok := r.section(n, "query", "body")
+	if !ok {
+		return
+	}
+	if query := s.child("query"); query != nil {
+		kept, gone := r.split(query)
+		q.Later.Query = r.query(kept)
+		for _, name := range gone {
+			q.Later.Query = append(q.Later.Query, Param{Name: name})
+		}
+	}
+	body := s.child("body")
+	switch {
+	case body == nil:
+	case q.Body == nil || q.Body.Kind != Object:
+		r.wrong(body, "replaces members of a body that is a table, and request.body is none")
+	default:
+		kept, gone := r.split(body)
+		if v, ok := r.value(kept); ok {
+			q.Later.Body, q.Later.Without = v.Members, gone
+		}
+	}
+}
+
+// split parts the keys of a table that are false from the others.
+func (r *reader) split(n *node) (kept *node, gone []string) {
+	copied := *n
+	copied.below = nil
+	for _, c := range n.below {
+		if c.kind == kindBoolean && c.text == "false" {
+			gone = append(gone, c.key)
+		} else {
+			copied.below = append(copied.below, c)
+		}
+	}
+	return &copied, gone
 }
 
 // checkRequestPath refuses what is not a path below the owner's url.
@@ -131,17 +182,30 @@ func (r *reader) headers(n *node) []Header {
 // templates calls f with every template of the request. must tells that a placeholder in it needs a value from
 // the first request on: only a value that is a placeholder and nothing else can be left out.
 func (q *Request) templates(f func(t Template, must bool)) {
-	f(q.Path, true)
-	for _, p := range q.Query {
-		for _, v := range p.Values {
-			v.templates(func(t Template) { f(t, !t.IsSingle() || v.Kind != Text) })
-		}
+	q.first(f)
+	parameters(q.Later.Query, f)
+	for _, m := range q.Later.Body {
+		m.Value.templates(func(t Template) { f(t, !t.IsSingle()) })
 	}
+}
+
+// first calls f with the templates of the first page.
+func (q *Request) first(f func(t Template, must bool)) {
+	f(q.Path, true)
+	parameters(q.Query, f)
 	for _, h := range q.Headers {
 		f(h.Value, !h.Value.IsSingle())
 	}
 	if q.Body != nil {
 		q.Body.templates(func(t Template) { f(t, !t.IsSingle() || q.Body.Kind == Text) })
+	}
+}
+
+func parameters(all []Param, f func(t Template, must bool)) {
+	for _, p := range all {
+		for _, v := range p.Values {
+			v.templates(func(t Template) { f(t, !t.IsSingle() || v.Kind != Text) })
+		}
 	}
 }
 
@@ -156,10 +220,14 @@ func (q *Request) Uses(placeholder string) bool {
 	return used
 }
 
-// Needs reports whether a placeholder of that name stands where it cannot be left out.
+// Needs reports whether a placeholder of that name stands where it cannot be left out. What an answer gives is
+// there from the second page on.
 func (q *Request) Needs(placeholder string) bool {
-	needed := false
-	q.templates(func(t Template, must bool) {
+	needed, look := false, q.templates
+	if placeholder == "cursor" || placeholder == "last" {
+		look = q.first
+	}
+	look(func(t Template, must bool) {
 		for _, p := range t.Placeholders() {
 			needed = needed || must && p.Placeholder == placeholder
 		}

@@ -95,20 +95,24 @@ func (k *keeper) find(table string) (*Scheduled, *Copy) {
 // table of it did not settle.
 func Outcome(reports []Report) (string, error) {
 	var sum Applied
-	records, held := 0, 0
+	records, held, tables := 0, 0, 0
 	for _, r := range reports {
 		if r.Failure != nil {
-			return "", fmt.Errorf("poll %s: %s: %s", r.Source, r.Failure.Class, r.Failure.Text)
+			return "", fmt.Errorf("%s: %s", r.Failure.Class, r.Failure.Text)
 		}
 		records += r.Records
+		tables += len(r.Tables)
 		for _, t := range r.Tables {
 			if t.Failure != nil {
-				return "", fmt.Errorf("poll %s: %s: %s: %s", r.Source, t.Table, t.Failure.Class, t.Failure.Text)
+				return "", fmt.Errorf("%s: %s: %s", t.Table, t.Failure.Class, t.Failure.Text)
 			}
 			sum.Add(t.Applied)
 			sum.Deleted += t.Settled.Swept
 			held += t.Settled.Held
 		}
+	}
+	if tables == 0 {
+		return "nothing is polled: every table is paused", nil
 	}
 	line := fmt.Sprintf("%d records: %d inserted, %d updated, %d deleted, %d unchanged, %d quarantined",
 		records, sum.Inserted, sum.Updated, sum.Deleted, sum.Unchanged, sum.Quarantined)

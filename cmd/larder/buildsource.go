@@ -128,13 +128,10 @@ func sourceOf(s *config.Source) (sources.Spec, error) {
 }
 
 func requestOf(r config.Request) sources.Request {
-	out := sources.Request{Method: r.Method, Path: templateOf(r.Path), ContentType: r.ContentType, Conditional: r.Conditional}
-	for _, q := range r.Query {
-		p := sources.Param{Name: q.Name}
-		for _, v := range q.Values {
-			p.Values = append(p.Values, valueOf(v))
-		}
-		out.Query = append(out.Query, p)
+	out := sources.Request{Method: r.Method, Path: templateOf(r.Path), Query: paramsOf(r.Query), ContentType: r.ContentType, Conditional: r.Conditional}
+	out.Later = sources.Later{Query: paramsOf(r.Later.Query), Without: r.Later.Without}
+	for _, m := range r.Later.Body {
+		out.Later.Body = append(out.Later.Body, sources.Member{Name: m.Name, Value: valueOf(m.Value)})
 	}
 	for _, h := range r.Headers {
 		out.Headers = append(out.Headers, sources.Header{Name: h.Name, Value: templateOf(h.Value)})
@@ -142,6 +139,18 @@ func requestOf(r config.Request) sources.Request {
 	if r.Body != nil {
 		v := valueOf(*r.Body)
 		out.Body = &v
+	}
+	return out
+}
+
+func paramsOf(query []config.Param) []sources.Param {
+	var out []sources.Param
+	for _, q := range query {
+		p := sources.Param{Name: q.Name}
+		for _, v := range q.Values {
+			p.Values = append(p.Values, valueOf(v))
+		}
+		out = append(out, p)
 	}
 	return out
 }
@@ -265,7 +274,7 @@ func sourceDigest(s *config.Source) string {
 	if w := s.Watermark; w != nil {
 		watermark = append(texts(w.Fields), w.Place.String(), w.Format.String(), w.Format.Zone)
 	}
-	return digest(path, s.Request.Method, s.Request.Path.String(), queryText(s.Request.Query), s.Request.Body,
+	return digest(path, s.Request.Method, s.Request.Path.String(), queryText(s.Request.Query), s.Request.Body, queryText(s.Request.Later.Query), s.Request.Later.Body, s.Request.Later.Without,
 		s.Records.At.Text, strings.Join(texts(s.Records.Key), "\n"), watermark)
 }
 

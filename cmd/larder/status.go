@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/postgres"
+	"github.com/larder-sync/larder/syncer/sqlite"
 )
 
 // line is what status and check know of one table.
@@ -67,7 +70,7 @@ func (l line) share() float64 { return float64(l.staleness) / float64(max(l.budg
 func newLine(f *feed, c *copied, statuses []syncer.Status, err error) line {
 	l := line{Table: c.Name, Source: f.Name, Level: syncer.Never, Reason: "no daemon has seen it yet",
 		budget: c.budget, Warn: c.budget.Warn.Seconds(), Critical: c.budget.Critical.Seconds()}
-	if err != nil {
+	if err != nil && !errors.Is(err, sqlite.ErrNoBookkeeping) && !errors.Is(err, postgres.ErrNoBookkeeping) {
 		l.Level, l.Reason = syncer.Unknown, err.Error()
 		return l
 	}

@@ -1,0 +1,338 @@
+//go:build owners
+
+// These tests run larder against real servers that others wrote. They need
+// LARDER_OWNERS, the folder of those servers, each with start.sh, seed.sh,
+// mutate.sh and truth.sh. Truth and copy are compared by plain SQL, never by
+// larder's own reading.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/larder-sync/larder/syncer/postgres/postgrestest"
+)
+
+const pocketbaseConfig = `
+consumer.app.database = %q
+owner.pb.url = %q
+[source.items]
+schedule = "@every 1h"
+mode     = "snapshot"
+paging   = { by = "keyset", size = 500 }
+records  = { at = "items", key = "id", version = "updated" }
+[source.items.request]
+path  = "/api/collections/items/records"
+query = { sort = "id", perPage = "{size}", skipTotal = 1 }
+later = { query = { filter = 'id>"{last.id}"' } }
+[[table]]
+source  = "items"
+budget  = "3h"
+columns = { id = "text", sku = "text", name = "text", qty = "numeric", status = "text", created = "timestamptz", updated = "timestamptz" }
+`
+
+const nginxConfig = `
+consumer.app.database = %q
+owner.files.url = %q
+[source.items]
+schedule = "@every 1h"
+mode     = "snapshot"
+request  = { path = "/feed/all.jsonl" }
+records  = { format = "ndjson", key = "id", version = "updated_at" }
+[[table]]
+source  = "items"
+budget  = "3h"
+columns = { id = "bigint", name = "text", qty = "bigint", updated_at = "timestamptz" }
+`
+
+// The copies, printed as their owners print the truth.
+const (
+	pocketbaseSQLite = `select json_object('id',id,'sku',sku,'name',name,'qty',json(qty),'status',status,
+		'created',replace(substr(created,1,23),'T',' ')||'Z','updated',replace(substr(updated,1,23),'T',' ')||'Z') from items order by id`
+	pocketbasePostgres = `select json_build_object('id',id,'sku',sku,'name',name,'qty',qty,'status',status,
+		'created',to_char(created at time zone 'UTC','YYYY-MM-DD HH24:MI:SS.MS')||'Z',
+		'updated',to_char(updated at time zone 'UTC','YYYY-MM-DD HH24:MI:SS.MS')||'Z')::text from items order by id collate "C"`
+	nginxSQLite   = `select json_object('id',id,'name',name,'qty',qty,'updated_at',substr(updated_at,1,23)||'Z') from items order by id`
+	nginxPostgres = `select json_build_object('id',id,'name',name,'qty',qty,
+		'updated_at',to_char(updated_at at time zone 'UTC','YYYY-MM-DD"T"HH24:MI:SS.MS')||'Z')::text from items order by id`
+)
+
+func TestPocketBaseSnapshotByKeyset(t *testing.T) {
+	s := startServer(t, "pocketbase")
+	s.run("seed.sh", "20000")
+	for _, c := range consumers(t, pocketbaseConfig, s.url, pocketbaseSQLite, pocketbasePostgres) {
+		t.Run(c.name, func(t *testing.T) { keepsUp(t, s, c) })
+	}
+}
+
+func TestNginxStreamedSnapshot(t *testing.T) {
+	s := startServer(t, "nginx")
+	s.run("seed.sh", "2000")
+	for _, c := range consumers(t, nginxConfig, s.url, nginxSQLite, nginxPostgres) {
+		t.Run(c.name, func(t *testing.T) {
+			keepsUp(t, s, c)
+			unchangedIsOneRequest(t, s, c)
+		})
+	}
+}
+
+// keepsUp compares after the first poll, after five rounds of changes, and
+// after changes that fell into a poll.
+func keepsUp(t *testing.T, s server, c ownersConsumer) {
+	c.poll(t)
+	c.equals(t, s, "after seed")
+	for round := range 5 {
+		s.run("mutate.sh")
+		c.poll(t)
+		c.equals(t, s, fmt.Sprintf("after round %d", round+1))
+	}
+	mutating := make(chan struct{})
+	go func() {
+		defer close(mutating)
+		s.run("mutate.sh")
+	}()
+	c.tryPoll(t) // may fail: the owner publishes in between
+	<-mutating
+	c.poll(t)
+	c.equals(t, s, "after changes during a poll")
+}
+
+// unchangedIsOneRequest polls what has not changed and counts what the owner
+// was asked, and what was written.
+func unchangedIsOneRequest(t *testing.T, s server, c ownersConsumer) {
+	c.watchWrites(t)
+	s.answers.Store(nil)
+	c.poll(t)
+	if asked := s.answers.Load(); asked == nil || !slices.Equal(*asked, []int{http.StatusNotModified}) {
+		t.Errorf("an unchanged poll is answered %v, want one 304", asked)
+	}
+	if got := c.lines(t, `select what || ' ' || count(*) from writes group by what`); !slices.Equal(got, []string{"bookkeeping 1"}) {
+		t.Errorf("an unchanged poll writes %v, want one update of the bookkeeping", got)
+	}
+}
+
+// server is one of the real owners.
+type server struct {
+	t        *testing.T
+	dir, url string
+	// answers are the statuses that larder got, as the proxy before the server
+	// saw them.
+	answers *atomic.Pointer[[]int]
+}
+
+func startServer(t *testing.T, name string) server {
+	t.Helper()
+	root := os.Getenv("LARDER_OWNERS")
+	if root == "" {
+		t.Fatal("LARDER_OWNERS must name the folder of owning servers")
+	}
+	s := server{t: t, dir: filepath.Join(root, name), answers: new(atomic.Pointer[[]int])}
+	if out, err := exec.Command(filepath.Join(root, "reset.sh"), name).CombinedOutput(); err != nil {
+		t.Fatalf("reset %s: %v: %s", name, err, out)
+	}
+	lines := strings.Split(strings.TrimSpace(s.run("start.sh")), "\n")
+	s.url = s.proxy(lines[len(lines)-1])
+	t.Cleanup(func() { s.run("stop.sh") })
+	return s
+}
+
+// proxy stands before the server and notes its answers.
+func (s server) proxy(base string) string {
+	target, err := url.Parse(base)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	p := httputil.NewSingleHostReverseProxy(target)
+	p.ModifyResponse = func(r *http.Response) error {
+		seen := []int{r.StatusCode}
+		if old := s.answers.Load(); old != nil {
+			seen = append(slices.Clone(*old), seen...)
+		}
+		s.answers.Store(&seen)
+		return nil
+	}
+	front := httptest.NewServer(p)
+	s.t.Cleanup(front.Close)
+	return front.URL
+}
+
+// run runs one of the server's scripts. Output goes through a file, because a
+// started server keeps the descriptor.
+func (s server) run(script string, args ...string) string {
+	s.t.Helper()
+	out, err := os.CreateTemp(s.t.TempDir(), "out")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer out.Close()
+	cmd := exec.Command(filepath.Join(s.dir, script), args...)
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Run(); err != nil {
+		s.t.Errorf("%s: %v: %s", script, err, readFile(s.t, out.Name()))
+	}
+	return readFile(s.t, out.Name())
+}
+
+// ownersConsumer is a copy of an owner's rows in one kind of database.
+type ownersConsumer struct {
+	name, config, dsn, query string
+}
+
+func consumers(t *testing.T, text, base, sqliteQuery, postgresQuery string) []ownersConsumer {
+	all := []ownersConsumer{
+		{name: "sqlite", dsn: "sqlite:" + filepath.Join(t.TempDir(), "app.db"), query: sqliteQuery},
+		{name: "postgres", dsn: postgrestest.Database(t), query: postgresQuery},
+	}
+	for i := range all {
+		all[i].config = filepath.Join(t.TempDir(), "larder.toml")
+		if err := os.WriteFile(all[i].config, fmt.Appendf(nil, text, all[i].dsn, base), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+func (c ownersConsumer) tryPoll(t *testing.T) (string, int) {
+	var out bytes.Buffer
+	code := run(t.Context(), []string{"poll", "-c", c.config}, &out, &out)
+	return out.String(), code
+}
+
+func (c ownersConsumer) poll(t *testing.T) {
+	t.Helper()
+	if out, code := c.tryPoll(t); code != 0 {
+		t.Fatalf("poll exits %d: %s", code, out)
+	}
+}
+
+// equals compares the truth with the copy, line by line.
+func (c ownersConsumer) equals(t *testing.T, s server, when string) {
+	t.Helper()
+	want := strings.Split(strings.TrimSpace(s.run("truth.sh")), "\n")
+	got := c.lines(t, c.query)
+	if len(want) != len(got) {
+		t.Errorf("%s: the copy has %d rows, the owner %d", when, len(got), len(want))
+	}
+	held := make(map[string]string)
+	for _, l := range got {
+		id, text := normal(t, l)
+		held[id] = text
+	}
+	wrong := 0
+	for _, l := range want {
+		id, text := normal(t, l)
+		if held[id] != text {
+			if wrong++; wrong <= 5 {
+				t.Errorf("%s: row %s is %s, the owner's is %s", when, id, held[id], text)
+			}
+		}
+	}
+	if wrong > 5 {
+		t.Errorf("%s: %d rows differ in all", when, wrong)
+	}
+	t.Logf("%s, %s: %d rows compared", c.name, when, len(want))
+}
+
+// normal brings a JSON row to one form: members sorted, numbers by value.
+func normal(t *testing.T, text string) (id, form string) {
+	t.Helper()
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	var row map[string]any
+	if err := dec.Decode(&row); err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	for name, v := range row {
+		if n, ok := v.(json.Number); ok {
+			r, ok := new(big.Rat).SetString(n.String())
+			if !ok {
+				t.Fatalf("%q is no number", n)
+			}
+			row[name] = r.RatString()
+		}
+	}
+	return fmt.Sprint(row["id"]), fmt.Sprint(row)
+}
+
+// watchWrites notes every write to the copy and to the bookkeeping in a table
+// of the consumer's own, by triggers, which larder leaves alone.
+func (c ownersConsumer) watchWrites(t *testing.T) {
+	t.Helper()
+	c.lines(t, `create table writes (what text)`)
+	if strings.HasPrefix(c.dsn, "sqlite:") {
+		for _, event := range []string{"insert", "update", "delete"} {
+			c.lines(t, `create trigger watch_rows_`+event+` after `+event+` on items begin insert into writes values ('rows'); end`)
+		}
+		c.lines(t, `create trigger watch_bookkeeping after update on larder_watermark begin insert into writes values ('bookkeeping'); end`)
+		return
+	}
+	for _, sql := range []string{
+		`create function watch() returns trigger language plpgsql security definer as $$ begin insert into public.writes values (tg_argv[0]); return null; end $$`,
+		`create trigger watch_rows after insert or update or delete on items for each row execute function watch('rows')`,
+		`create trigger watch_bookkeeping after insert or update or delete on larder.watermark for each row execute function watch('bookkeeping')`,
+	} {
+		c.lines(t, sql)
+	}
+}
+
+func (c ownersConsumer) lines(t *testing.T, query string) []string {
+	t.Helper()
+	var out []string
+	if file, ok := strings.CutPrefix(c.dsn, "sqlite:"); ok {
+		conn, err := sqlite.OpenConn(file, sqlite.OpenReadWrite)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		err = sqlitex.ExecuteTransient(conn, query, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+			out = append(out, s.ColumnText(0))
+			return nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, c.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	rows, err := conn.Query(ctx, query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
