@@ -49,9 +49,11 @@ func (p *pace) join(last, now time.Time) {
 }
 
 // tick moves to the tick after the one that is due now, and returns when that
-// one will be polled. Ticks that were missed are not made up for one by one.
+// one will be polled. Ticks that were missed are not made up for one by one,
+// and a retry that was due is used up, whether or not there is a poll.
 func (p *pace) tick(now time.Time) time.Time {
 	now = now.Round(0)
+	p.retry = time.Time{}
 	next := p.at
 	if !next.IsZero() && !next.After(now) {
 		next = p.schedule.Next(next)
