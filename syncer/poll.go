@@ -34,6 +34,9 @@ func (f *Feed) poll(ctx context.Context, p Partition, next time.Time) Report {
 			g.forgetResume()
 			err = f.walk(ctx, p, g, &report)
 		}
+		if err != nil && ctx.Err() != nil {
+			err = ctx.Err() // however the source words it, a stop is not its failure
+		}
 		g.settle(ctx, f, err, next)
 		report.Failure, report.RetryAt = failureOf(err), RetryAt(err)
 	}
@@ -55,7 +58,9 @@ func (f *Feed) walk(ctx context.Context, p Partition, g *group, report *Report) 
 		if err != nil {
 			return err
 		}
-		g.apply(ctx, batches)
+		if !empty(batches) {
+			g.apply(ctx, batches)
+		}
 		report.count(batches)
 		if f.Progress != nil {
 			f.Progress(*report)
@@ -68,6 +73,17 @@ func (f *Feed) walk(ctx context.Context, p Partition, g *group, report *Report) 
 			return nil
 		}
 	}
+}
+
+// empty reports whether batches hold nothing that a table would write: the end
+// of an unchanged feed costs the one transaction that settles it.
+func empty(batches []*Batch) bool {
+	for _, b := range batches {
+		if len(b.Records) > 0 {
+			return false
+		}
+	}
+	return batches[len(batches)-1].Resume == nil
 }
 
 // count adds what the owner sent.
