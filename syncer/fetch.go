@@ -10,7 +10,10 @@ import (
 // the owner and the database both busy; more would only hold memory.
 const fetchAhead = 2
 
-var errNoEnd = errors.New("source ended its walk without an end")
+var (
+	errNoEnd   = errors.New("source ended its walk without an end")
+	errNoBatch = errors.New("source yielded neither a batch nor why not")
+)
 
 // fetched runs a source's walk ahead of those who apply it. Only one goroutine
 // may use it.
@@ -39,6 +42,9 @@ func fetch(ctx context.Context, s Source, w Walk) *fetched {
 			}
 		}()
 		for b, err := range s.Walk(f.ctx, w) {
+			if b == nil && err == nil {
+				err = errNoBatch
+			}
 			if !f.send(fetchedBatch{batch: b, err: err}) || err != nil || b.End != nil {
 				return
 			}

@@ -153,7 +153,10 @@ func (m *member) fail(ctx context.Context, walkErr error, next time.Time) {
 		return
 	}
 	m.copy.note(m.walk.Partition, m.standing, m.report.Failure)
-	_, noteErr := m.copy.Table.Settle(ctx, m.walk, Settlement{Failure: m.report.Failure, Next: next})
+	noteErr := m.try(func() error {
+		_, err := m.copy.Table.Settle(ctx, m.walk, Settlement{Failure: m.report.Failure, Next: next})
+		return err
+	})
 	if noteErr != nil && m.err == nil {
 		m.report.Failure.Text = oneLine(m.report.Failure.Text + "; note it: " + noteErr.Error())
 	}
@@ -167,16 +170,19 @@ func (g *group) each(do func(*member) error) {
 		if m.err != nil {
 			continue
 		}
-		wg.Go(func() {
-			defer func() {
-				if r := recover(); r != nil {
-					m.err = fmt.Errorf("%s panics: %v", m.copy.Name, r)
-				}
-			}()
-			m.err = do(m)
-		})
+		wg.Go(func() { m.err = m.try(func() error { return do(m) }) })
 	}
 	wg.Wait()
+}
+
+// try turns a panic of a table into its failure.
+func (m *member) try(do func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%s panics: %v", m.copy.Name, r)
+		}
+	}()
+	return do()
 }
 
 // anyLeft reports whether any table still takes part.
