@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"crypto/rand"
+	"errors"
 	"sync"
 	"time"
 )
@@ -54,10 +55,15 @@ func (c *Copy) Ready() error {
 }
 
 // SetReady states whether the table may take part in polls. A new Copy may.
+// While another daemon holds the lease, what was known of the table is
+// forgotten: that daemon keeps it fresh, and judges it.
 func (c *Copy) SetReady(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ready = err
+	if errors.Is(err, ErrFenced) {
+		c.standings, c.last = nil, nil
+	}
 }
 
 // Freshness judges the copy by what was last read of it or written to it: the
