@@ -32,10 +32,12 @@ type keeper struct {
 	*Consumer
 	// tried says that the lease was asked for, and that the tables are ready
 	// if it was given. Only the first call counts.
-	tried   func()
-	said    string
-	orders  sync.WaitGroup
-	mu      sync.Mutex
+	tried  func()
+	said   string
+	orders sync.WaitGroup
+	mu     sync.Mutex
+	// running has the orders that are carried out, true, and those that were
+	// since the inbox was last read, false.
 	running map[string]bool
 }
 

@@ -4,32 +4,49 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 )
 
 // takeOrders starts what waits in the inbox. An order is answered when it is
 // done; one that needs a poll waits for that poll.
 func (k *keeper) takeOrders(ctx context.Context) {
+	k.forgetDone()
 	orders, err := k.Inbox.Orders(ctx)
 	if err != nil {
 		k.Log.Debug().Err(err).Str("consumer", k.Name).Msg("orders are not read")
 		return
 	}
 	for _, o := range orders {
-		k.mu.Lock()
-		known := k.running[o.ID]
-		k.running[o.ID] = true
-		k.mu.Unlock()
-		if known {
+		if !k.begin(o) {
 			continue
 		}
 		k.orders.Go(func() {
 			k.carryOut(ctx, o)
 			k.mu.Lock()
-			delete(k.running, o.ID)
-			k.mu.Unlock()
+			defer k.mu.Unlock()
+			k.running[o.ID] = false
 		})
 	}
+}
+
+// forgetDone forgets the orders that are done. Those that end while the inbox
+// is read are remembered until the next time: it may still show them.
+func (k *keeper) forgetDone() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	maps.DeleteFunc(k.running, func(_ string, still bool) bool { return !still })
+}
+
+// begin notes that an order is carried out; false if it is, or was, already.
+func (k *keeper) begin(o Order) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_, known := k.running[o.ID]
+	if !known {
+		k.running[o.ID] = true
+	}
+	return !known
 }
 
 func (k *keeper) carryOut(ctx context.Context, o Order) {
