@@ -196,15 +196,28 @@ func clock(t *time.Time) string {
 	return t.Format("2006-01-02 15:04:05Z")
 }
 
-// short prints a duration as the configuration writes one.
+// short prints a duration as the configuration writes one, rounded to what a
+// reader wants to know of it.
 func short(d time.Duration) string {
 	switch {
 	case d < time.Minute:
 		return d.Round(100 * time.Millisecond).String()
 	case d < time.Hour:
-		return strings.TrimSuffix(d.Round(time.Second).String(), "0s")
+		return withoutZero(d.Round(time.Second))
 	case d < 48*time.Hour:
-		return strings.TrimSuffix(strings.TrimSuffix(d.Round(time.Minute).String(), "0s"), "0m")
+		return withoutZero(d.Round(time.Minute))
 	}
 	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}
+
+// withoutZero leaves out minutes and seconds that are zero: "2h", not "2h0m0s".
+func withoutZero(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
