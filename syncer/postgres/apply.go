@@ -106,8 +106,8 @@ func (l *load) transact(ctx context.Context, tx pgx.Tx, inPieces bool) (tally, e
 	if err != nil {
 		return tally{}, err
 	}
-	if len(l.changes) == 0 && len(l.misfits) == 0 && !l.walk.Kind.Listing() && l.resume == nil && h.resumed == "" {
-		return tally{}, nil
+	if len(l.changes) == 0 && len(l.misfits) == 0 && l.resume == nil && h.resumed == "" {
+		return tally{}, nil // a walk that never noted anything needs no notes
 	}
 	if l.walk.Kind.Listing() && h.seenWalk != l.walk.ID {
 		if err := l.forgetNotes(ctx, tx, l.walk.Partition, h); err != nil {
