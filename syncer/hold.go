@@ -3,6 +3,7 @@ package syncer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -51,7 +52,7 @@ func (c *Consumer) renewUntil(ctx context.Context, lose context.CancelCauseFunc)
 			return
 		case <-tick.C:
 		}
-		err := c.Lease.Renew(ctx)
+		err := c.renew(ctx)
 		switch {
 		case err == nil:
 			last = time.Now()
@@ -60,4 +61,14 @@ func (c *Consumer) renewUntil(ctx context.Context, lose context.CancelCauseFunc)
 			return
 		}
 	}
+}
+
+// renew renews the lease, in less time than it lasts.
+func (c *Consumer) renew(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, renewEvery)
+	defer cancel()
+	if err := c.Lease.Renew(ctx); err != nil {
+		return fmt.Errorf("renew lease of %s: %w", c.Name, err)
+	}
+	return nil
 }

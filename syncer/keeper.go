@@ -3,7 +3,6 @@ package syncer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -97,15 +96,6 @@ func (k *keeper) hold(ctx, keeping context.Context) error {
 			k.prepare(ctx, k.unready())
 		}
 	}
-}
-
-func (k *keeper) renew(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, renewEvery)
-	defer cancel()
-	if err := k.Lease.Renew(ctx); err != nil {
-		return fmt.Errorf("renew lease of %s: %w", k.Name, err)
-	}
-	return nil
 }
 
 func (k *keeper) release(ctx context.Context) error {
