@@ -156,6 +156,6 @@ func (r *Runner) sayLevel(f Freshness, old Level, known bool) {
 	case !known:
 		level = zerolog.DebugLevel
 	}
-	r.Log.WithLevel(level).Str("table", f.Table).Str("level", string(f.Level)).Str("was", string(old)).
+	r.Log.WithLevel(level).Str("table", f.Table).Str("freshness", string(f.Level)).Str("was", string(old)).
 		Dur("staleness_ms", f.Staleness).Str("reason", f.Reason).Msg("freshness changes")
 }
