@@ -33,10 +33,16 @@ func (s *script) Walk(ctx context.Context, w syncer.Walk) iter.Seq2[*syncer.Batc
 	return func(yield func(*syncer.Batch, error) bool) { s.walk(ctx, w, yield) }
 }
 
-func (s *script) last() syncer.Walk {
+// walks returns what was asked so far.
+func (s *script) walks() []syncer.Walk {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.asked[len(s.asked)-1]
+	return slices.Clone(s.asked)
+}
+
+func (s *script) last() syncer.Walk {
+	w := s.walks()
+	return w[len(w)-1]
 }
 
 // numbered is a source of n pages of one record each, with a place to go on

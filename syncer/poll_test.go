@@ -164,8 +164,8 @@ func TestPollStartsAgainOnce(t *testing.T) {
 	}), 1)
 	p.poll(t.Context())
 	p.Source = refuse
-	if r := p.poll(t.Context()); r.OK() || len(refuse.asked) != 2 {
-		t.Errorf("%d walks, report %+v; want 2 and a failure", len(refuse.asked), r.Failure)
+	if r := p.poll(t.Context()); r.OK() || len(refuse.walks()) != 2 {
+		t.Errorf("%d walks, report %+v; want 2 and a failure", len(refuse.walks()), r.Failure)
 	}
 	if refuse.asked[0].From.Resume == nil || refuse.asked[1].From.Resume != nil {
 		t.Error("want the second walk to start from the watermark, not to go on")
@@ -180,8 +180,8 @@ func TestPollStartsAgainOnce(t *testing.T) {
 		good.walk(ctx, w, yield)
 	}
 	p.Source = once
-	if r := p.mustPoll(); r.Resumed || r.Batches != 4 || len(once.asked) != 2 {
-		t.Errorf("report %+v after %d walks, want a whole walk", r, len(once.asked))
+	if r := p.mustPoll(); r.Resumed || r.Batches != 4 || len(once.walks()) != 2 {
+		t.Errorf("report %+v after %d walks, want a whole walk", r, len(once.walks()))
 	}
 }
 
@@ -338,7 +338,7 @@ func TestPollLeavesOutWhoIsNotReady(t *testing.T) {
 	for i := range 2 {
 		p.Copies[i].SetReady(errors.New("database is down"))
 	}
-	if p.poll(t.Context()); len(s.asked) != 1 {
+	if p.poll(t.Context()); len(s.walks()) != 1 {
 		t.Error("the owner is asked though no table can take part")
 	}
 }
