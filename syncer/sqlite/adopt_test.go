@@ -49,6 +49,10 @@ func TestAdoptSaysEverythingThatDoesNotFit(t *testing.T) {
 			`CREATE TABLE people (id INTEGER, name TEXT, updated_at TEXT); CREATE UNIQUE INDEX k ON people (id) WHERE id > 0`,
 			[]string{`no unique index`},
 		},
+		"a key without regard to case": {
+			`CREATE TABLE people (id INTEGER, name TEXT, updated_at TEXT); CREATE UNIQUE INDEX k ON people (id COLLATE NOCASE)`,
+			[]string{`no unique index`},
+		},
 		"a column of the consumer's that must be filled": {
 			`CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, updated_at TEXT, shoe_size INTEGER NOT NULL)`,
 			[]string{`column "shoe_size" is NOT NULL`},

@@ -101,7 +101,7 @@ func (d *Database) Quarantine(ctx context.Context, table string, limit int) ([]s
 // aside is a stored record that is looked at again.
 type aside struct{ partition, key, record string }
 
-// retry converts what was set aside again, and applies what fits by now.
+// retry converts what was set aside again, and applies what fits.
 func (t *Table) retry(x *tx, key string) (string, error) {
 	var held []aside
 	err := x.each(`SELECT partition, key, record FROM "larder_quarantine"
