@@ -47,7 +47,7 @@ func (o origin) admit(u *url.URL) error {
 	switch {
 	case u.User != nil:
 		return blockedError("link names a user")
-	case u.Opaque != "" || originOf(u) != o:
+	case originOf(u) != o:
 		return blockedError("link leads away from the owner's origin")
 	}
 	return nil

@@ -213,6 +213,39 @@ func TestRefusedOnALaterPage(t *testing.T) {
 	}
 }
 
+// TestRefusedBehindAResumedPage: the place it stood at was good.
+func TestRefusedBehindAResumedPage(t *testing.T) {
+	o := &sourcetest.Owner{Style: sourcetest.Cursor, PageSize: 2}
+	o.Put("row", sequence(1, 9)...)
+	s := source(t, quick(o), users(t, sources.Cursor))
+	r := upTo(t, s, resync(), 1)[0].Resume
+	o.Fault = func(n int, _ *http.Request) *sourcetest.Fault {
+		if n == 3 {
+			return sourcetest.Status(404)
+		}
+		return nil
+	}
+	if batches, err := walk(t, s, goOn(r)); err == nil || isNotResumable(err) || len(batches) != 1 {
+		t.Errorf("%d batches, %v", len(batches), err)
+	}
+}
+
+// TestOrderGoesOnAcrossAResume: a record older than the last one before the
+// kill breaks the promised order.
+func TestOrderGoesOnAcrossAResume(t *testing.T) {
+	o := &sourcetest.Owner{Style: sourcetest.Cursor, PageSize: 2, Order: sourcetest.ByID}
+	now := o.Now().Add(-time.Hour)
+	for id, minute := range map[int64]int{1: 1, 2: 5, 3: 3, 4: 9} {
+		at := now.Add(time.Duration(minute) * time.Minute)
+		o.Commit(sourcetest.Change{ID: id, Stamp: at, Commit: at, Visible: at})
+	}
+	spec := users(t, sources.Cursor)
+	spec.Watermark.Order = sources.Ascending
+	s := source(t, quick(o), spec)
+	r := upTo(t, s, resync(), 1)[0].Resume
+	fails(t, s, goOn(stored(t, r)), syncer.ClassPaging)
+}
+
 // TestResumeHoldsNoCredential, though the owner writes ours into its links.
 func TestResumeHoldsNoCredential(t *testing.T) {
 	const canary = "canary/secret+1"

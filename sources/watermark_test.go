@@ -160,6 +160,30 @@ func TestWatermarkNeverPassesTheOwnersStart(t *testing.T) {
 	}
 }
 
+// TestDateThatComesLate: only the second page tells the owner's clock, long
+// after the first was read.
+func TestDateThatComesLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &sourcetest.Owner{Style: sourcetest.Cursor, PageSize: 3, NoDate: true}
+		o.Put("first", sequence(1, 9)...)
+		time.Sleep(time.Minute)
+		start := o.Now()
+		o.Between = func(n int) {
+			if n > 1 {
+				time.Sleep(10 * time.Minute)
+				o.NoDate = false
+			}
+			o.Put("moved", int64(n))
+		}
+		owner := quick(o)
+		owner.Timeout = time.Hour
+		_, end := complete(t, source(t, owner, users(t, sources.Cursor)), resync())
+		if got, err := time.Parse(time.RFC3339Nano, end.Watermark); err != nil || got.After(start) {
+			t.Errorf("watermark %q is after the start %v (%v)", end.Watermark, start, err)
+		}
+	})
+}
+
 // TestPoisonedRowWithoutDate: a stamp in 2099 must not silence the feed.
 func TestPoisonedRowWithoutDate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
