@@ -1,0 +1,38 @@
+//go:build !linux
+
+package killtest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+)
+
+// ErrNoTrace says that this machine does not let one process trace another.
+var ErrNoTrace = errors.New("tracing is not possible here")
+
+// Trace runs a program and strikes at its writes, which needs Linux.
+type Trace struct {
+	Files  string
+	At     int
+	Match  string
+	Freeze bool
+}
+
+// Start returns ErrNoTrace.
+func (t *Trace) Start([]string, *os.File) error {
+	return fmt.Errorf("%w: it is not written for %s", ErrNoTrace, runtime.GOOS)
+}
+
+// Hit is nothing.
+func (t *Trace) Hit() (label string, count int) { return "", 0 }
+
+// Frozen is never closed.
+func (t *Trace) Frozen() <-chan struct{} { return nil }
+
+// Wait returns ErrNoTrace.
+func (t *Trace) Wait() error { return ErrNoTrace }
+
+// Kill does nothing.
+func (t *Trace) Kill() {}

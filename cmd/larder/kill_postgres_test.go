@@ -1,0 +1,87 @@
+//go:build unix
+
+package main_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/larder-sync/larder/cmd/larder/internal/killtest"
+)
+
+// A poll is killed at every message that it sends to Postgres. Whatever was
+// left, one more poll makes the copy equal to its owner.
+func TestKilledAtEveryMessageToPostgres(t *testing.T) {
+	program := killtest.Build(t)
+	for _, test := range []struct {
+		name    string
+		first   bool // the database is as it was before larder first came
+		forward bool // the server gets the message that is the last one
+	}{
+		{"a first poll, before the message", true, false},
+		{"a later poll, before the message", false, false},
+		{"a later poll, after the message", false, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r, dsn := newPostgresRig(t, program)
+			proxy := killtest.NewProxy(t, dsn)
+			struck := killtest.Configure(t, program, r.owner, proxy.URL())
+			if !test.first {
+				r.fill()
+			}
+			hits := make(killtest.Tally)
+			for n := 1; ; n += stride() {
+				changes := manyChanges
+				if test.first {
+					r.wipe()
+					changes = fewChanges
+				}
+				r.change(changes)
+				label := r.strike(proxy, struck, killtest.Strike{At: n, Forward: test.forward})
+				hits.Add(label)
+				if label == "" {
+					break
+				}
+				r.recover(fmt.Sprintf("killed at message %d, %s", n, label))
+			}
+			if hits.Total() < 20/stride() {
+				t.Errorf("a poll of only %d messages", hits.Total())
+			}
+			t.Logf("killed at %d messages:\n%s", hits.Total(), hits)
+		})
+	}
+}
+
+// strike polls through the proxy and returns the message at which the poll was
+// killed, "" if it came to its end.
+func (r *rig) strike(proxy *killtest.Proxy, l killtest.Larder, s killtest.Strike) string {
+	r.Helper()
+	started := make(chan *killtest.Process, 1)
+	s.Do = func() {
+		p := <-started
+		p.Kill()
+		started <- p
+	}
+	proxy.Arm(s)
+	p := l.Start(r.T, "poll")
+	started <- p
+	err := p.Wait()
+	label, count := proxy.Hit()
+	switch {
+	case label == "" && err != nil:
+		r.Fatalf("poll of %d messages that nobody killed: %v", count, err)
+	case label == "":
+		r.equal("a poll that nobody killed")
+	case !p.Killed():
+		r.Fatalf("poll ended by itself at message %d, %s: %v", count, label, err)
+	}
+	return label
+}
+
+// stride is how many kill points are passed over: none but under -short.
+func stride() int {
+	if testing.Short() {
+		return 10
+	}
+	return 1
+}

@@ -1,0 +1,91 @@
+//go:build unix
+
+package main_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/larder-sync/larder/cmd/larder/internal/killtest"
+)
+
+// A poll is killed before every write, sync, truncation and removal of the
+// consumer's file, its log and the side file. Whatever was left, one more poll
+// makes the copy equal to its owner.
+func TestKilledAtEveryWriteToSQLite(t *testing.T) {
+	program := killtest.Build(t)
+	for _, test := range []struct {
+		name  string
+		first bool // there is no file yet
+	}{
+		{"a first poll", true},
+		{"a later poll", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r, file := newSQLiteRig(t, program)
+			if !test.first {
+				r.fill()
+			}
+			hits := make(killtest.Tally)
+			for n := 1; ; n += stride() {
+				changes := manyChanges
+				if test.first {
+					r.wipe()
+					changes = fewChanges
+				}
+				r.change(changes)
+				label := r.strikeWrite(&killtest.Trace{Files: file, At: n})
+				hits.Add(label)
+				if label == "" {
+					break
+				}
+				r.recover(fmt.Sprintf("killed at write %d, %s", n, label))
+			}
+			if hits.Total() < 20/stride() {
+				t.Errorf("a poll of only %d writes", hits.Total())
+			}
+			t.Logf("killed at %d writes:\n%s", hits.Total(), hits)
+		})
+	}
+}
+
+// strikeWrite polls under a trace and returns the call at which the poll was
+// killed, "" if it came to its end.
+func (r *rig) strikeWrite(trace *killtest.Trace) string {
+	r.Helper()
+	r.trace(trace, "poll")
+	err := trace.Wait()
+	label, count := trace.Hit()
+	switch {
+	case label == "" && err != nil:
+		r.Fatalf("poll of %d writes that nobody killed: %v", count, err)
+	case label == "":
+		r.equal("a poll that nobody killed")
+	case err == nil:
+		r.Fatalf("poll ended by itself at write %d, %s", count, label)
+	}
+	return label
+}
+
+// trace starts one of larder's commands under a trace and returns the file
+// that it prints to.
+func (r *rig) trace(trace *killtest.Trace, command string) string {
+	r.Helper()
+	output, err := os.Create(filepath.Join(r.TempDir(), "output"))
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer output.Close()
+	err = trace.Start(r.larder.Args(command), output)
+	switch {
+	case errors.Is(err, killtest.ErrNoTrace):
+		mustTrace(r.T, err)
+	case err != nil:
+		r.Fatal(err)
+	}
+	r.Cleanup(trace.Kill)
+	return output.Name()
+}
