@@ -51,7 +51,7 @@ func (s *stage) raise(ctx context.Context, o Options) (err error) {
 	if s.store, err = newStore(o, s.folder); err != nil {
 		return err
 	}
-	if s.fleet, err = owners.Start(ctx, owners.Options{Seed: time.Now().UnixNano(), WeatherEvery: 5 * time.Second}); err != nil {
+	if s.fleet, err = owners.Start(ctx, owners.Options{Seed: time.Now().UnixNano(), Every: -1, WeatherEvery: 5 * time.Second}); err != nil {
 		return err
 	}
 	s.runFleet(ctx)
