@@ -14,9 +14,6 @@ import (
 // ErrNoBookkeeping says that larder never wrote into this database.
 var ErrNoBookkeeping = errors.New("database holds no larder bookkeeping")
 
-// errRefused says that the database does not take a value that row found fine.
-var errRefused = errors.New("database refuses a value")
-
 // Error is a step that the database did not do.
 type Error struct {
 	step string

@@ -1,0 +1,137 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/row"
+)
+
+// remove deletes the rows of the tombstones that are left, remembers their
+// versions, and returns their numbers.
+func (m *merge) remove(ctx context.Context, done *tally) ([]int32, error) {
+	n, err := m.exec(ctx, "delete rows", fmt.Sprintf("DELETE FROM %s t USING %s s WHERE s.kind = 'd' AND %s", m.name, stageName, m.form.keys()))
+	if err != nil {
+		return nil, err
+	}
+	done.Deleted = int(n)
+	if m.walk.Kind.Listing() {
+		n, err := m.exec(ctx, "note deletions", fmt.Sprintf("DELETE FROM %s o USING %s s WHERE o.partition = $1 AND s.kind = 'd' AND %s",
+			m.seen, stageName, m.form.notedKeys()), m.walk.Partition.Name)
+		if err != nil {
+			return nil, err
+		}
+		done.noted -= n
+	}
+	if m.head.missing {
+		held, err := m.notMissing(ctx, "'d'")
+		if err != nil {
+			return nil, err
+		}
+		done.back += held
+	}
+	rows, err := m.tx.Query(ctx, "SELECT n FROM "+stageName+" WHERE kind = 'd' ORDER BY n")
+	if err != nil {
+		return nil, failed("remember deletions", err)
+	}
+	numbers, err := pgx.CollectRows(rows, pgx.RowTo[int32])
+	if err != nil {
+		return nil, failed("remember deletions", err)
+	}
+	return numbers, m.remember(ctx, numbers)
+}
+
+// remember keeps the versions of deleted keys for a while, the newest of each.
+// A deletion that is asked for again, as the overlap does all the time, is
+// written again only when half of its time has passed.
+func (m *merge) remember(ctx context.Context, numbers []int32) error {
+	if m.spec.Remember <= 0 || !m.form.versioned() {
+		return nil
+	}
+	var keys, versions []string
+	for _, n := range numbers {
+		if v := row.EncodeVersion(m.changes[n].Values[m.spec.Version]); v != "" {
+			keys, versions = append(keys, m.changes[n].Key), append(versions, v)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	if m.head.gone {
+		known, err := m.deleted(ctx, keys)
+		if err != nil {
+			return err
+		}
+		for i, key := range keys {
+			if v, ok := known[key]; ok && m.spec.Compare(m.spec.DecodeVersion(versions[i]), v) < 0 {
+				versions[i] = row.EncodeVersion(v)
+			}
+		}
+	}
+	_, err := m.exec(ctx, "remember deletions", `INSERT INTO `+m.db.own("gone")+` (table_name, key, version, until)
+		SELECT $1, u.key, u.version, now() + $4::bigint * interval '1 microsecond'
+		FROM unnest($2::text[], $3::text[]) AS u (key, version)
+		WHERE NOT EXISTS (SELECT FROM `+m.db.own("gone")+` g WHERE g.table_name = $1 AND g.key = u.key AND g.version = u.version
+			AND g.until > now() + $4::bigint * interval '1 microsecond' / 2)
+		ON CONFLICT (table_name, key) DO UPDATE SET version = excluded.version, until = excluded.until`,
+		m.spec.Target, keys, versions, m.spec.Remember.Microseconds())
+	return err
+}
+
+// loseToGone drops rows that are older than the deletion of their key, and
+// ends the memory of the deletions that the others undo. In a resync nothing
+// loses to a deletion, because the owner may have been restored to before it.
+// It returns how many rows it dropped.
+func (m *merge) loseToGone(ctx context.Context, changes []staged, from int) (int, error) {
+	if !m.head.gone || !m.form.versioned() {
+		return 0, nil
+	}
+	var keys []string
+	for i := range changes {
+		if changes[i].kind == upsert {
+			keys = append(keys, changes[i].Key)
+		}
+	}
+	gone, err := m.deleted(ctx, keys)
+	if err != nil || len(gone) == 0 {
+		return 0, err
+	}
+	var losers []int32
+	var winners []string
+	for i := range changes {
+		version, known := gone[changes[i].Key]
+		switch {
+		case !known || changes[i].kind != upsert:
+		case m.walk.Kind != syncer.Resync && m.spec.Compare(changes[i].Values[m.spec.Version], version) < 0:
+			losers = append(losers, int32(from+i))
+		default:
+			winners = append(winners, changes[i].Key)
+		}
+	}
+	if len(winners) > 0 {
+		_, err := m.exec(ctx, "forget deletions", `DELETE FROM `+m.db.own("gone")+` WHERE table_name = $1 AND key = ANY($2)`, m.spec.Target, winners)
+		if err != nil {
+			return 0, err
+		}
+	}
+	return len(losers), m.drop(ctx, losers)
+}
+
+// deleted reads the remembered versions of deletions by key.
+func (m *merge) deleted(ctx context.Context, keys []string) (map[string]any, error) {
+	rows, err := m.tx.Query(ctx, `SELECT key, version FROM `+m.db.own("gone")+
+		` WHERE table_name = $1 AND key = ANY($2) AND until > now()`, m.spec.Target, keys)
+	if err != nil {
+		return nil, failed("read deletions", err)
+	}
+	gone := map[string]any{}
+	var key, version string
+	_, err = pgx.ForEachRow(rows, []any{&key, &version}, func() error {
+		gone[key] = m.spec.DecodeVersion(version)
+		return nil
+	})
+	return gone, failed("read deletions", err)
+}
