@@ -261,6 +261,8 @@ func TestDemoRefuses(t *testing.T) {
 		{[]string{"--postgres", "postgres://me:hush@127.0.0.1:1/x"}, exitFailed, "127.0.0.1"},
 	} {
 		t.Run(fmt.Sprint(test.args), func(t *testing.T) {
+			temp := t.TempDir()
+			t.Setenv("TMPDIR", temp)
 			var out, stderr bytes.Buffer
 			code := run(t.Context(), append([]string{"demo"}, test.args...), &out, &stderr)
 			if code != test.code || !strings.Contains(stderr.String(), test.want) {
@@ -268,6 +270,9 @@ func TestDemoRefuses(t *testing.T) {
 			}
 			if strings.Contains(stderr.String()+out.String(), "hush") {
 				t.Errorf("the password is shown: %s", stderr.String())
+			}
+			if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+				t.Errorf("a folder is left behind: %v, %v", left, err)
 			}
 		})
 	}

@@ -12,20 +12,30 @@ type ledger struct {
 	mu      sync.Mutex
 	owner   string // the owner that is taken down
 	outages []outage
-	polls   []Poll
+	polls   int
+	excused int
+	first   error // the first poll that failed for no good reason
 	closed  bool
 }
 
 // outage is a time in which the owner was down; a zero end has not come yet.
 type outage struct{ from, to time.Time }
 
-// note takes a poll down. After close nothing is noted: a poll that is cut
-// short by the end of the daemon did not fail.
+// note counts a poll that has ended. After close nothing counts: a poll that
+// is cut short by the end of the daemon did not fail.
 func (l *ledger) note(p Poll) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closed {
-		l.polls = append(l.polls, p)
+	if l.closed {
+		return
+	}
+	l.polls++
+	switch {
+	case p.Failure == "":
+	case l.excusedLocked(p):
+		l.excused++
+	case l.first == nil:
+		l.first = fmt.Errorf("a poll of %s failed while its owner was up: %s", p.Source, p.Failure)
 	}
 }
 
@@ -54,16 +64,7 @@ func (l *ledger) up() {
 func (l *ledger) sum() (polls, excused int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, p := range l.polls {
-		switch {
-		case p.Failure == "":
-		case l.excusedLocked(p):
-			excused++
-		case err == nil:
-			err = fmt.Errorf("a poll of %s failed while its owner was up: %s", p.Source, p.Failure)
-		}
-	}
-	return len(l.polls), excused, err
+	return l.polls, l.excused, l.first
 }
 
 // excusedLocked reports whether the poll's owner was down at any time of it.
