@@ -136,7 +136,11 @@ func (h History) Run(ctx context.Context, wrap Wrap) error {
 }
 
 func (s *simulation) open() {
-	for range map[bool]int{true: 1, false: 2}[s.Shared] {
+	databases := 2
+	if s.Shared {
+		databases = 1
+	}
+	for range databases {
 		m := &Memory{}
 		m.Fault = s.strike
 		s.databases = append(s.databases, m)
@@ -338,8 +342,11 @@ func (s *simulation) objection(err error) error {
 	fmt.Fprintf(&b, "%v\n%+v, shared %t, confirm %d, write takes %s, gathers %d, lag %s\n",
 		err, s.Feed, s.Shared, s.Confirm, s.Slow, s.Gather, s.Lag)
 	for i, c := range s.Log {
-		fmt.Fprintf(&b, "  change %d: key %d, stamp %s, committed %s, visible %s%s\n",
-			i, c.Key, c.Stamp, c.Commit, c.Visible, map[bool]string{true: ", deletes"}[c.Gone])
+		does := "writes"
+		if c.Gone {
+			does = "deletes"
+		}
+		fmt.Fprintf(&b, "  change %d %s key %d: stamp %s, committed %s, visible %s\n", i, does, c.Key, c.Stamp, c.Commit, c.Visible)
 	}
 	return errors.New(b.String() + s.trace.String())
 }
