@@ -28,7 +28,7 @@ func (r refusal) Unwrap() error { return r.error }
 // can hold one, sound to its end, with the array in its place, and with nothing
 // in it that says otherwise.
 func (s *Source) read(r *response) (*page, error) {
-	if err := refuseHTML(r.header, r.body); err != nil {
+	if err := s.refuse(r, r.body); err != nil {
 		return nil, err
 	}
 	decoded, err := s.decode(r.body)
@@ -93,6 +93,15 @@ func refuseHTML(h http.Header, body []byte) error {
 		return answerError("answer is an HTML page, perhaps of a login or a proxy")
 	}
 	return nil
+}
+
+// refuse refuses HTML, and lines with another status than 200: an empty body
+// is a sound list of lines, and "accepted" or "no content" would pass for one.
+func (s *Source) refuse(r *response, body []byte) error {
+	if s.spec.Records.Format == NDJSON && r.status != http.StatusOK {
+		return answerError("owner answers %d %s instead of a list", r.status, http.StatusText(r.status))
+	}
+	return refuseHTML(r.header, body)
 }
 
 // sniff refuses HTML in a body that is read as it comes.

@@ -30,7 +30,8 @@ type Owner struct {
 	Retry       Retry
 	MaxBody     int64 // 64 MiB, decompressed
 	MaxDepth    int   // 512
-	// Log hears of each request at debug, without queries and credentials.
+	// Log hears of each request at debug, without queries and credentials. It
+	// should carry the owner's name.
 	Log zerolog.Logger
 	// Transport carries the requests; nil: one of the client's own, which
 	// refuses link-local addresses.

@@ -35,9 +35,7 @@ func newEcho(t testing.TB) (*echo, sources.Owner) {
 		fmt.Fprint(w, `{"data":[]}`)
 	}))
 	t.Cleanup(server.Close)
-	owner := quick(&sourcetest.Owner{})
-	owner.URL, owner.Transport = server.URL+"/v1/", nil
-	return e, owner
+	return e, at(server.URL + "/v1/")
 }
 
 func partition(name string, value any) syncer.Partition {

@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -69,7 +70,7 @@ func (c *Client) ask(ctx context.Context, q question) (*response, error) {
 		if resp != nil {
 			status = resp.status
 		}
-		log.Str("owner", c.owner.Name).Str("method", q.method).Str("path", c.redact.Replace(q.url.EscapedPath())).
+		log.Str("method", q.method).Str("path", c.redact.Replace(q.url.EscapedPath())).
 			Int("status", status).Int("attempts", x.attempts).Dur("took", time.Since(start)).Msg("asked")
 	}
 	if err != nil {
@@ -132,11 +133,15 @@ func (x *exchange) read(resp *http.Response) error {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	limit := x.client.owner.MaxBody
-	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	if err == nil && int64(len(body)) > limit {
+	var body bytes.Buffer
+	if resp.ContentLength <= limit {
+		body.Grow(int(max(resp.ContentLength, 0)) + bytes.MinRead)
+	}
+	_, err := body.ReadFrom(io.LimitReader(resp.Body, limit+1))
+	if err == nil && int64(body.Len()) > limit {
 		err = &failure{class: syncer.ClassTooLarge, text: fmt.Sprintf("body is larger than %d bytes", limit)}
 	}
-	x.body = body
+	x.body = body.Bytes()
 	return err
 }
 

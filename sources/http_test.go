@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -181,8 +182,8 @@ func TestStalledBody(t *testing.T) {
 			}))
 			defer server.Close()
 			defer close(gone)
-			owner := quick(&sourcetest.Owner{})
-			owner.URL, owner.Transport, owner.Timeout = server.URL, nil, 50*time.Millisecond
+			owner := at(server.URL)
+			owner.Timeout = 50 * time.Millisecond
 			fails(t, source(t, owner, spec), snapshot(), syncer.ClassTimeout)
 			if want := map[string]int32{"page": 2, "stream": 1}[name]; asked.Load() != want {
 				t.Errorf("%d attempts, want %d", asked.Load(), want)
@@ -210,69 +211,73 @@ func TestStopDuringBackoff(t *testing.T) {
 	})
 }
 
-// TestDroppedConnections are tried again; certificates that do not fit, and
-// owners that are not there, have classes of their own.
+// at is an owner at a real address.
+func at(url string) sources.Owner {
+	owner := quick(&sourcetest.Owner{})
+	owner.URL, owner.Transport = url, nil
+	return owner
+}
+
+// TestDroppedConnections are tried again.
 func TestDroppedConnections(t *testing.T) {
-	t.Run("dropped", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			o, owner := faulty(always(&sourcetest.Fault{Drop: true}))
-			fails(t, source(t, owner, users(t, sources.None)), resync(), syncer.ClassConnect)
-			if len(o.Requests()) != 5 {
-				t.Errorf("%d attempts", len(o.Requests()))
+	synctest.Test(t, func(t *testing.T) {
+		o, owner := faulty(always(&sourcetest.Fault{Drop: true}))
+		fails(t, source(t, owner, users(t, sources.None)), resync(), syncer.ClassConnect)
+		if len(o.Requests()) != 5 {
+			t.Errorf("%d attempts", len(o.Requests()))
+		}
+	})
+}
+
+// TestRefusedConnections have a class of their own.
+func TestRefusedConnections(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = listener.Close()
+	fails(t, source(t, at("http://"+listener.Addr().String()), list(sources.Paging{})), snapshot(), syncer.ClassConnect)
+}
+
+// TestBadCertificates are not tried again: they do not mend by themselves.
+func TestBadCertificates(t *testing.T) {
+	var asked atomic.Int32
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			asked.Add(1)
+		}
+	}
+	server.StartTLS()
+	defer server.Close()
+	fails(t, source(t, at(server.URL), list(sources.Paging{})), snapshot(), syncer.ClassTLS)
+	if asked.Load() != 1 {
+		t.Errorf("%d connections", asked.Load())
+	}
+}
+
+// TestWhatIsNotHTTP is not quoted.
+func TestWhatIsNotHTTP(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
 			}
-		})
-	})
-	t.Run("refused", func(t *testing.T) {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+			_, _ = io.WriteString(conn, "canary-body\r\n\r\n")
+			_ = conn.Close()
 		}
-		_ = listener.Close()
-		owner := quick(&sourcetest.Owner{})
-		owner.URL, owner.Transport = "http://"+listener.Addr().String(), nil
-		fails(t, source(t, owner, list(sources.Paging{})), snapshot(), syncer.ClassConnect)
-	})
-	t.Run("certificate", func(t *testing.T) {
-		var asked atomic.Int32
-		server := httptest.NewUnstartedServer(http.NotFoundHandler())
-		server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
-			if s == http.StateNew {
-				asked.Add(1)
-			}
-		}
-		server.Config.ErrorLog = newSilentLog()
-		server.StartTLS()
-		defer server.Close()
-		owner := quick(&sourcetest.Owner{})
-		owner.URL, owner.Transport = server.URL, nil
-		fails(t, source(t, owner, list(sources.Paging{})), snapshot(), syncer.ClassTLS)
-		if asked.Load() != 1 {
-			t.Errorf("%d connections", asked.Load())
-		}
-	})
-	t.Run("not HTTP", func(t *testing.T) {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer listener.Close()
-		go func() {
-			for {
-				conn, err := listener.Accept()
-				if err != nil {
-					return
-				}
-				_, _ = io.WriteString(conn, "canary-body\r\n\r\n")
-				_ = conn.Close()
-			}
-		}()
-		owner := quick(&sourcetest.Owner{})
-		owner.URL, owner.Transport = "http://"+listener.Addr().String(), nil
-		err = fails(t, source(t, owner, list(sources.Paging{})), snapshot(), syncer.ClassConnect)
-		if strings.Contains(err.Error(), "canary") {
-			t.Error(err)
-		}
-	})
+	}()
+	err = fails(t, source(t, at("http://"+listener.Addr().String()), list(sources.Paging{})), snapshot(), syncer.ClassConnect)
+	if strings.Contains(err.Error(), "canary") {
+		t.Error(err)
+	}
 }
 
 // TestPostIsSentWholeAgain after a failed attempt.
@@ -312,9 +317,9 @@ func TestSecretsShowNowhere(t *testing.T) {
 		for name, fault := range faults {
 			t.Run(kind+" "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					var log bytes.Buffer
+					var logged bytes.Buffer
 					o, owner := faulty(always(fault))
-					owner.Auth, owner.Log = who, zerolog.New(&log)
+					owner.Auth, owner.Log = who, zerolog.New(&logged)
 					owner.Headers = map[string]string{"X-Second-Token": canary + "2"}
 					spec := users(t, sources.None)
 					spec.Request.Query = append(spec.Request.Query, param("visible", "canary in a query"))
@@ -322,12 +327,12 @@ func TestSecretsShowNowhere(t *testing.T) {
 					if err == nil {
 						t.Fatal("the owner's fault is not noticed")
 					}
-					for _, text := range []string{err.Error(), log.String(), fmt.Sprintf("%+v", err)} {
+					for _, text := range []string{err.Error(), logged.String(), fmt.Sprintf("%+v", err)} {
 						if strings.Contains(text, "canary") || strings.Contains(text, "Y2FuYXJ5") {
 							t.Error(text)
 						}
 					}
-					if log.Len() == 0 || !carries(o.Requests()[0], canary) {
+					if logged.Len() == 0 || !carries(o.Requests()[0], canary) {
 						t.Error("nothing was logged or nothing was sent")
 					}
 				})

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"net/http"
 	"slices"
 	"strings"
@@ -279,5 +277,3 @@ func list(p sources.Paging, query ...sources.Param) sources.Spec {
 }
 
 func snapshot() syncer.Walk { return syncer.Walk{ID: "w1", Kind: syncer.Snapshot, Sent: time.Now()} }
-
-func newSilentLog() *log.Logger { return log.New(io.Discard, "", 0) }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/larder-sync/larder/sources"
 	"github.com/larder-sync/larder/sources/auth"
-	"github.com/larder-sync/larder/sources/sourcetest"
 	"github.com/larder-sync/larder/syncer"
 )
 
@@ -200,8 +199,8 @@ func TestSameHostAnotherPort(t *testing.T) {
 	defer second.Close()
 	first := httptest.NewServer(http.RedirectHandler(second.URL, http.StatusTemporaryRedirect))
 	defer first.Close()
-	owner := quick(&sourcetest.Owner{})
-	owner.URL, owner.Transport, owner.Auth = first.URL, nil, auth.Bearer("Bearer", "canary")
+	owner := at(first.URL)
+	owner.Auth = auth.Bearer("Bearer", "canary")
 	fails(t, source(t, owner, list(sources.Paging{})), snapshot(), syncer.ClassBlockedURL)
 	if reached {
 		t.Error("the second server was asked")

@@ -29,10 +29,12 @@ func (k *walk) stream(ctx context.Context) error {
 	if r.status == http.StatusNotModified {
 		return k.hand(k.unchanged())
 	}
-	if r.stream == nil { // HTML
-		return refuseHTML(r.header, nil)
+	if r.stream != nil {
+		defer func() { _ = r.stream.Close() }()
 	}
-	defer func() { _ = r.stream.Close() }()
+	if err := k.refuse(r, nil); err != nil {
+		return err
+	}
 	if err := k.judge(r.header, nil); err != nil {
 		return k.resumable(refusal{err})
 	}
@@ -64,7 +66,7 @@ func (k *walk) window(ctx context.Context, p decode.Page) error {
 	if err := k.bounds(ctx); err != nil {
 		return err
 	}
-	b, _, err := k.batch(p.Records, p.Held)
+	b, err := k.batch(p.Records, p.Held)
 	if err != nil {
 		return fmt.Errorf("read window %d: %w", k.pages, err)
 	}

@@ -26,8 +26,10 @@ type walk struct {
 	started time.Time // of this process's part of the walk
 	pages   int       // of this process's part of the walk
 	age     time.Duration
-	each    map[int][]byte // slot to the partition's value
-	asked   string         // digest of a conditional request
+	// passed says that a descending feed has come to what was asked for before.
+	passed bool
+	each   map[int][]byte // slot to the partition's value
+	asked  string         // digest of a conditional request
 }
 
 // Walk asks the owner page by page. See syncer.Source.
@@ -103,7 +105,7 @@ func (k *walk) pass(ctx context.Context) (why string, err error) {
 			return "", fmt.Errorf("read page %d: %w", k.pages, err)
 		}
 		if next == nil {
-			if why := k.guard.unfinished(k.resumed()); why != "" {
+			if why := k.guard.unfinished(k.resumed()); why != "" && !k.passed {
 				return why, k.hand(b)
 			}
 			if b.End, err = k.end(p.header); err != nil {
@@ -221,17 +223,16 @@ func (k *walk) page(p *page) (*syncer.Batch, *step, error) {
 	if err := k.mark.place(&p.answer); err != nil {
 		return nil, nil, err
 	}
-	b, passed, err := k.batch(p.records, p.size)
-	if passed {
+	b, err := k.batch(p.records, p.size)
+	if k.passed {
 		next = nil
 	}
 	return b, next, err
 }
 
-// batch turns records into a batch. passed says that the feed has come to what
-// was asked for before.
-func (k *walk) batch(records [][][]byte, size int64) (b *syncer.Batch, passed bool, err error) {
-	b = &syncer.Batch{Size: size, Records: make([]syncer.Record, 0, len(records))}
+// batch turns records into a batch.
+func (k *walk) batch(records [][][]byte, size int64) (*syncer.Batch, error) {
+	b := &syncer.Batch{Size: size, Records: make([]syncer.Record, 0, len(records))}
 	var newest row.Stamp
 	for _, slots := range records {
 		for slot, value := range k.each {
@@ -243,7 +244,7 @@ func (k *walk) batch(records [][][]byte, size int64) (b *syncer.Batch, passed bo
 			continue
 		}
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		if k.deleted >= 0 {
 			r.Gone = holds(slots[k.deleted], k.goneIf)
@@ -254,7 +255,7 @@ func (k *walk) batch(records [][][]byte, size int64) (b *syncer.Batch, passed bo
 		if row.Compare(stamp, newest) > 0 {
 			newest = stamp
 		}
-		passed = passed || k.mark.passed(stamp)
+		k.passed = k.passed || k.mark.passed(stamp)
 		b.Records = append(b.Records, r)
 	}
 	now := time.Now()
@@ -263,7 +264,7 @@ func (k *walk) batch(records [][][]byte, size int64) (b *syncer.Batch, passed bo
 		since = syncer.Age(k.w.Sent, now)
 	}
 	k.mark.start.saw(newest, since, now)
-	return b, passed, nil
+	return b, nil
 }
 
 // resume notes where the walk can go on after a batch: at next, or, where
