@@ -67,11 +67,14 @@ type plain interface {
 //	again-rows/s   of the second poll, which changes nothing
 //	plain-rows/s   of the driver alone, given the same rows from memory
 //	of-plain       rows/s as a share of plain-rows/s
+//
+// What the source alone takes, without a table, is measured apart.
 func BenchmarkMillionRows(b *testing.B) {
 	if os.Getenv(bulkOwnerVariable) != "" {
 		serveBulk(b)
 		return
 	}
+	b.Run("source", benchmarkBulkSource)
 	b.Run("sqlite", func(b *testing.B) {
 		benchmarkBulk(b, func() (string, plain) {
 			file := filepath.Join(b.TempDir(), "app.db")
@@ -122,6 +125,30 @@ func benchmarkBulk(b *testing.B, fresh func() (dsn string, db plain)) {
 	if most.objects > heapBound {
 		b.Fatalf("a poll of %d rows takes %d bytes of heap, more than %d", rows, most.objects, heapBound)
 	}
+}
+
+// benchmarkBulkSource walks the source and drops what comes.
+func benchmarkBulkSource(b *testing.B) {
+	rows := bulkRows(b)
+	unused := "sqlite:" + filepath.Join(b.TempDir(), "app.db")
+	p := bulkParts(b, fmt.Sprintf(bulkConfig, unused, startBulkOwner(b, rows)))
+	feed := p.feeds[0]
+	b.ReportAllocs()
+	for b.Loop() {
+		read := 0
+		w := syncer.Walk{ID: "bench", Kind: syncer.Changes, Partition: feed.Partitions[0], Sent: time.Now()}
+		for batch, err := range feed.Source.Walk(b.Context(), w) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			read += len(batch.Records)
+		}
+		if read != rows {
+			b.Fatalf("the walk came to %d records, want %d", read, rows)
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }
 
 func bulkRows(b *testing.B) int {
