@@ -31,6 +31,9 @@ func (e *MisfitTableError) FailureClass() syncer.Class { return syncer.ClassData
 // Prepare implements syncer.Keeper.
 func (t *Table) Prepare(ctx context.Context) error {
 	return t.db.fenced(ctx, "prepare "+t.name, func(tx pgx.Tx) error {
+		if err := execScript(ctx, tx, "SET LOCAL statement_timeout = "+milliseconds(patience)); err != nil {
+			return failed("prepare", err)
+		}
 		if err := t.db.lockDDL(ctx, tx); err != nil {
 			return err
 		}
@@ -47,6 +50,9 @@ func (t *Table) Prepare(ctx context.Context) error {
 		}
 		t.setForm(f)
 		if err := t.prepareKeys(ctx, tx, f); err != nil {
+			return err
+		}
+		if err := t.retire(ctx, tx, f); err != nil {
 			return err
 		}
 		return t.refresh(ctx, tx)

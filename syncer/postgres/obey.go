@@ -56,7 +56,7 @@ func (t *Table) accept(ctx context.Context, limit int) (string, error) {
 		if err := execScript(ctx, tx, "SET LOCAL statement_timeout = "+milliseconds(patience)); err != nil {
 			return failed("accept", err)
 		}
-		parts, err := t.lockParts(ctx, tx)
+		parts, err := t.lockParts(ctx, tx, []string{})
 		if err != nil {
 			return err
 		}
@@ -91,10 +91,11 @@ func (t *Table) accept(ctx context.Context, limit int) (string, error) {
 	return fmt.Sprintf("%d rows are deleted", deleted), nil
 }
 
-// lockParts locks and names all partitions, in one order for all writers.
-func (t *Table) lockParts(ctx context.Context, tx pgx.Tx) ([]string, error) {
+// lockParts locks and names all partitions but some, in one order for all
+// writers.
+func (t *Table) lockParts(ctx context.Context, tx pgx.Tx, but []string) ([]string, error) {
 	rows, err := tx.Query(ctx, `SELECT partition FROM `+t.db.own("watermark")+
-		` WHERE table_name = $1 ORDER BY partition FOR NO KEY UPDATE`, t.spec.Target)
+		` WHERE table_name = $1 AND partition <> ALL($2) ORDER BY partition FOR NO KEY UPDATE`, t.spec.Target, but)
 	if err != nil {
 		return nil, failed("lock partitions", err)
 	}
