@@ -26,7 +26,9 @@ func TestKilledAtEveryMessageToPostgres(t *testing.T) {
 			r, dsn := newPostgresRig(t, program)
 			proxy := killtest.NewProxy(t, dsn)
 			struck := killtest.Configure(t, program, r.owner, proxy.URL())
-			if !test.first {
+			if test.first {
+				r.owner.Pages(2*killPageSize, killPageTime)
+			} else {
 				r.fill()
 			}
 			hits := make(killtest.Tally)

@@ -74,7 +74,7 @@ const (
 func (r *rig) change(changes int) {
 	r.owner.Mutate(changes)
 	r.owner.OnPage(func(page int) {
-		if page == 2 {
+		if page == 1 {
 			r.owner.Touch(2)
 		}
 	})

@@ -26,7 +26,9 @@ func TestKilledAtEveryWriteToSQLite(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r, file := newSQLiteRig(t, program)
-			if !test.first {
+			if test.first {
+				r.owner.Pages(2*killPageSize, killPageTime)
+			} else {
 				r.fill()
 			}
 			hits := make(killtest.Tally)

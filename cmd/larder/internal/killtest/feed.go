@@ -53,15 +53,15 @@ func (o *Owner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	number := o.pages[before].number + 1
 	delay, onPage := o.delay, o.onPage
 	o.mu.Unlock()
-	if onPage != nil {
-		onPage(number)
-	}
 	select {
 	case <-r.Context().Done():
 		return
 	case <-time.After(delay):
 	}
 	body, date := o.serve(from, before, number)
+	if onPage != nil {
+		onPage(number)
+	}
 	w.Header().Set("Date", date.Format(http.TimeFormat))
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(body) // a reader that was killed needs no answer

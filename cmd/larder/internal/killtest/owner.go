@@ -80,8 +80,8 @@ func (o *Owner) Pages(size int, delay time.Duration) {
 	o.pageSize, o.delay = size, delay
 }
 
-// OnPage has do called before each page is read; 1 is the first page that its
-// walk was asked for. The answer waits for do. Nil stops that.
+// OnPage has do called after each page is read, which 1 is the first of its
+// walk. The answer waits for do, and is old news by then. Nil stops that.
 func (o *Owner) OnPage(do func(page int)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -76,6 +76,11 @@ func (p *Proxy) URL() string {
 // Arm hangs up on everybody, begins to count at 0 and strikes by the rule.
 func (p *Proxy) Arm(s Strike) {
 	p.hangUp()
+	p.Rearm(s)
+}
+
+// Rearm is Arm for a program that keeps its connections.
+func (p *Proxy) Rearm(s Strike) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.count, p.rule, p.hit, p.dead = 0, s, "", false

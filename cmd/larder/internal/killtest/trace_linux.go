@@ -6,7 +6,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 )
@@ -19,22 +19,18 @@ var ErrNoTrace = errors.New("tracing is not possible here")
 type Trace struct {
 	// Files is what the paths of the files that count begin with.
 	Files string
-	// At is the call to strike, from 1; 0 strikes none. Match stands in for it:
-	// the first call whose label contains it.
-	At    int
-	Match string
-	// Freeze stops the process for good instead of killing it. Every thread
-	// stands still at its next system call.
-	Freeze bool
+	// At is the call before which the process is killed, from 1; 0 is none.
+	At int
 
+	freeze atomic.Pointer[string]
 	args   []string
 	output *os.File
 	pid    int
 	count  int
 	hit    string
+	still  bool
 	frozen chan struct{}
 	ended  chan struct{}
-	once   sync.Once
 	status syscall.WaitStatus
 	err    error
 }
@@ -108,7 +104,14 @@ func (t *Trace) Start(args []string, output *os.File) error {
 // may be asked once the program has ended or is frozen.
 func (t *Trace) Hit() (label string, count int) { return t.hit, t.count }
 
-// Frozen is closed when the program stands still.
+// ID is the process's.
+func (t *Trace) ID() int { return t.pid }
+
+// Freeze makes the process stand still before its next call whose label
+// contains match, for good: every thread stops at its next system call.
+func (t *Trace) Freeze(match string) { t.freeze.Store(&match) }
+
+// Frozen is closed when the process stands still.
 func (t *Trace) Frozen() <-chan struct{} { return t.frozen }
 
 // Wait waits for the end of the program; nil for exit 0.
@@ -172,7 +175,7 @@ func (t *Trace) follow() error {
 	at := t.pid
 	var signal syscall.Signal
 	for {
-		if !t.standing() {
+		if !t.still {
 			// A thread that was killed meanwhile cannot go on; its end is told.
 			if err := syscall.PtraceSyscall(at, int(signal)); err != nil && !errors.Is(err, syscall.ESRCH) {
 				return fmt.Errorf("go on with thread %d: %w", at, err)
@@ -228,20 +231,17 @@ func (t *Trace) look(thread int, known map[uint64]call) {
 	}
 	t.count++
 	label := c.name + " FILE" + suffix
-	if t.count != t.At && (t.Match == "" || !strings.Contains(label, t.Match)) {
-		return
+	match := t.freeze.Load()
+	switch {
+	case match != nil && strings.Contains(label, *match):
+		t.hit, t.still = label, true
+		close(t.frozen)
+	case t.count == t.At:
+		t.hit = label
+		// A thread that is killed at the entry of a call does not carry it out.
+		_ = syscall.Kill(t.pid, syscall.SIGKILL)
 	}
-	t.hit = label
-	if t.Freeze {
-		t.once.Do(func() { close(t.frozen) })
-		return
-	}
-	// A thread that is killed at the entry of a call does not carry it out.
-	_ = syscall.Kill(t.pid, syscall.SIGKILL)
 }
-
-// standing reports whether threads are to stand still where they are.
-func (t *Trace) standing() bool { return t.Freeze && t.hit != "" }
 
 // path is the file that an argument of a call means; "" if it is none.
 func (t *Trace) path(c call, arg uint64) string {

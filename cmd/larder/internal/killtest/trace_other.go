@@ -14,10 +14,8 @@ var ErrNoTrace = errors.New("tracing is not possible here")
 
 // Trace runs a program and strikes at its writes, which needs Linux.
 type Trace struct {
-	Files  string
-	At     int
-	Match  string
-	Freeze bool
+	Files string
+	At    int
 }
 
 // Start returns ErrNoTrace.
@@ -27,6 +25,12 @@ func (t *Trace) Start([]string, *os.File) error {
 
 // Hit is nothing.
 func (t *Trace) Hit() (label string, count int) { return "", 0 }
+
+// ID is that of no process.
+func (t *Trace) ID() int { return 0 }
+
+// Freeze does nothing.
+func (t *Trace) Freeze(string) {}
 
 // Frozen is never closed.
 func (t *Trace) Frozen() <-chan struct{} { return nil }

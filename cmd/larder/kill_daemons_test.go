@@ -1,0 +1,173 @@
+//go:build unix
+
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/larder-sync/larder/cmd/larder/internal/killtest"
+)
+
+// takeover is how long a standby may take, from the instant at which the
+// holder of the lease was last alive.
+const takeover = 20 * time.Second
+
+// patience is for what has no promise of its own.
+const patience = 40 * time.Second
+
+// Two daemons run on one configuration: one writes, the other stands by.
+func TestTwoDaemons(t *testing.T) {
+	program := killtest.Build(t)
+	for name, make := range map[string]func(*testing.T, string) (*rig, string){
+		"Postgres": newPostgresRig, "SQLite": newSQLiteRig,
+	} {
+		t.Run("a standby takes over from a killed daemon, "+name, func(t *testing.T) {
+			t.Parallel()
+			r, _ := make(t, program)
+			r.standbyTakesOver()
+		})
+		t.Run("a daemon that was stopped and wakes up cannot commit, "+name, func(t *testing.T) {
+			t.Parallel()
+			r, _ := make(t, program)
+			r.sleeperIsFenced()
+		})
+	}
+	t.Run("a daemon that was stopped in a transaction loses it, Postgres", func(t *testing.T) {
+		t.Parallel()
+		r, dsn := newPostgresRig(t, program)
+		r.sleeperLosesItsTransaction(killtest.NewProxy(t, dsn))
+	})
+	t.Run("a daemon that was stopped with the write lock is named, SQLite", func(t *testing.T) {
+		t.Parallel()
+		r, file := newSQLiteRig(t, program)
+		r.sleeperKeepsTheFile(file)
+	})
+}
+
+func (r *rig) standbyTakesOver() {
+	first := r.writer(r.larder)
+	second := r.standby(first.ID())
+	first.Kill()
+	r.owner.Mutate(manyChanges)
+	r.Logf("taken over %s after the kill", r.follows(takeover))
+	r.says(second, "lease is taken")
+}
+
+func (r *rig) sleeperIsFenced() {
+	sleeper := r.writer(r.larder)
+	asked, answer := r.holdPage(1)
+	<-asked
+	r.signal(sleeper, syscall.SIGSTOP)
+	second := r.standby(sleeper.ID())
+	r.owner.Mutate(manyChanges)
+	r.Logf("taken over %s after the stop", r.follows(takeover))
+
+	// What the sleeper asked for comes, and is old news.
+	close(answer)
+	r.signal(sleeper, syscall.SIGCONT)
+	r.says(sleeper, `"class":"fenced"`)
+	r.says(sleeper, "standing by", process(second.ID()))
+	r.state("sleeper is awake")
+	r.owner.Mutate(manyChanges)
+	r.follows(patience)
+}
+
+func (r *rig) sleeperLosesItsTransaction(proxy *killtest.Proxy) {
+	sleeper := r.writer(killtest.Configure(r.T, r.larder.Program, r.owner, proxy.URL()))
+	stopped := make(chan struct{})
+	proxy.Rearm(killtest.Strike{Match: `Execute SELECT 1 FROM "larder"."lease"`, GoOn: true, Do: func() {
+		r.signal(sleeper, syscall.SIGSTOP)
+		close(stopped)
+	}})
+	<-stopped
+	second := r.standby(sleeper.ID())
+	r.owner.Mutate(manyChanges)
+	r.Logf("taken over %s after the stop", r.follows(takeover))
+	r.signal(sleeper, syscall.SIGCONT)
+	r.says(sleeper, "standing by", process(second.ID()))
+	r.owner.Mutate(manyChanges)
+	r.follows(patience)
+}
+
+func (r *rig) sleeperKeepsTheFile(file string) {
+	sleeper := &killtest.Trace{Files: file}
+	r.trace(sleeper, "run")
+	r.holds(sleeper.ID())
+	r.follows(patience)
+	sleeper.Freeze("pwrite64 FILE-wal")
+	r.owner.Mutate(manyChanges)
+	<-sleeper.Frozen()
+	second := r.standby(sleeper.ID())
+	r.says(second, "lease cannot be taken", "write lock is held by another process", process(sleeper.ID()))
+	r.state("the file is blocked")
+	sleeper.Kill()
+	r.Logf("taken over %s after the kill", r.follows(takeover))
+}
+
+// writer starts a daemon that takes the lease and makes the copy.
+func (r *rig) writer(l killtest.Larder) *killtest.Process {
+	r.Helper()
+	p := l.Start(r.T, "run")
+	r.holds(p.ID())
+	r.follows(patience)
+	return p
+}
+
+// standby starts a daemon that must stand by and name the holder.
+func (r *rig) standby(holder int) *killtest.Process {
+	r.Helper()
+	p := r.larder.Start(r.T, "run")
+	r.says(p, "standing by", process(holder))
+	return p
+}
+
+// holds waits until the lease names a process.
+func (r *rig) holds(id int) {
+	r.Helper()
+	_, err := killtest.Eventually(r.within(patience), 50*time.Millisecond, func() (bool, error) {
+		holder, err := r.consumer.Holder(r.Context())
+		return err == nil && strings.Contains(holder, process(id)), nil
+	})
+	if err != nil {
+		r.Fatalf("lease does not name %s: %v", process(id), err)
+	}
+}
+
+// follows waits until the copy is what its owner holds, and returns how long
+// that took. The position must be sound all the while.
+func (r *rig) follows(within time.Duration) time.Duration {
+	r.Helper()
+	ctx, cancel := context.WithTimeout(r.Context(), within)
+	defer cancel()
+	var differs error
+	took, err := killtest.Eventually(ctx, 100*time.Millisecond, func() (bool, error) {
+		differs = r.owner.Equal(r.state("while a daemon runs"))
+		return differs == nil, nil
+	})
+	if err != nil {
+		r.Fatalf("copy does not follow: %v: %v", err, differs)
+	}
+	return took.Round(10 * time.Millisecond)
+}
+
+func (r *rig) says(p *killtest.Process, words ...string) {
+	r.Helper()
+	if _, err := p.Says(r.within(patience), words...); err != nil {
+		r.Fatal(err)
+	}
+}
+
+func (r *rig) signal(p *killtest.Process, s syscall.Signal) {
+	r.Helper()
+	if err := p.Signal(s); err != nil {
+		r.Errorf("signal %v: %v", s, err)
+	}
+}
+
+// process is how a holder's process is named.
+func process(id int) string { return fmt.Sprintf("process %d,", id) }
