@@ -67,8 +67,8 @@ func completeWalk(t *testing.T, file string, kind syncer.WalkKind, rows int) {
 // number reads a single number, 0 for null.
 func number(t *testing.T, own *sql.DB, query string) int {
 	t.Helper()
-	n, _ := strconv.Atoi(one(t, own, query))
-	return n
+	n, _ := strconv.ParseFloat(one(t, own, query), 64)
+	return int(n)
 }
 
 // kill starts a writer, waits until it has told of n batches, and kills it
