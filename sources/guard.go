@@ -26,16 +26,20 @@ type guard struct {
 	slots []int
 	// counted walks remember every key, because there is a total to compare
 	// their number with.
-	counted  bool
-	pages    int
-	barren   int
-	received int64 // records
-	total    int64
-	fell     bool
+	counted bool
+	// newestFirst feeds put what is added behind the walk: of those, what the
+	// first page told as total is all that the walk can see.
+	newestFirst bool
+	pages       int
+	barren      int
+	received    int64 // records
+	wanted      int64 // of the total
+	total       int64
+	fell        bool
 }
 
-func newGuard(slots []int, counted bool) *guard {
-	g := &guard{seed: maphash.MakeSeed(), slots: slots, counted: counted}
+func newGuard(slots []int, counted, newestFirst bool) *guard {
+	g := &guard{seed: maphash.MakeSeed(), slots: slots, counted: counted, newestFirst: newestFirst}
 	g.restart()
 	return g
 }
@@ -43,7 +47,7 @@ func newGuard(slots []int, counted bool) *guard {
 // restart forgets everything, for another pass.
 func (g *guard) restart() {
 	g.keys, g.steps = map[uint64]struct{}{}, map[uint64]struct{}{}
-	g.pages, g.barren, g.received, g.total, g.fell = 0, 0, 0, 0, false
+	g.pages, g.barren, g.received, g.wanted, g.total, g.fell = 0, 0, 0, 0, 0, false
 }
 
 // page takes note of a page, and fails if the walk goes round in a circle.
@@ -100,6 +104,9 @@ func (g *guard) fresh(records [][][]byte) bool {
 func (g *guard) count(total int64) {
 	g.fell = g.fell || total < g.total
 	g.total = total
+	if !g.newestFirst || g.pages == 1 {
+		g.wanted = total
+	}
 }
 
 // unfinished says why a pass that came to its end has not seen everything; ""
@@ -108,8 +115,8 @@ func (g *guard) unfinished(resumed bool) string {
 	switch {
 	case g.fell:
 		return "the total fell on the way"
-	case !resumed && int64(len(g.keys)) < g.total:
-		return strconv.Itoa(len(g.keys)) + " keys came of a total of " + strconv.FormatInt(g.total, 10)
+	case !resumed && int64(len(g.keys)) < g.wanted:
+		return strconv.Itoa(len(g.keys)) + " keys came of a total of " + strconv.FormatInt(g.wanted, 10)
 	}
 	return ""
 }

@@ -28,8 +28,10 @@ type walk struct {
 	age     time.Duration
 	// passed says that a descending feed has come to what was asked for before.
 	passed bool
-	each   map[int][]byte // slot to the partition's value
-	asked  string         // digest of a conditional request
+	// until ends a look at the front of a feed: what is older was read.
+	until row.Stamp
+	each  map[int][]byte // slot to the partition's value
+	asked string         // digest of a conditional request
 }
 
 // Walk asks the owner page by page. See syncer.Source.
@@ -51,7 +53,7 @@ func (s *Source) begin(w syncer.Walk) (*walk, error) {
 	if k.w.Sent.IsZero() {
 		k.w.Sent = k.started
 	}
-	k.guard = newGuard(s.keys, s.paging.total.set())
+	k.guard = newGuard(s.keys, s.paging.total.set(), s.spec.Watermark.Order == Descending)
 	for slot, name := range s.constants {
 		k.each[slot] = w.Partition.Value(name)
 	}
@@ -108,7 +110,16 @@ func (k *walk) pass(ctx context.Context) (why string, err error) {
 			if why := k.guard.unfinished(k.resumed()); why != "" && !k.passed {
 				return why, k.hand(b)
 			}
-			if b.End, err = k.end(p.header); err != nil {
+			header := p.header
+			if k.drifts() {
+				if err := k.hand(b); err != nil {
+					return "", err
+				}
+				if b, header, err = k.front(ctx); err != nil {
+					return "", fmt.Errorf("read page %d: %w", k.pages, err)
+				}
+			}
+			if b.End, err = k.end(header); err != nil {
 				return "", err
 			}
 			return "", k.hand(b)
@@ -255,7 +266,7 @@ func (k *walk) batch(records [][][]byte, size int64) (*syncer.Batch, error) {
 		if row.Compare(stamp, newest) > 0 {
 			newest = stamp
 		}
-		k.passed = k.passed || k.mark.passed(stamp)
+		k.passed = k.passed || k.mark.passed(stamp) || !stamp.IsZero() && row.Compare(stamp, k.until) < 0
 		b.Records = append(b.Records, r)
 	}
 	now := time.Now()

@@ -1,0 +1,62 @@
+package sources
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/row"
+)
+
+// fronts is how often the front of a newest-first feed is read again before
+// the feed is taken for one that changes faster than it can be read.
+const fronts = 10
+
+// drifts reports whether a pass may have missed a record that moved. In a feed
+// that comes newest first and is paged by position, a record that changes
+// before its page is read jumps to the front, behind the walk: neither its old
+// nor its new version is seen, though the old one was there when the walk
+// began. One page is read at one instant and cannot drift.
+func (k *walk) drifts() bool {
+	if k.spec.Watermark.Order != Descending || k.pages < 2 && !k.resumed() {
+		return false
+	}
+	switch k.spec.Paging.By {
+	case Page, Offset, Link, NextURL:
+		return true
+	}
+	return false
+}
+
+// front reads the feed again from its newest record down to the newest that the
+// pass before had seen, until that takes a single page or brings nothing newer:
+// then nothing has moved unseen. It hands out all pages but the last, which it
+// returns.
+func (k *walk) front(ctx context.Context) (*syncer.Batch, http.Header, error) {
+	for range fronts {
+		k.guard.restart()
+		k.passed, k.until, k.step = false, k.mark.high, k.style.first()
+		for pages := 1; ; pages++ {
+			p, err := k.fetch(ctx)
+			if err != nil {
+				return nil, nil, err
+			}
+			k.pages++
+			b, next, err := k.page(p)
+			if err != nil {
+				return nil, nil, err
+			}
+			if next == nil && (pages == 1 || row.Compare(k.mark.high, k.until) == 0) {
+				return b, p.header, nil
+			}
+			if err := k.hand(b); err != nil {
+				return nil, nil, err
+			}
+			if next == nil {
+				break
+			}
+			k.step = *next
+		}
+	}
+	return nil, nil, pagingError("feed changes faster than it can be read newest first: its front takes several pages, %d times in a row", fronts)
+}
