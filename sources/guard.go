@@ -79,7 +79,8 @@ func (g *guard) page(s step, records [][][]byte) error {
 	return nil
 }
 
-// fresh remembers the keys of a page and reports whether any is new.
+// fresh remembers the keys of a page and reports whether any is new. With no
+// room for more, the first new one is all that it looks for.
 func (g *guard) fresh(records [][][]byte) bool {
 	fresh := false
 	for _, record := range records {
@@ -93,9 +94,10 @@ func (g *guard) fresh(records [][][]byte) bool {
 			continue
 		}
 		fresh = true
-		if g.counted || len(g.keys) < knownKeys {
-			g.keys[sum] = struct{}{}
+		if !g.counted && len(g.keys) >= knownKeys {
+			return true
 		}
+		g.keys[sum] = struct{}{}
 	}
 	return fresh
 }
