@@ -21,17 +21,21 @@ func (a *app) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [TABLE…]",
 		Short: "for monitoring, cron and init containers: one line, exit 0 to 3",
-		Long: `check reads the consumers' databases, so it is right while no daemon runs.
-It exits 0 if every table is fresh, 1 at warn, 2 at critical or never polled,
-3 if that cannot be told.
+		Long: `check judges the named tables, or all of them, and prints one line as monitoring
+plugins do, with the staleness of each table as performance data. It reads the
+consumers' databases, so it is right while no daemon runs.
 
-With --wait it waits until all are fresh, as an init container does.`,
+Exit codes: 0 every table is fresh, 1 one is at warn, 2 one is critical or was
+never polled to the end, 3 that cannot be told.
+
+With --wait it comes back as soon as all are fresh, which is what an init
+container wants, or with the last verdict after --timeout.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.check(cmd.Context(), args, wait, timeout)
 		},
 	}
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until every table is fresh")
-	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long to wait")
+	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long to wait, and how long to ask")
 	return cmd
 }
 

@@ -13,16 +13,19 @@ import (
 )
 
 func (a *app) pauseCommand() *cobra.Command {
-	return a.orderCommand(syncer.OrderPause, "stop polling a table; its staleness is still judged")
+	return a.orderCommand(syncer.OrderPause, "stop polling a table; its staleness is still judged", `pause stops the polls of one table until resume. The other tables of its source
+go on. The copy stays as it is and can be read; it grows stale, and status and
+check say so, because a pause that is forgotten must be seen.`)
 }
 
 func (a *app) resumeCommand() *cobra.Command {
-	return a.orderCommand(syncer.OrderResume, "go on polling a table that was paused")
+	return a.orderCommand(syncer.OrderResume, "go on polling a table that was paused", `resume ends a pause. The table takes part in the next poll of its source, which
+starts from where the table stands, so that nothing of the pause is missing.`)
 }
 
-func (a *app) orderCommand(kind syncer.OrderKind, short string) *cobra.Command {
+func (a *app) orderCommand(kind syncer.OrderKind, short, long string) *cobra.Command {
 	return &cobra.Command{
-		Use: string(kind) + " TABLE", Short: short, Args: exactly("TABLE"),
+		Use: string(kind) + " TABLE", Short: short, Long: long, Args: one("TABLE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.orderTable(cmd.Context(), args[0], syncer.Order{Kind: kind})
 		},
@@ -46,10 +49,11 @@ func (a *app) acceptCommand() *cobra.Command {
 	deletes := 0
 	cmd := &cobra.Command{
 		Use: "accept TABLE --deletes N", Short: "let a held sweep delete up to N rows",
-		Long: `accept deletes the rows that a sweep found missing at their owner and that the
-guard max_delete held back, if they are no more than N. status says how many
-there are.`,
-		Args: exactly("TABLE"),
+		Long: `A complete answer of an owner that lacks many rows of the copy may be a mistake
+of the owner, so the guard max_delete holds such deletions. Look at the owner
+first. If the rows are really gone, accept deletes them, if they are no more
+than N; if there are more, it deletes none. status says how many are held.`,
+		Args: one("TABLE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if deletes <= 0 {
 				return usagef("accept: --deletes N says how many rows may go; status shows how many are held")
@@ -57,14 +61,21 @@ there are.`,
 			return a.orderTable(cmd.Context(), args[0], syncer.Order{Kind: syncer.OrderAccept, Deletes: deletes})
 		},
 	}
-	cmd.Flags().IntVar(&deletes, "deletes", 0, "how many rows may be deleted, at most")
+	cmd.Flags().IntVar(&deletes, "deletes", 0, "how many rows may be deleted, at most; required")
 	return cmd
 }
 
 func (a *app) resyncCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "resync TABLE", Short: "poll everything from zero, without emptying the copy first",
-		Args: exactly("TABLE"),
+		Long: `resync is for a copy that you do not trust any more. It asks the owner for
+everything, not only for what changed, and makes the copy equal to that: rows
+that differ are rewritten, and rows that the owner does not have are deleted,
+under the guard max_delete. The copy is there and can be read all the while.
+
+If the polls start at a configured watermark.initial, the owner does not show
+what lies before it, and nothing is deleted.`,
+		Args: one("TABLE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := a.load()
 			if err != nil {
@@ -108,9 +119,14 @@ func (a *app) resync(ctx context.Context, p *parts, f *feed, c *copied) error {
 
 func (a *app) quarantineCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "quarantine", Short: "the records that do not fit their table", Args: none,
+		Long: `A record with a value that does not fit its column is set aside, with the reason,
+and the poll goes on. It leaves the quarantine when the owner sends a newer
+record of the same key that fits, or by retry or drop.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	asJSON, limit := false, 100
-	list := &cobra.Command{Use: "list [TABLE]", Short: "show the records set aside, and why", Args: cobra.MaximumNArgs(1),
+	list := &cobra.Command{Use: "list [TABLE]", Short: "show the records set aside, and why", Args: atMostOne,
+		Long: `list shows, of one table or of all, the key of each record set aside, the column
+that it does not fit, why, since when, and the fields that are mapped.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.listQuarantine(cmd.Context(), args, limit, asJSON)
 		}}
@@ -118,14 +134,17 @@ func (a *app) quarantineCommand() *cobra.Command {
 	list.Flags().IntVar(&limit, "limit", limit, "how many of a table, at most")
 	cmd.AddCommand(list)
 	for _, o := range []struct {
-		use, short string
-		kind       syncer.OrderKind
+		use, short, long string
+		kind             syncer.OrderKind
 	}{
-		{"retry", "convert the records again, after a change of the columns", syncer.OrderQuarantineRetry},
-		{"drop", "forget the records", syncer.OrderQuarantineDrop},
+		{"retry", "convert the records again, after a change of the columns", `retry converts the records set aside once more, and writes those that fit as
+rows. Correct the columns in the configuration first; a daemon must be restarted
+to read them.`, syncer.OrderQuarantineRetry},
+		{"drop", "forget the records", `drop forgets the records set aside. The copy then lacks them, or keeps older
+versions of them, until their owner changes them again or you resync.`, syncer.OrderQuarantineDrop},
 	} {
 		key := ""
-		sub := &cobra.Command{Use: o.use + " TABLE", Short: o.short, Args: exactly("TABLE"),
+		sub := &cobra.Command{Use: o.use + " TABLE", Short: o.short, Long: o.long, Args: one("TABLE"),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				return a.orderTable(cmd.Context(), args[0], syncer.Order{Kind: o.kind, Key: key})
 			}}

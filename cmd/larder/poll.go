@@ -18,10 +18,12 @@ func (a *app) pollCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "poll [SOURCE…]",
 		Short: "poll now, once; exit 0 only if every poll completed and committed",
-		Long: `poll walks the named sources, or all of them, once and at once.
+		Long: `poll walks the named sources, or all of them, once and at once, and prints what
+came of each. A source is polled as a whole, with all its tables. The first poll
+reads everything; a later one asks for what changed, and a little more.
 
-Where a daemon holds the lease of a consumer's database, the daemon is asked to
-poll, and poll waits for the outcome.`,
+Without a daemon poll does the work itself. Where a daemon holds the lease of a
+consumer's database, poll asks the daemon to do it and waits for the outcome.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := a.load()
 			if err != nil {

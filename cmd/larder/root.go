@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -18,6 +19,10 @@ Start here:
   larder poll                  poll every source once, now
   larder run                   the daemon
   larder status                is my copy fresh, why not, since when?
+
+Every command but demo and version reads one file, larder.toml unless --config
+names another. A table is called CONSUMER.NAME, or NAME where that is unique.
+Where a daemon runs, a command that writes asks it and waits for the outcome.
 
 Data goes to stdout, logs go to stderr.
 Exit codes: 0 ok, 1 failed, 2 usage, 78 bad config, 130 interrupted.
@@ -44,31 +49,52 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%s: %w", cmd.CommandPath(), err)
+		if !cmd.HasParent() {
+			return usageError{err}
+		}
+		return usagef("%s: %w", nameOf(cmd), err)
 	})
 	root.PersistentFlags().StringVarP(&a.configPath, "config", "c", "larder.toml", "the configuration file")
-	root.AddCommand(
-		a.runCommand(), a.pollCommand(), a.statusCommand(), a.checkCommand(), a.validateCommand(),
-		a.resyncCommand(), a.acceptCommand(), a.pauseCommand(), a.resumeCommand(), a.quarantineCommand(),
-		a.demoCommand(), a.versionCommand(),
-	)
+	addGroup(root, "Day by day:", a.validateCommand(), a.pollCommand(), a.runCommand(), a.statusCommand(), a.checkCommand())
+	addGroup(root, "When something is wrong:", a.resyncCommand(), a.acceptCommand(), a.quarantineCommand(), a.pauseCommand(), a.resumeCommand())
+	root.AddCommand(a.demoCommand(), a.versionCommand())
 	return root
 }
 
-// exactly wants n arguments, named for the error.
-func exactly(names ...string) cobra.PositionalArgs {
+// addGroup adds commands that help shows together.
+func addGroup(root *cobra.Command, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title})
+	for _, c := range commands {
+		c.GroupID = title
+	}
+	root.AddCommand(commands...)
+}
+
+// nameOf is what is typed behind larder to run the command.
+func nameOf(cmd *cobra.Command) string { return strings.TrimPrefix(cmd.CommandPath(), "larder ") }
+
+// one wants one argument, which is called what.
+func one(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != len(names) {
-			return usagef("%s: want %d arguments %v, have %d", cmd.CommandPath(), len(names), names, len(args))
+		if len(args) != 1 {
+			return usagef("%s wants one %s, not %d", nameOf(cmd), what, len(args))
 		}
 		return nil
 	}
 }
 
+// atMostOne takes one argument or none.
+func atMostOne(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usagef("%s takes one argument at most, not also %q", nameOf(cmd), args[1])
+	}
+	return nil
+}
+
 // none wants no arguments.
 func none(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usagef("%s takes no arguments, not %q", cmd.CommandPath(), args[0])
+		return usagef("%s takes no arguments, not %q", nameOf(cmd), args[0])
 	}
 	return nil
 }

@@ -12,7 +12,8 @@ func (a *app) runCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "run",
 		Short: "the daemon: poll every source on its schedule until told to stop",
-		Long: `run polls every source on its schedule and keeps the copies fresh.
+		Long: `run polls every source on its schedule and keeps the copies fresh. It stays in
+the foreground and logs to stderr; see status for how the copies are.
 
 It takes a lease in each consumer's database. Where another daemon holds it,
 this one stands by, says who holds it, and takes over when the lease runs out.

@@ -87,6 +87,9 @@ func newLine(f *feed, c *copied, statuses []syncer.Status, err error) line {
 	if late := latenessNote(f, s.Late); late != "" {
 		l.Reason = join(l.Reason, late)
 	}
+	if s.Held > 0 {
+		l.Reason = join(l.Reason, fmt.Sprintf("%d deletions are held", s.Held))
+	}
 	if s.Quarantined > 0 {
 		l.Reason = join(l.Reason, fmt.Sprintf("%d in quarantine", s.Quarantined))
 	}
@@ -122,6 +125,18 @@ func (a *app) statusCommand() *cobra.Command {
 	asJSON, watch := false, false
 	cmd := &cobra.Command{
 		Use: "status", Short: "one line a table, worst first: is it fresh, why not, since when", Args: none,
+		Long: `status reads the consumers' databases, so it is right while no daemon runs. It
+prints one line a table, worst first:
+
+  LEVEL      fresh, or warn or critical beyond that budget; never, if no poll
+             was ever completed; unknown, if the database does not answer
+  STALENESS  how old the copy is at most, of its budgets for warn and critical
+  AS-OF      the instant up to which the copy is complete
+  NEXT POLL  when the daemon means to poll again
+  WHY        the last error and since when, deletions that are held, records in
+             quarantine, a pause
+
+It exits 0 whatever the levels are. For a verdict, use check.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := a.load()
 			if err != nil {
@@ -135,7 +150,7 @@ func (a *app) statusCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVar(&watch, "watch", false, "print again every two seconds")
+	cmd.Flags().BoolVar(&watch, "watch", false, "print again every two seconds, until Ctrl-C")
 	return cmd
 }
 

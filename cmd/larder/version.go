@@ -11,6 +11,8 @@ func (a *app) versionCommand() *cobra.Command {
 	asJSON := false
 	cmd := &cobra.Command{
 		Use: "version", Short: "what this binary was built from", Args: none,
+		Long: `version prints the version of larder, the revision of its source, and the
+version of Go that built it. Name them when you report a mistake.`,
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {
 				return a.printJSON(map[string]string{"version": version(), "revision": revision(), "go": runtime.Version()})
