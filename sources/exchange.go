@@ -24,6 +24,8 @@ const (
 	// longestRetryAfter bounds how long an owner can make us stay away.
 	longestRetryAfter = time.Hour
 	drainBytes        = 4 << 10
+	// mostExpected bounds the room made for a body that announces no length.
+	mostExpected = 1 << 20
 )
 
 // question is one request, ready to be sent as often as it takes.
@@ -33,6 +35,9 @@ type question struct {
 	header   http.Header
 	body     []byte // nil: none
 	streamed bool
+	// expect is about how large the body will be, as the page before tells; 0
+	// if nothing does. It is for bodies that do not announce their length.
+	expect int
 }
 
 // response is an owner's response of any status that is worth a look: success,
@@ -135,7 +140,11 @@ func (x *exchange) read(resp *http.Response) error {
 	limit := x.client.owner.MaxBody
 	var body bytes.Buffer
 	if resp.ContentLength <= limit {
-		body.Grow(int(max(resp.ContentLength, 0)) + bytes.MinRead)
+		size := resp.ContentLength
+		if size < 0 {
+			size = int64(min(x.question.expect, mostExpected)) * 9 / 8
+		}
+		body.Grow(int(size) + bytes.MinRead)
 	}
 	_, err := body.ReadFrom(io.LimitReader(resp.Body, limit+1))
 	if err == nil && int64(body.Len()) > limit {

@@ -25,6 +25,7 @@ type walk struct {
 	yield   func(*syncer.Batch, error) bool
 	started time.Time // of this process's part of the walk
 	pages   int       // of this process's part of the walk
+	size    int       // of the last body, in bytes
 	age     time.Duration
 	// passed says that a descending feed has come to what was asked for before.
 	passed bool
@@ -161,6 +162,7 @@ func (k *walk) ask(ctx context.Context) (*response, error) {
 	if err != nil {
 		return nil, &failure{class: syncer.ClassInternal, text: "make request", cause: err}
 	}
+	q.expect = k.size
 	sentValidator := k.addValidator(&q)
 	r, err := k.client.ask(ctx, q)
 	if err != nil {
@@ -169,6 +171,7 @@ func (k *walk) ask(ctx context.Context) (*response, error) {
 	if r.status == http.StatusNotModified && !sentValidator {
 		return nil, answerError("owner answers 304 to a request without a validator")
 	}
+	k.size = len(r.body)
 	since := r.took
 	if k.pages > 0 || k.resumed() {
 		since = syncer.Age(k.w.Sent, time.Now())
