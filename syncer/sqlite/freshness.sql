@@ -3,7 +3,7 @@ WITH clock AS (SELECT unixepoch('subsec') AS now),
 part AS (
   SELECT w.*, now,
     CASE WHEN as_of IS NULL OR deletes_as_of IS NULL THEN NULL ELSE min(as_of, deletes_as_of) END AS proven,
-    as_of IS NOT NULL AND (deletes_as_of IS NULL OR deletes_as_of < as_of) AS sweep
+    as_of IS NOT NULL AND (deletes_as_of IS NULL OR deletes_as_of < as_of OR held > 0) AS sweep
   FROM "larder_watermark" AS w, clock
 ),
 judged AS (

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/row"
 )
 
 func TestQuarantineIsBounded(t *testing.T) {
@@ -56,6 +57,37 @@ func TestFirstResyncOfATableWithRowsAsksAgain(t *testing.T) {
 	}
 	if ids := one(t, own, `SELECT group_concat(id) FROM people`); ids != "1" {
 		t.Errorf("rows %s are left", ids)
+	}
+}
+
+func TestAcceptSparesARowThatCameToAnotherPartition(t *testing.T) {
+	_, own, db, _ := prepared(t)
+	spec := people()
+	spec.Target, spec.Guard, spec.Partitions = "moving", syncer.Guard{}, nil
+	spec.Columns = append(spec.Columns, row.Column{Name: "region", Slots: []int{3}, Each: "region"})
+	for _, name := range []string{"north", "south"} {
+		spec.Partitions = append(spec.Partitions, syncer.Partition{Name: `{"region":"` + name + `"}`, Values: []syncer.PartitionValue{{Name: "region", JSON: []byte(`"` + name + `"`)}}})
+	}
+	table := db.Table(spec)
+	if err := table.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	list := func(id string, region int, at string, ids ...int) {
+		w := snapshot(id)
+		w.Partition = spec.Partitions[region]
+		for _, id := range ids {
+			r := person(id, "Ada", at)
+			r.Slots = append(r.Slots, w.Partition.Values[0].JSON)
+			apply(t, table, w, r)
+		}
+		settle(t, table, w, syncer.End{Listed: true})
+	}
+	list("s1", 1, "00:01", 1, 2, 3)
+	list("s2", 1, "00:01", 3)
+	list("n1", 0, "00:02", 1)
+	out, err := table.Obey(t.Context(), syncer.Order{Kind: syncer.OrderAccept, Deletes: 2})
+	if ids := one(t, own, `SELECT group_concat(id ORDER BY id) FROM moving`); err != nil || ids != "1,3" {
+		t.Errorf("accept: %q, %v; rows %s are left", out, err, ids)
 	}
 }
 

@@ -23,6 +23,8 @@ type statements struct {
 	insert, update, remove string
 	// countRows counts a partition's rows by the values that set it apart.
 	countRows string
+	// countAll counts all rows.
+	countAll string
 
 	createSeen, dropSeen, countSeen string
 	// note and renote take partition, version and key.
@@ -36,11 +38,17 @@ type statements struct {
 	// partition's name and the values that set it apart; first has present_at
 	// after the name.
 	back, again, first string
+	// moved forgets what is gone, or belongs to another partition by its values;
+	// its parameters are those of back.
+	moved string
 	// found forgets that a key of the partition is missing.
 	found string
 	// confirmed and waiting count what is missing, and sweep deletes it from
 	// the table: by confirm, and by partition.
 	confirmed, waiting, sweep, swept string
+	// missAll takes every row of a partition for missing: by its name, confirm
+	// and the values that set it apart. forgetMissing is by name.
+	missAll, forgetMissing string
 	// present tells since when deletions are not proven, by partition.
 	present string
 }
@@ -117,6 +125,7 @@ func (b *builder) rows(s *statements) {
 		s.update = fmt.Sprintf("UPDATE %s SET %s WHERE %s", b.target, list(set), and(byKey))
 	}
 	s.remove = fmt.Sprintf("DELETE FROM %s WHERE %s", b.target, and(byKeyOnly))
+	s.countAll = "SELECT count(*) FROM " + b.target
 	s.countRows = fmt.Sprintf("SELECT count(*) FROM %s AS t WHERE %s", b.target, b.within(1))
 }
 
@@ -168,10 +177,15 @@ func (b *builder) absences(s *statements, missing string) {
 	seen := fmt.Sprintf("EXISTS (SELECT 1 FROM %s AS s WHERE s.partition = ?1 AND %s)", b.seen, "%s")
 	s.back = fmt.Sprintf("DELETE FROM %s AS m WHERE partition = ?1 AND (%s OR NOT EXISTS (SELECT 1 FROM %s AS t WHERE %s AND %s))",
 		b.missing, fmt.Sprintf(seen, same("s.", "m.", b.ours)), b.target, same("m.", "t.", b.keys), b.within(2))
+	s.moved = fmt.Sprintf("DELETE FROM %s AS m WHERE partition = ?1 AND NOT EXISTS (SELECT 1 FROM %s AS t WHERE %s AND %s)",
+		b.missing, b.target, same("m.", "t.", b.keys), b.within(2))
 	s.again = fmt.Sprintf("UPDATE %s SET walks = walks + 1 WHERE partition = ?1", b.missing)
 	s.first = fmt.Sprintf(`INSERT INTO %s (partition, walks, present_at, %s) SELECT ?1, 1, ?2, %s FROM %s AS t
 		WHERE %s AND NOT %s ON CONFLICT DO NOTHING`,
 		b.missing, list(b.ours), "t."+strings.Join(b.keys, ", t."), b.target, b.within(3), fmt.Sprintf(seen, same("s.", "t.", b.keys)))
+	s.missAll = fmt.Sprintf("INSERT INTO %s (partition, walks, %s) SELECT ?1, ?2, %s FROM %s AS t WHERE %s",
+		b.missing, list(b.ours), "t."+strings.Join(b.keys, ", t."), b.target, b.within(3))
+	s.forgetMissing = fmt.Sprintf("DELETE FROM %s WHERE partition = ?1", b.missing)
 	s.found = fmt.Sprintf("DELETE FROM %s WHERE partition = ?1 AND %s", b.missing, b.ourKey(2))
 	s.confirmed = fmt.Sprintf("SELECT count(*) FROM %s WHERE partition = ?1 AND walks >= ?2", b.missing)
 	s.waiting = fmt.Sprintf("SELECT count(*) FROM %s WHERE partition = ?1 AND walks < ?2", b.missing)

@@ -53,6 +53,9 @@ func (t *Table) Prepare(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := t.retire(x); err != nil {
+			return fmt.Errorf("retire partitions: %w", err)
+		}
 		if err := t.reviseNotes(x); err != nil {
 			return err
 		}
