@@ -94,28 +94,36 @@ type found struct {
 	scale          int // of a numeric; -1 without bounds
 	notNull, given bool
 	generated      bool
+	blind          bool // calls texts equal that differ
+}
+
+// catalogColumns reads the columns of a table that exists.
+func (t *Table) catalogColumns(ctx context.Context, tx pgx.Tx) ([]found, error) {
+	rows, err := tx.Query(ctx, `SELECT a.attname, format_type(a.atttypid, -1),
+			CASE WHEN a.atttypid = 'numeric'::regtype AND a.atttypmod > 0 THEN ((a.atttypmod - 4) & 2047) ELSE -1 END,
+			a.attnotnull, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' OR a.attidentity = 'a',
+			y.typname IN ('citext', 'bpchar') OR coalesce(NOT l.collisdeterministic, false)
+		FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid LEFT JOIN pg_collation l ON l.oid = a.attcollation
+		WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`, t.name)
+	if err != nil {
+		return nil, failed("read catalog", err)
+	}
+	columns, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (found, error) {
+		var c found
+		err := r.Scan(&c.name, &c.typ, &c.scale, &c.notNull, &c.given, &c.generated, &c.blind)
+		return c, err
+	})
+	return columns, failed("read catalog", err)
 }
 
 // adopt looks whether a table that exists can be kept.
 func (t *Table) adopt(ctx context.Context, tx pgx.Tx, f *form) error {
-	rows, err := tx.Query(ctx, `SELECT a.attname, format_type(a.atttypid, -1),
-			CASE WHEN a.atttypid = 'numeric'::regtype AND a.atttypmod > 0 THEN ((a.atttypmod - 4) & 2047) ELSE -1 END,
-			a.attnotnull, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' OR a.attidentity = 'a'
-		FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-		WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`, t.name)
+	columns, err := t.catalogColumns(ctx, tx)
 	if err != nil {
-		return failed("read catalog", err)
-	}
-	columns, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (found, error) {
-		var c found
-		err := r.Scan(&c.name, &c.typ, &c.scale, &c.notNull, &c.given, &c.generated)
-		return c, err
-	})
-	if err != nil {
-		return failed("read catalog", err)
+		return err
 	}
 	var faults []string
-	for _, want := range t.spec.Columns {
+	for n, want := range t.spec.Columns {
 		i := slices.IndexFunc(columns, func(c found) bool { return c.name == want.Name })
 		if i < 0 {
 			faults = append(faults, fmt.Sprintf("column %q is not there: ALTER TABLE %s ADD COLUMN %s %s",
@@ -124,6 +132,10 @@ func (t *Table) adopt(ctx context.Context, tx pgx.Tx, f *form) error {
 		}
 		faults = append(faults, t.columnFaults(want, columns[i])...)
 		columns[i].given = true
+		if f.isKey(n) && columns[i].blind {
+			faults = append(faults, fmt.Sprintf(`column %q calls different keys equal: ALTER TABLE %s ALTER COLUMN %s TYPE text COLLATE "C"`,
+				want.Name, t.name, pgx.Identifier{want.Name}.Sanitize()))
+		}
 	}
 	for _, c := range columns {
 		if c.notNull && !c.given {

@@ -43,6 +43,22 @@ func TestAdoptionRefusesGeneratedColumns(t *testing.T) {
 	}
 }
 
+// Two keys of the owner must be two rows.
+func TestAdoptionRefusesKeysThatIgnoreCase(t *testing.T) {
+	h := newHouse(t)
+	exec(t, h.consumer, `CREATE COLLATION blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+		CREATE TABLE people (id text COLLATE blind PRIMARY KEY, name text, updated_at timestamptz)`)
+	spec := people()
+	spec.Columns[0].Type.Kind = row.Text
+	var misfit *postgres.MisfitTableError
+	if err := h.db.Table(spec).Prepare(t.Context()); !errors.As(err, &misfit) || len(misfit.Faults) != 1 {
+		t.Fatalf("prepare: %v", err)
+	}
+	_, ddl, _ := strings.Cut(misfit.Faults[0], ": ")
+	exec(t, h.consumer, ddl)
+	h.keep(spec)
+}
+
 func TestSchemaOfATargetIsTheConsumers(t *testing.T) {
 	h := newHouse(t)
 	spec := people()
