@@ -173,6 +173,51 @@ var sweepScenarios = map[string]func(*testing.T, *bench){
 		b.settle(north, syncer.End{Listed: true})
 		b.want("1 Ada 00:01", "3 Cy 00:01")
 	},
+	"a partition that left the configuration takes its rows along, within the guard": func(t *testing.T, b *bench) {
+		north, south := region("north"), region("south")
+		b.bare("partitioned", north, south)
+		for _, p := range []syncer.Partition{north, south} {
+			w := b.walk(syncer.Snapshot, "of "+p.Name)
+			w.Partition = p
+			name := string(p.Value("region"))
+			for _, r := range crowd(map[bool]int{true: 1, false: 100}[p.Name == north.Name], 5) {
+				b.apply(w, in(name[1:len(name)-1], r))
+			}
+			b.settle(w, syncer.End{Listed: true})
+		}
+		b.bare("partitioned", north)
+		if n := b.count(); n != 5 {
+			t.Errorf("%d rows are left, want the 5 of the north", n)
+		}
+		if s := b.status(); s.Level != syncer.Fresh || s.Rows != 5 || s.Held != 0 {
+			t.Errorf("status is %+v", s)
+		}
+	},
+	"a large partition that left the configuration is held until it is accepted": func(t *testing.T, b *bench) {
+		north, south := region("north"), region("south")
+		b.bare("partitioned", north, south)
+		w := b.walk(syncer.Snapshot, "s")
+		w.Partition = south
+		for _, r := range crowd(1, 30) {
+			b.apply(w, in("south", r))
+		}
+		b.settle(w, syncer.End{Listed: true})
+		w = b.walk(syncer.Snapshot, "n")
+		w.Partition = north
+		b.apply(w, in("north", person("100", "Ada", "00:01")))
+		b.settle(w, syncer.End{Listed: true})
+		b.bare("partitioned", north)
+		if s := b.status(); s.Held != 30 || b.count() != 31 || s.Reason == "" {
+			t.Fatalf("%d rows are left, status is %+v", b.count(), s)
+		}
+		if _, err := b.table.Obey(t.Context(), syncer.Order{Kind: syncer.OrderAccept, Deletes: 30}); err != nil {
+			t.Fatal(err)
+		}
+		b.bare("partitioned", north)
+		if s := b.status(); s.Held != 0 || b.count() != 1 || s.Level != syncer.Fresh {
+			t.Errorf("%d rows are left, status is %+v", b.count(), s)
+		}
+	},
 	"a row that changes tell about is missing no more": func(t *testing.T, b *bench) {
 		b.list(syncer.Resync, "w1", crowd(1, 50)...)
 		b.list(syncer.Resync, "w2", crowd(1, 30)...)

@@ -206,6 +206,9 @@ func (d *Daemon) Status(context.Context) ([]syncer.Status, error) {
 			s.Late = max(s.Late, p.late)
 			s.LastPoll, s.NextPoll = p.LastPoll, p.next
 		}
+		if s.Held > 0 && s.Reason == "" {
+			s.Reason = "a sweep is held or unconfirmed"
+		}
 		s.Table = t.spec.Target
 		out = append(out, s)
 	}

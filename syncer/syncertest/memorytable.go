@@ -2,8 +2,10 @@ package syncertest
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +39,50 @@ func (t *MemoryTable) Prepare(context.Context) error {
 	for _, p := range t.spec.Partitions {
 		tab.part(p.Name)
 	}
+	for name := range tab.parts {
+		if !slices.ContainsFunc(t.spec.Partitions, func(p syncer.Partition) bool { return p.Name == name }) {
+			if err := tab.retire(name); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
+}
+
+// retire sweeps a partition that is configured no more: the guard looks at the
+// whole table, and what it holds waits to be accepted.
+func (t *memTable) retire(name string) error {
+	p := t.parts[name]
+	columns, values, err := t.spec.PartitionValues(parsePartition(name))
+	if err != nil {
+		return err
+	}
+	for key, r := range t.rows {
+		if within(r, columns, values) {
+			p.missing[key] = memMissing{walks: t.spec.Confirm, present: p.missing[key].present}
+		}
+	}
+	if t.spec.Guard.Holds(len(p.missing), len(t.rows)) {
+		return nil
+	}
+	for key := range p.missing {
+		delete(t.rows, key)
+	}
+	delete(t.parts, name)
+	return nil
+}
+
+// parsePartition reads a partition back from its name.
+func parsePartition(name string) syncer.Partition {
+	var values map[string]json.RawMessage
+	if json.Unmarshal([]byte(name), &values) != nil {
+		return syncer.Partition{Name: name}
+	}
+	p := syncer.Partition{Name: name}
+	for k, v := range values {
+		p.Values = append(p.Values, syncer.PartitionValue{Name: k, JSON: v})
+	}
+	return p
 }
 
 // Standing implements syncer.Table.
@@ -293,8 +338,8 @@ func (t *memTable) settle(p *memPart, w syncer.Walk, s syncer.Settlement, out *s
 	p.moveDeletes()
 	p.failure, p.failingSince = nil, time.Time{}
 	p.late = max(p.late, s.Late)
-	if w.Kind == syncer.Resync && out.Waiting == 0 {
-		p.Resync = false
+	if w.Kind == syncer.Resync {
+		p.Resync = out.Waiting > 0 // only another resync confirms what this one missed
 	}
 	p.seen, p.seenWalk, p.lost = make(map[string]any), "", false
 	out.AsOf, out.DeletesAsOf = p.AsOf, p.DeletesAsOf
