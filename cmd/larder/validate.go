@@ -1,6 +1,14 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/larder-sync/larder/config"
+)
 
 func (a *app) validateCommand() *cobra.Command {
 	return &cobra.Command{
@@ -9,8 +17,8 @@ func (a *app) validateCommand() *cobra.Command {
 each with its file, line and column and what to write instead, and exits 78.
 
 Schedules are judged too: a budget that would be broken even if every poll
-succeeded is a mistake. Of a good file it says when each source is polled, which
-is how you see what a schedule that was left out comes to.
+succeeded is a mistake. Of a good file it says when each source is polled, and
+into which tables; so you see what a schedule that was left out comes to.
 
 Nothing is connected to, but the variables and files that hold values must be
 there.`,
@@ -19,13 +27,28 @@ there.`,
 			if err != nil {
 				return err
 			}
-			tables := 0
-			for _, f := range p.feeds {
-				tables += len(f.copies)
-				a.say("%s: polled %s, kept in %d tables", f.Name, f.Schedule, len(f.copies))
+			defer p.close()
+			for _, s := range p.config.Sources {
+				a.say("%s: %s", s.Name, p.describe(s))
 			}
-			a.say("%s is good: %d sources, %d tables, %d consumers", a.configPath, len(p.feeds), tables, len(p.consumers))
+			a.say("%s is good", a.configPath)
 			return nil
 		},
 	}
+}
+
+// describe says when a source is polled and into which tables, or why it is not.
+func (p *parts) describe(s *config.Source) string {
+	i := slices.IndexFunc(p.feeds, func(f *feed) bool { return f.Name == s.Name })
+	switch {
+	case !s.Enabled:
+		return "not polled, it is not enabled"
+	case i < 0:
+		return "not polled, no table copies it"
+	}
+	var tables []string
+	for _, c := range p.feeds[i].copies {
+		tables = append(tables, c.Name)
+	}
+	return fmt.Sprintf("polled %s into %s", p.feeds[i].Schedule, strings.Join(tables, ", "))
 }
