@@ -66,9 +66,6 @@ func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp.Request = r // without the credentials
-	if a.streamed {
-		body.timer.Stop()
-	}
 	body.inner, resp.Body = resp.Body, body
 	return resp, nil
 }

@@ -96,7 +96,6 @@ func (x *exchange) run(ctx context.Context) (*response, error) {
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 		RequestLogHook: func(retryablehttp.Logger, *http.Request, int) {
 			x.attempts++
-			x.body = nil
 		},
 	}
 	if x.question.streamed {

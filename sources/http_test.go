@@ -192,6 +192,28 @@ func TestStalledBody(t *testing.T) {
 	}
 }
 
+// TestSlowReaderOfAStream: the timeout bounds the owner, not the one who
+// applies what it sends.
+func TestSlowReaderOfAStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &sourcetest.Owner{Style: sourcetest.Lines}
+		o.Put("row", sequence(1, 20_000)...)
+		owner := quick(o)
+		owner.Timeout = time.Second
+		n := 0
+		for b, err := range source(t, owner, lines(t)).Walk(t.Context(), resync()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += len(b.Records)
+			time.Sleep(time.Minute)
+		}
+		if n != 20_000 {
+			t.Errorf("%d records", n)
+		}
+	})
+}
+
 // TestStopDuringBackoff: the end of the context ends the wait.
 func TestStopDuringBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -162,6 +162,18 @@ func TestDeletesBetweenPagesWalkAgain(t *testing.T) {
 	}
 }
 
+// TestWalkingAgainStartsTheOrderAgain: the second pass begins with old records.
+func TestWalkingAgainStartsTheOrderAgain(t *testing.T) {
+	spec := users(t, sources.Page)
+	spec.Watermark.Order, spec.Paging.Total = sources.Ascending, "total"
+	record := func(day int) string { return fmt.Sprintf(`{"id":%d,"updated_at":"2026-01-%02dT00:00:00Z"}`, day, day) }
+	first, short, rest := `{"data":[`+record(1)+`],"total":3}`, `{"data":[`+record(3)+`],"total":2}`, `{"data":[`+record(3)+`],"total":2}`
+	batches, _ := complete(t, source(t, pages(first, short, strings.Replace(first, "3}", "2}", 1), rest), spec), resync())
+	if got := strings.Join(ids(batches), " "); got != "1 3 1 3" {
+		t.Error(got)
+	}
+}
+
 // TestOffsetMovesByWhatCame: the owner caps its pages without a word.
 func TestOffsetMovesByWhatCame(t *testing.T) {
 	o := &sourcetest.Owner{Style: sourcetest.Offset, PageSize: 2}

@@ -31,12 +31,14 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	resp := rec.Result()
 	resp.Request = r
+	body := io.Reader(bytes.NewReader(rec.Body.Bytes()))
 	if broken {
 		if rec.Code == http.StatusOK && rec.Body.Len() == 0 && resp.Header.Get("Content-Length") == "" {
 			return nil, io.EOF // no answer at all
 		}
-		resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(rec.Body.Bytes()), brokenOff{}))
+		body = io.MultiReader(body, brokenOff{})
 	}
+	resp.Body = io.NopCloser(&bounded{body, r.Context().Err})
 	return resp, nil
 }
 
@@ -51,6 +53,19 @@ func (t transport) serve(w http.ResponseWriter, r *http.Request) (broken bool) {
 	}()
 	t.ServeHTTP(w, r)
 	return false
+}
+
+// bounded is a body that ends with its request's context, as a socket's does.
+type bounded struct {
+	io.Reader
+	ended func() error
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if err := b.ended(); err != nil {
+		return 0, err
+	}
+	return b.Reader.Read(p)
 }
 
 type brokenOff struct{}
