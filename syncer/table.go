@@ -16,8 +16,8 @@ import (
 // concurrently for different partitions.
 type Table interface {
 	// Standing reads where the table stands. A partition that was never polled
-	// has the zero Position and needs a resync. If the table's shape is not
-	// covered by the stored one, the Position is zero and Resync is set.
+	// has the zero Position. If the table's shape is not covered by the stored
+	// one, the Position is zero and Resync is set.
 	Standing(ctx context.Context, p Partition) (Standing, error)
 
 	// Apply writes the records of all batches, in order, and the last batch's
@@ -31,7 +31,9 @@ type Table interface {
 	// Settle writes what a walk came to, in one fenced transaction: the sweep
 	// of a listing walk, watermark, as-of and deadlines, or the failure, which
 	// moves nothing. ErrListLost says that the notes of a listing walk are not
-	// whole any more: nothing is swept and the walk starts again.
+	// whole any more: nothing is swept and the walk starts again. An end is
+	// settled once: what becomes of a settlement whose commit is in doubt, the
+	// next poll finds out.
 	Settle(ctx context.Context, w Walk, s Settlement) (Settled, error)
 }
 
