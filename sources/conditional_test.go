@@ -3,6 +3,7 @@ package sources_test
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,16 +122,21 @@ func TestConditionalPagesAreRefused(t *testing.T) {
 // TestOneBudgetForAnOwner: its sources share rate and concurrency.
 func TestOneBudgetForAnOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		running, most := 0, 0
 		var at []time.Time
 		o := &sourcetest.Owner{Style: sourcetest.Whole}
 		owner := quick(o)
 		owner.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			mu.Lock()
 			running++
 			most = max(most, running)
 			at = append(at, time.Now())
+			mu.Unlock()
 			time.Sleep(10 * time.Second)
+			mu.Lock()
 			running--
+			mu.Unlock()
 			return o.Transport().RoundTrip(r)
 		})
 		owner.Rate, owner.Burst, owner.Concurrency = 0.5, 2, 3
@@ -148,6 +154,8 @@ func TestOneBudgetForAnOwner(t *testing.T) {
 		}
 		synctest.Wait()
 		time.Sleep(time.Hour)
+		mu.Lock()
+		defer mu.Unlock()
 		if most != 3 || len(at) != 9 {
 			t.Errorf("%d requests, %d at one time", len(at), most)
 		}
