@@ -234,6 +234,24 @@ func TestRunnerCarriesOutOrders(t *testing.T) {
 	})
 }
 
+// An order is carried out once, however often the inbox shows it meanwhile.
+func TestRunnerCarriesOutAnOrderOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := numbered(1, func(context.Context, int) error { time.Sleep(10 * time.Second); return nil })
+		k := newKitchen("us", &syncertest.Memory{}, s, every(24*time.Hour))
+		k.start(t)
+		time.Sleep(time.Minute)
+		if _, err := k.daemon.Send(t.Context(), syncer.Order{Kind: syncer.OrderPoll, Table: "a"}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if n := len(s.walks()); n != 2 {
+			t.Errorf("%d polls, want the first and the ordered one", n)
+		}
+		k.close()
+	})
+}
+
 // An order that a stop cuts short waits for whoever comes next.
 func TestRunnerLeavesUnfinishedOrders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -356,7 +374,8 @@ func TestRunnerTakeover(t *testing.T) {
 func TestRunnerFrozen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &syncertest.Memory{}
-		first := newKitchen("us", m, numbered(1, nil), every(time.Minute))
+		source := numbered(1, nil)
+		first := newKitchen("us", m, source, every(time.Minute))
 		second := newKitchen("them", m, numbered(3, nil), every(time.Minute))
 		freeze := func(context.Context) error { time.Sleep(2 * time.Minute); return nil }
 		first.table.apply, first.lease.renew = freeze, func(ctx context.Context) error {
@@ -377,6 +396,9 @@ func TestRunnerFrozen(t *testing.T) {
 		}
 		if n := len(first.journal.of("poll completes")); n != 0 {
 			t.Errorf("%d polls of the first complete", n)
+		}
+		if n := len(source.walks()); n > 2 {
+			t.Errorf("the first asks the owner %d times, want that it leaves it to the second", n)
 		}
 		first.close()
 		second.close()
