@@ -32,6 +32,8 @@ func (r *reader) checkMode(s section, src *Source) {
 		r.wrong(w, `a snapshot has no watermark; leave it out, or leave out mode = "snapshot"`)
 	case src.Mode == Snapshot && since:
 		r.wrongAt(s, "{since}", "{since} is the watermark, and a snapshot has none; leave it out")
+	case src.Mode == Snapshot && src.Request.Uses("now"):
+		r.wrongAt(s, "{now}", "{now} is written as the watermark is, and a snapshot has none; leave it out")
 	case src.Mode == Incremental && !since && !src.broken["request"] && src.Watermark.Order != OrderDescending:
 		r.wrong(s.at("request"), `the request never says {since}, so every poll would ask for everything; add it, or write mode = "snapshot"`)
 	case src.Mode == Incremental && since && src.Watermark.Initial == "" && src.Request.Needs("since") && s.child("watermark").child("initial") == nil:

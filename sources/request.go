@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -165,10 +166,8 @@ func (a *asker) header(look values) (http.Header, error) {
 	if a.streamed {
 		h.Set("Accept", "application/x-ndjson, application/json")
 	}
-	if b := a.request.Body; b != nil && b.Kind == Text {
-		h.Set("Content-Type", a.request.ContentType)
-	} else if b != nil {
-		h.Set("Content-Type", "application/json")
+	if a.request.Body != nil {
+		h.Set("Content-Type", cmp.Or(a.request.ContentType, "application/json"))
 	}
 	for name, value := range a.client.owner.Headers {
 		h.Set(name, value)

@@ -41,7 +41,7 @@ type Request struct {
 	Headers []Header
 	// Body: a text is sent as it is, everything else as JSON; nil: none.
 	Body        *Value
-	ContentType string // of a text body
+	ContentType string // of the body; "": application/json
 	// Conditional sends the validator of the last answer back.
 	Conditional bool
 	// Later changes the request for every page after the first.

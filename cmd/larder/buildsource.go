@@ -69,7 +69,8 @@ func ownerOf(o *config.Owner, log zerolog.Logger) sources.Owner {
 	out := sources.Owner{
 		Name: o.Name, URL: o.URL, Auth: authOf(o.Auth), Headers: map[string]string{"User-Agent": "larder/" + version()},
 		Rate: o.Rate.PerSecond(), Burst: o.Burst, Concurrency: o.Concurrency, Timeout: o.Timeout,
-		Retry:   sources.Retry{Attempts: o.Retry.Attempts, Min: o.Retry.Min, Max: o.Retry.Max, Status: o.Retry.Status},
+		Retry: sources.Retry{Attempts: o.Retry.Attempts, Min: o.Retry.Min, Max: o.Retry.Max,
+			Status: append([]int{}, o.Retry.Status...)}, // none at all is a wish, too
 		MaxBody: o.MaxBody, MaxDepth: o.MaxDepth, Log: log,
 	}
 	for _, h := range o.Headers {

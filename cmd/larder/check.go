@@ -34,6 +34,10 @@ container wants, or with the last verdict after --timeout.`,
 			return a.check(cmd.Context(), args, wait, timeout)
 		},
 	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		a.say("LARDER UNKNOWN - %v", err) // 2 would mean critical
+		return exitCode(3)
+	})
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until every table is fresh")
 	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long to wait, and how long to ask")
 	return cmd

@@ -24,8 +24,7 @@ func schedulesOf(c *config.Config) (map[*config.Source]plan, config.Mistakes) {
 		return nil, config.Mistakes{c.Mistake("larder.timezone", "%v", err)}
 	}
 	for _, s := range c.Sources {
-		budget := tightest(c, s)
-		p, err := planOf(s, budget, zone)
+		p, err := planOf(s, roomFor(c, s), zone)
 		if err != nil {
 			mistakes = append(mistakes, c.Mistake(s.KeyPath+".schedule", "%v", err))
 			continue
@@ -58,6 +57,22 @@ func planOf(s *config.Source, budget time.Duration, zone *time.Location) (plan, 
 
 func jitterOf(s *config.Source, parsed schedule.Schedule) time.Duration {
 	return schedule.Jitter(s.Name, schedule.JitterLimit(parsed, s.Jitter))
+}
+
+// roomFor is the budget that a schedule of our own is made for: the tightest of
+// the source's tables, from which one poll may fail. Where a deletion takes
+// several walks to confirm, these have to fit beside the one that fails.
+func roomFor(c *config.Config, s *config.Source) time.Duration {
+	budget, walks := tightest(c, s), 1
+	for _, t := range c.Tables {
+		if t.Source == s && s.Mode == config.Snapshot {
+			walks = max(walks, t.Confirm)
+		}
+	}
+	if budget <= s.Lag {
+		return budget
+	}
+	return s.Lag + (budget-s.Lag)*2/time.Duration(walks+1)
 }
 
 // tightest is the shortest warn, or critical where there is no warn, of the
