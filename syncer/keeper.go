@@ -66,28 +66,28 @@ func (k *keeper) run(ctx, keeping context.Context) {
 	k.orders.Wait()
 }
 
-// hold makes the tables ready and renews the lease until it is lost, which is
-// the error returned, or until keeping ends, which gives it back.
+// hold makes the tables ready and keeps the lease until it is lost, which is
+// the error returned, or until keeping ends, which gives it back. The lease is
+// renewed apart from everything else, so that no slow database call loses it.
 func (k *keeper) hold(ctx, keeping context.Context) error {
+	holding, lose := context.WithCancelCause(keeping)
+	var renewing sync.WaitGroup
+	renewing.Go(func() { k.renewUntil(holding, lose) })
+	defer renewing.Wait()
+	defer lose(nil)
 	k.prepare(ctx, k.Copies)
 	k.tried()
-	renewed := time.Now()
-	renew, orders, prepare := time.NewTicker(renewEvery), time.NewTicker(ordersEvery), time.NewTicker(prepareEvery)
-	defer renew.Stop()
+	orders, prepare := time.NewTicker(ordersEvery), time.NewTicker(prepareEvery)
 	defer orders.Stop()
 	defer prepare.Stop()
 	for {
 		select {
-		case <-keeping.Done():
+		case <-holding.Done():
+			if keeping.Err() == nil {
+				return context.Cause(holding)
+			}
 			k.orders.Wait()
 			return k.release(keeping)
-		case <-renew.C:
-			err := k.renew(keeping)
-			if err == nil {
-				renewed = time.Now()
-			} else if errors.Is(err, ErrFenced) || Age(renewed, time.Now()) > LeaseTime {
-				return err
-			}
 		case <-orders.C:
 			if ctx.Err() == nil {
 				k.takeOrders(ctx)

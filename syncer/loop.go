@@ -81,7 +81,7 @@ func (r *Runner) await(ctx context.Context, s *Scheduled, p *pace) (kicked bool)
 			timer.Stop()
 			return true
 		case <-s.joined:
-			p.join(s.lastPoll(ctx), time.Now())
+			p.join(s.lastComplete(ctx), time.Now())
 		case <-timer.C:
 		}
 		timer.Stop()
@@ -97,14 +97,19 @@ func (s *Scheduled) anyReady() bool {
 	return false
 }
 
-// lastPoll is when the ready table that waits longest was last polled; zero if
-// one of them never was, or cannot say.
-func (s *Scheduled) lastPoll(ctx context.Context) time.Time {
+// lastComplete is when the last complete poll of the ready table that waits
+// longest began; zero if there never was one. A failed poll does not count: it
+// is tried again after a restart, too.
+func (s *Scheduled) lastComplete(ctx context.Context) time.Time {
 	var oldest time.Time
 	first := true
 	for _, p := range s.Partitions {
 		for _, m := range s.muster(ctx, p).members {
-			if last := m.standing.LastPoll; first || last.Before(oldest) {
+			last := m.standing.AsOf
+			if !last.IsZero() {
+				last = last.Add(s.Lag)
+			}
+			if first || last.Before(oldest) {
 				oldest, first = last, false
 			}
 		}

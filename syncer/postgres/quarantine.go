@@ -2,13 +2,11 @@ package postgres
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/larder-sync/larder/syncer"
@@ -57,7 +55,7 @@ func (t *Table) setAside(ctx context.Context, tx pgx.Tx, p syncer.Partition, mis
 // message may show an excerpt of the value, its detail would show the row.
 func refusal(spec *row.Spec, c staged, why error) row.Misfit {
 	const limit = 300
-	m := row.Misfit{Key: c.Key, Readable: true, Record: recordOf(spec, c.Values)}
+	m := row.Misfit{Key: c.Key, Readable: true, Record: spec.Record(c.Values)}
 	for _, i := range spec.Key {
 		m.KeyValues = append(m.KeyValues, c.Values[i])
 	}
@@ -69,51 +67,6 @@ func refusal(spec *row.Spec, c staged, why error) row.Misfit {
 	m.Column = answer.ColumnName
 	m.Reason = fmt.Sprintf("is refused by the database: %s (SQLSTATE %s)", string(reason), answer.Code)
 	return m
-}
-
-// recordOf writes a row's values as the JSON object that row.Spec.Retry reads.
-func recordOf(spec *row.Spec, values []any) string {
-	b := []byte{'{'}
-	for i, v := range values {
-		if v == nil {
-			continue
-		}
-		if len(b) > 1 {
-			b = append(b, ',')
-		}
-		b, _ = jsontext.AppendQuote(b, spec.Columns[i].Name)
-		b = append(b, ':')
-		switch v := v.(type) {
-		case time.Time:
-			b, _ = jsontext.AppendQuote(b, instantText(&spec.Columns[i], v))
-		case []byte:
-			b, _ = jsontext.AppendQuote(b, base64.StdEncoding.EncodeToString(v))
-		case row.Document:
-			b = append(b, v...)
-		case bool, int64, float64, row.Decimal:
-			b, _ = appendText(b, v)
-		default:
-			text, _ := appendText(nil, v)
-			b, _ = jsontext.AppendQuote(b, string(text))
-		}
-	}
-	return string(append(b, '}'))
-}
-
-// instantText writes an instant so that its column reads the same one again.
-func instantText(c *row.Column, v time.Time) string {
-	const plain = "2006-01-02T15:04:05.000000Z"
-	if c.As == nil {
-		return v.UTC().Format(plain)
-	}
-	s := row.StampAt(v)
-	for _, sample := range []string{plain, "0.000000"} {
-		text := c.As.RenderLike(s, sample)
-		if back, err := c.As.ParseText(text); err == nil && back == s {
-			return text
-		}
-	}
-	return c.As.Render(s)
 }
 
 // release answers the quarantine orders.
