@@ -1,0 +1,78 @@
+package syncer_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/syncertest"
+)
+
+// A daemon that restarts after a failed poll of a daily source tries again at
+// once, and not on the next day; after a good one it waits for the tick.
+func TestRestartTriesAFailedPollAgain(t *testing.T) {
+	for name, fails := range map[string]bool{"after a failed poll": true, "after a good poll": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, down := &syncertest.Memory{}, false
+				s := numbered(1, func(context.Context, int) error {
+					if down {
+						return errOwner
+					}
+					return nil
+				})
+				first := newKitchen("first", m, s, every(24*time.Hour))
+				first.start(t)
+				time.Sleep(time.Hour)
+				down = fails
+				time.Sleep(24*time.Hour - 30*time.Minute)
+				first.close()
+				down = false
+				polls := len(s.walks())
+				second := newKitchen("second", m, s, every(24*time.Hour))
+				second.start(t)
+				time.Sleep(time.Minute)
+				if n := len(s.walks()) - polls; (n == 1) != fails || n > 1 {
+					t.Errorf("%d polls in the first minute", n)
+				}
+				second.close()
+			})
+		})
+	}
+}
+
+// slowKeeper takes long to get ready.
+type slowKeeper struct {
+	syncer.Keeper
+	takes time.Duration
+}
+
+func (k slowKeeper) Prepare(ctx context.Context) error {
+	time.Sleep(k.takes)
+	return k.Keeper.Prepare(ctx)
+}
+
+// A table that takes longer to get ready than a lease lasts does not lose it.
+func TestSlowPrepareKeepsTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &syncertest.Memory{}
+		k := newKitchen("us", m, numbered(1, nil), every(time.Hour))
+		c := k.feed.Copies[0]
+		c.Keeper = slowKeeper{c.Keeper, 4 * syncer.LeaseTime}
+		k.start(t)
+		rival := m.NewDaemon("rival")
+		for range 4 * int(syncer.LeaseTime/time.Second) {
+			time.Sleep(time.Second)
+			if err := rival.Acquire(t.Context()); err == nil {
+				t.Fatal("the rival takes the lease")
+			}
+		}
+		time.Sleep(5 * time.Second)
+		if n := len(k.journal.of("poll completes")); n != 1 {
+			t.Errorf("%d polls complete", n)
+		}
+		k.close()
+	})
+}
