@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"strconv"
 )
@@ -21,7 +22,7 @@ const (
 // comes to one without having seen everything.
 type guard struct {
 	seed  maphash.Seed
-	keys  map[uint64]struct{}
+	keys  map[keyHash]struct{}
 	steps map[uint64]struct{}
 	slots []int
 	// counted walks remember every key, because there is a total to compare
@@ -38,6 +39,10 @@ type guard struct {
 	fell        bool
 }
 
+// keyHash is the hash of a key. As bytes it takes about half the room in a set
+// that an integer does, which is aligned.
+type keyHash [8]byte
+
 func newGuard(slots []int, counted, newestFirst bool) *guard {
 	g := &guard{seed: maphash.MakeSeed(), slots: slots, counted: counted, newestFirst: newestFirst}
 	g.restart()
@@ -46,7 +51,7 @@ func newGuard(slots []int, counted, newestFirst bool) *guard {
 
 // restart forgets everything, for another pass.
 func (g *guard) restart() {
-	g.keys, g.steps = map[uint64]struct{}{}, map[uint64]struct{}{}
+	g.keys, g.steps = map[keyHash]struct{}{}, map[uint64]struct{}{}
 	g.pages, g.barren, g.received, g.wanted, g.total, g.fell = 0, 0, 0, 0, 0, false
 }
 
@@ -89,7 +94,8 @@ func (g *guard) fresh(records [][][]byte) bool {
 		for _, slot := range g.slots {
 			hashField(&h, record[slot])
 		}
-		sum := h.Sum64()
+		var sum keyHash
+		binary.NativeEndian.PutUint64(sum[:], h.Sum64())
 		if _, known := g.keys[sum]; known {
 			continue
 		}

@@ -26,13 +26,15 @@ const (
 	heapBound = 64 << 20
 )
 
+// bulkConfig lacks the consumer's database, the owner's URL, and what else is
+// said of paging.
 const bulkConfig = `
 consumer.app.database = %q
 owner.bulk.url        = %q
 [source.people]
 schedule  = "@every 1h"
 request   = { path = "/people", query = { updated_since = "{since}", cursor = "{cursor}" } }
-paging    = { next = "meta.next_cursor" }
+paging    = { next = "meta.next_cursor"%s }
 records   = { at = "data", key = "id", deleted = "deleted_at" }
 watermark = "updated_at"
 [[table]]
@@ -48,6 +50,10 @@ active     = "boolean"
 avatar     = { from = "profile.avatar", type = "text" }
 updated_at = "timestamptz"
 `
+
+// bulkTotal has the walk held against the owner's total, for which it remembers
+// every key.
+const bulkTotal = `, total = "meta.total"`
 
 // plain is a consumer's database as its driver reaches it, without larder.
 type plain interface {
@@ -75,30 +81,32 @@ func BenchmarkMillionRows(b *testing.B) {
 		return
 	}
 	b.Run("source", benchmarkBulkSource)
-	b.Run("sqlite", func(b *testing.B) {
-		benchmarkBulk(b, func() (string, plain) {
-			file := filepath.Join(b.TempDir(), "app.db")
-			return "sqlite:" + file, plainSQLite{file}
-		})
-	})
-	b.Run("postgres", func(b *testing.B) {
-		benchmarkBulk(b, func() (string, plain) {
-			dsn := postgrestest.Database(b)
-			return dsn, plainPostgres{dsn}
-		})
-	})
+	b.Run("sqlite", func(b *testing.B) { benchmarkBulk(b, "", freshSQLite) })
+	b.Run("sqlite with a total", func(b *testing.B) { benchmarkBulk(b, bulkTotal, freshSQLite) })
+	b.Run("postgres", func(b *testing.B) { benchmarkBulk(b, "", freshPostgres) })
 }
 
-// benchmarkBulk measures on databases that fresh makes.
-func benchmarkBulk(b *testing.B, fresh func() (dsn string, db plain)) {
+func freshSQLite(b *testing.B) (dsn string, db plain) {
+	file := filepath.Join(b.TempDir(), "app.db")
+	return "sqlite:" + file, plainSQLite{file}
+}
+
+func freshPostgres(b *testing.B) (dsn string, db plain) {
+	dsn = postgrestest.Database(b)
+	return dsn, plainPostgres{dsn}
+}
+
+// benchmarkBulk measures on databases that fresh makes. paging is added to the
+// source's.
+func benchmarkBulk(b *testing.B, paging string, fresh func(*testing.B) (dsn string, db plain)) {
 	rows := bulkRows(b)
 	url := startBulkOwner(b, rows)
 	var first, again, alone time.Duration
 	var most heap
 	for b.Loop() {
 		b.StopTimer()
-		dsn, db := fresh()
-		p := bulkParts(b, fmt.Sprintf(bulkConfig, dsn, url))
+		dsn, db := fresh(b)
+		p := bulkParts(b, fmt.Sprintf(bulkConfig, dsn, url, paging))
 		peak := watchHeap(b)
 		b.StartTimer()
 		filled := pollBulk(b, p)
@@ -108,7 +116,7 @@ func benchmarkBulk(b *testing.B, fresh func() (dsn string, db plain)) {
 		p.close()
 		first, again = first+filled.Took, again+repeated.Took
 		checkBulk(b, db, rows, filled.Tables[0].Applied, repeated.Tables[0].Applied)
-		_, db = fresh()
+		_, db = fresh(b)
 		start := time.Now()
 		db.insert(b, rows)
 		alone += time.Since(start)
@@ -131,7 +139,7 @@ func benchmarkBulk(b *testing.B, fresh func() (dsn string, db plain)) {
 func benchmarkBulkSource(b *testing.B) {
 	rows := bulkRows(b)
 	unused := "sqlite:" + filepath.Join(b.TempDir(), "app.db")
-	p := bulkParts(b, fmt.Sprintf(bulkConfig, unused, startBulkOwner(b, rows)))
+	p := bulkParts(b, fmt.Sprintf(bulkConfig, unused, startBulkOwner(b, rows), ""))
 	feed := p.feeds[0]
 	b.ReportAllocs()
 	for b.Loop() {

@@ -86,7 +86,7 @@ func bulkPages(rows int) func(http.ResponseWriter, *http.Request) {
 		if to < rows {
 			next = strconv.Quote(strconv.Itoa(to))
 		}
-		page = fmt.Appendf(page, `],"meta":{"next_cursor":%s}}`, next)
+		page = fmt.Appendf(page, `],"meta":{"next_cursor":%s,"total":%d}}`, next, rows)
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(page)
 	}
