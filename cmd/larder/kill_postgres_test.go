@@ -23,6 +23,7 @@ func TestKilledAtEveryMessageToPostgres(t *testing.T) {
 		{"a later poll, after the message", false, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			r, dsn := newPostgresRig(t, program)
 			proxy := killtest.NewProxy(t, dsn)
 			struck := killtest.Configure(t, program, r.owner, proxy.URL())

@@ -24,6 +24,7 @@ func TestKilledAtRandomInstants(t *testing.T) {
 		"Postgres": newPostgresRig, "SQLite": newSQLiteRig,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r, _ := make(t, program)
 			r.fill()
 			length := r.length()

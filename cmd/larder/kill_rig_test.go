@@ -38,7 +38,7 @@ func newOwner(t *testing.T) *killtest.Owner {
 func newPostgresRig(t *testing.T, program string) (*rig, string) {
 	dsn := postgrestest.Database(t)
 	owner := newOwner(t)
-	return &rig{T: t, owner: owner, consumer: killtest.Postgres{URL: dsn},
+	return &rig{T: t, owner: owner, consumer: killtest.OpenPostgres(t, dsn),
 		larder: killtest.Configure(t, program, owner, dsn)}, dsn
 }
 

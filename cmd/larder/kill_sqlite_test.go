@@ -25,6 +25,7 @@ func TestKilledAtEveryWriteToSQLite(t *testing.T) {
 		{"a later poll", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			r, file := newSQLiteRig(t, program)
 			if test.first {
 				r.owner.Pages(2*killPageSize, killPageTime)

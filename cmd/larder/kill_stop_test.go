@@ -20,6 +20,7 @@ func TestStoppedInMidWalkTheNextPollGoesOn(t *testing.T) {
 		"Postgres": newPostgresRig, "SQLite": newSQLiteRig,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r, _ := make(t, program)
 			r.owner.Pages(killRecords/pages, 2*killPageTime)
 			asked, ended := r.holdPage(stopAt)

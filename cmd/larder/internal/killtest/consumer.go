@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -33,7 +34,7 @@ type resume struct {
 	Cursor string `json:"cursor"`
 }
 
-// token reads the owner's token out of a stored place to resume at.
+// readToken reads the owner's token out of a stored place to resume at.
 func readToken(text string) (string, error) {
 	if text == "" {
 		return "", nil
@@ -54,28 +55,35 @@ func readTime(text string) (time.Time, error) {
 	return time.Parse(time.RFC3339Nano, text)
 }
 
-// Postgres is a consumer's Postgres database.
-type Postgres struct{ URL string }
+// Postgres is a consumer's Postgres database, on one connection.
+type Postgres struct{ conn *pgx.Conn }
 
-func (p Postgres) do(ctx context.Context, do func(*pgx.Conn) error) error {
-	c, err := pgx.Connect(ctx, p.URL)
+// OpenPostgres connects to the database of a postgres:// URL until the test
+// ends.
+func OpenPostgres(tb testing.TB, url string) Postgres {
+	tb.Helper()
+	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		return err
+		tb.Fatal("read the URL of the test's Postgres")
 	}
-	return errors.Join(do(c), c.Close(ctx))
+	// Nothing is remembered of tables that come and go.
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
+	c, err := pgx.ConnectConfig(tb.Context(), config)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = c.Close(context.Background()) })
+	return Postgres{conn: c}
 }
 
 // State implements Consumer.
 func (p Postgres) State(ctx context.Context) (s State, err error) {
-	err = p.do(ctx, func(c *pgx.Conn) error {
-		tx, err := c.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
-		if err != nil {
-			return err
-		}
-		s, err = readPostgres(ctx, tx)
-		return errors.Join(err, tx.Rollback(ctx))
-	})
-	return s, err
+	tx, err := p.conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return s, err
+	}
+	s, err = readPostgres(ctx, tx)
+	return s, errors.Join(err, tx.Rollback(ctx))
 }
 
 func readPostgres(ctx context.Context, tx pgx.Tx) (State, error) {
@@ -129,29 +137,23 @@ func (s State) at(watermark, place string) (State, error) {
 
 // EndLease implements Consumer.
 func (p Postgres) EndLease(ctx context.Context) error {
-	return p.do(ctx, func(c *pgx.Conn) error {
-		_, err := c.Exec(ctx, `update larder.lease set expires_at = now()`)
-		var pg *pgconn.PgError
-		if errors.As(err, &pg) && pg.Code == "42P01" { // no such table: the lease is not there yet
-			return nil
-		}
-		return err
-	})
+	_, err := p.conn.Exec(ctx, `update larder.lease set expires_at = now()`)
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == "42P01" { // no such table: the lease is not there yet
+		return nil
+	}
+	return err
 }
 
 // Wipe implements Consumer.
 func (p Postgres) Wipe(ctx context.Context) error {
-	return p.do(ctx, func(c *pgx.Conn) error {
-		_, err := c.Exec(ctx, `drop schema if exists larder cascade; drop table if exists users`)
-		return err
-	})
+	_, err := p.conn.Exec(ctx, `drop schema if exists larder cascade; drop table if exists users`, pgx.QueryExecModeSimpleProtocol)
+	return err
 }
 
 // Holder implements Consumer.
 func (p Postgres) Holder(ctx context.Context) (holder string, err error) {
-	err = p.do(ctx, func(c *pgx.Conn) error {
-		return c.QueryRow(ctx, `select coalesce(max(holder), '') from larder.lease where expires_at > now()`).Scan(&holder)
-	})
+	err = p.conn.QueryRow(ctx, `select coalesce(max(holder), '') from larder.lease where expires_at > now()`).Scan(&holder)
 	return holder, err
 }
 

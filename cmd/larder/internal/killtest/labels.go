@@ -9,7 +9,11 @@ import (
 
 // labels names the messages of one connection by what they are about. It keeps
 // the texts of prepared statements, and which of them each portal runs.
-type labels struct{ statements, portals map[string]string }
+type labels struct {
+	statements, portals map[string]string
+	// muted says that the server hears no more of this connection.
+	muted bool
+}
 
 func newLabels() *labels {
 	return &labels{statements: make(map[string]string), portals: make(map[string]string)}

@@ -24,6 +24,7 @@ type Proxy struct {
 	rule  Strike
 	hit   string
 	dead  bool
+	mute  string
 	conns map[net.Conn]bool
 	all   sync.WaitGroup
 }
@@ -84,6 +85,14 @@ func (p *Proxy) Rearm(s Strike) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.count, p.rule, p.hit, p.dead = 0, s, "", false
+}
+
+// Mute leaves every connection without a word to the server from its first
+// message on whose label contains match.
+func (p *Proxy) Mute(match string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mute = match
 }
 
 // Hit is the message that was struck, "" if none was, and how many there were.
@@ -168,6 +177,9 @@ func (p *Proxy) pass(server net.Conn, labels *labels, m message) bool {
 	}
 	p.count++
 	label := labels.of(m)
+	if labels.muted = labels.muted || p.mute != "" && strings.Contains(label, p.mute); labels.muted {
+		return true
+	}
 	struck := p.hit == "" && p.rule.Do != nil &&
 		(p.count == p.rule.At || p.rule.Match != "" && strings.Contains(label, p.rule.Match))
 	if struck {
