@@ -41,8 +41,10 @@ type Copy struct {
 	Keeper Keeper
 	Budget Budget
 
-	mu        sync.Mutex
-	ready     error
+	mu    sync.Mutex
+	ready error
+	// losses counts how often the table ceased to be ready.
+	losses    int
 	standings map[string]Standing
 	last      *Failure
 }
@@ -61,9 +63,22 @@ func (c *Copy) SetReady(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ready = err
+	if err != nil {
+		c.losses++
+	}
 	if errors.Is(err, ErrFenced) {
 		c.standings, c.last = nil, nil
 	}
+}
+
+// term says whether the table may take part in polls, and in which term: it is
+// another one after every time that it might not. A walk ends with the term it
+// began in, because another daemon may have written in between, even if the
+// lease is ours again.
+func (c *Copy) term() (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.losses, c.ready
 }
 
 // Freshness judges the copy by what was last read of it or written to it: the

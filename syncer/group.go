@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ func (f *Feed) muster(ctx context.Context, p Partition) *group {
 		g.members = append(g.members, &member{copy: c, report: TableReport{Table: c.Name}})
 	}
 	g.each(func(m *member) (err error) {
-		if err = m.copy.Ready(); err == nil {
+		if m.term, err = m.copy.term(); err == nil {
 			m.standing, err = m.copy.Table.Standing(ctx, p)
 		}
 		if err == nil {
@@ -72,6 +73,9 @@ func (g *group) apply(ctx context.Context, batches []*Batch) {
 		g.records += len(b.Records)
 	}
 	g.each(func(m *member) error {
+		if err := m.inTerm(); err != nil {
+			return err
+		}
 		a, err := m.copy.Table.Apply(ctx, m.walk, m.own(batches))
 		if err != nil {
 			return fmt.Errorf("apply %s: %w", m.copy.Name, err)
@@ -79,6 +83,15 @@ func (g *group) apply(ctx context.Context, batches []*Batch) {
 		m.report.Applied.Add(a)
 		return g.misfits(m, misfitEarly)
 	})
+}
+
+// inTerm is ErrFenced if the lease was lost since the walk began: what the walk
+// knows of the table may not be so any more, and neither may its notes.
+func (m *member) inTerm() error {
+	if now, _ := m.copy.term(); now != m.term {
+		return fmt.Errorf("go on with %s: %w", m.copy.Name, ErrFenced)
+	}
+	return nil
 }
 
 // own returns the batches with a Resume of the kind in which this member
@@ -113,7 +126,7 @@ func (g *group) settle(ctx context.Context, f *Feed, walkErr error, next time.Ti
 	defer cancel()
 	if g.end != nil && walkErr == nil {
 		g.each(func(m *member) error {
-			if err := g.misfits(m, misfitFloor); err != nil {
+			if err := errors.Join(m.inTerm(), g.misfits(m, misfitFloor)); err != nil {
 				return err
 			}
 			s := Settlement{End: g.end, Lag: f.Lag, Late: m.report.Applied.Late, Next: next}
@@ -145,8 +158,8 @@ func (m *member) settled(s Settled) {
 func (m *member) fail(ctx context.Context, walkErr error, next time.Time) {
 	m.report.Kind = m.walk.Kind
 	err := m.err
-	if err == nil {
-		err = walkErr
+	if err == nil && walkErr != nil {
+		err = cmp.Or(m.inTerm(), walkErr)
 	}
 	m.report.Failure = failureOf(err)
 	if err == nil || errors.Is(err, ErrFenced) || m.report.Failure.Class == ClassStopped {

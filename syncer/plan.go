@@ -8,6 +8,8 @@ import (
 // member is a table that takes part in a walk.
 type member struct {
 	copy *Copy
+	// term is the one in which standing was read. See Copy.term.
+	term int
 	// walk is the walk as this table applies it: kinds differ between tables
 	// when one of them has to be resynced and the others do not.
 	walk     Walk
