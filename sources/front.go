@@ -13,19 +13,13 @@ import (
 const fronts = 10
 
 // drifts reports whether a pass may have missed a record that moved. In a feed
-// that comes newest first and is paged by position, a record that changes
-// before its page is read jumps to the front, behind the walk: neither its old
-// nor its new version is seen, though the old one was there when the walk
-// began. One page is read at one instant and cannot drift.
+// that comes newest first, a record that changes before its page is read jumps
+// to the front, behind the walk, whether pages are found by position, token or
+// the last stamp: neither its old nor its new version is seen, though the old
+// one was there when the walk began. One page is read at one instant and cannot
+// drift.
 func (k *walk) drifts() bool {
-	if k.spec.Watermark.Order != Descending || k.pages < 2 && !k.resumed() {
-		return false
-	}
-	switch k.spec.Paging.By {
-	case Page, Offset, Link, NextURL:
-		return true
-	}
-	return false
+	return k.spec.Watermark.Order == Descending && k.spec.Paging.By != None && (k.pages > 1 || k.resumed())
 }
 
 // front reads the feed again from its newest record down to the newest that the

@@ -32,7 +32,7 @@ func hot(by sourcetest.Style, change func(o *sourcetest.Owner, page int)) *sourc
 // A record that changes before its page is read jumps to the front, behind the
 // walk. A walk that declares the order reads the front again and has it.
 func TestNewestFirstMissesNothing(t *testing.T) {
-	for _, by := range []sources.Style{sources.Page, sources.Offset, sources.Link, sources.NextURL} {
+	for _, by := range []sources.Style{sources.Page, sources.Offset, sources.Link, sources.NextURL, sources.Cursor, sources.Keyset} {
 		t.Run(string(by), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				missed := func(order sources.Order) map[string]string {
