@@ -80,7 +80,8 @@ func (t *Table) accept(ctx context.Context, limit int) (string, error) {
 			}
 			deleted += n
 		}
-		return nil
+		// What is left of a partition that was held for its removal goes, too.
+		return t.retire(ctx, tx, f)
 	})
 	if err == nil {
 		err = refusal

@@ -67,8 +67,7 @@ func (t *Table) missAll(ctx context.Context, tx pgx.Tx, f *form, p syncer.Partit
 	if _, err := tx.Exec(ctx, `DELETE FROM `+t.missing+` WHERE partition = $1`, p.Name); err != nil {
 		return failed("retire partition", err)
 	}
-	columns, _, err := t.spec.PartitionValues(p)
-	if err != nil || len(columns) == 0 {
+	if _, _, err := t.spec.PartitionValues(p); err != nil || t.spec.Covers(p) {
 		return nil // no row can hold values that do not fit
 	}
 	within, args, err := f.within(p, 3)

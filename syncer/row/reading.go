@@ -3,6 +3,7 @@ package row
 import (
 	"encoding/base64"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"time"
@@ -169,4 +170,15 @@ func (s *Spec) PartitionValues(p syncer.Partition) (columns []int, values []any,
 		columns, values = append(columns, i), append(values, v)
 	}
 	return columns, values, nil
+}
+
+// Covers reports whether a configured partition has the same rows as p, because
+// no column tells the two apart: it bears another name for what they have in
+// common, as after a change of a parameter that no column holds.
+func (s *Spec) Covers(p syncer.Partition) bool {
+	_, of, err := s.PartitionValues(p)
+	return err == nil && slices.ContainsFunc(s.Partitions, func(known syncer.Partition) bool {
+		_, values, err := s.PartitionValues(known)
+		return err == nil && reflect.DeepEqual(values, of)
+	})
 }

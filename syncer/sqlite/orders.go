@@ -167,6 +167,10 @@ func (t *Table) accept(x *tx, deletes int) (string, error) {
 		}
 		deleted += n
 	}
+	// What is left of a partition that was held for its removal goes, too.
+	if err := t.retire(x); err != nil {
+		return "", err
+	}
 	return fmt.Sprintf("%d rows deleted", deleted), nil
 }
 

@@ -67,7 +67,7 @@ func (t *Table) missAll(x *tx, p syncer.Partition) (int, error) {
 		return 0, err
 	}
 	scope, err := t.scope(p)
-	if err != nil || len(scope) == 0 {
+	if err != nil || t.spec.Covers(p) {
 		return 0, nil // no row can hold values that do not fit its column
 	}
 	err = run(x.Conn, t.sql.missAll, append([]any{p.Name, t.spec.Confirm}, scope...)...)

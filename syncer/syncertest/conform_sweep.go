@@ -197,7 +197,7 @@ var sweepScenarios = map[string]func(*testing.T, *bench){
 		north, south := region("north"), region("south")
 		b.bare("partitioned", north, south)
 		w := b.walk(syncer.Snapshot, "s")
-		w.Partition = south
+		w.Partition, w.Sent = south, w.Sent.Add(-time.Hour)
 		for _, r := range crowd(1, 30) {
 			b.apply(w, in("south", r))
 		}
@@ -213,9 +213,30 @@ var sweepScenarios = map[string]func(*testing.T, *bench){
 		if _, err := b.table.Obey(t.Context(), syncer.Order{Kind: syncer.OrderAccept, Deletes: 30}); err != nil {
 			t.Fatal(err)
 		}
-		b.bare("partitioned", north)
 		if s := b.status(); s.Held != 0 || b.count() != 1 || s.Level != syncer.Fresh {
 			t.Errorf("%d rows are left, status is %+v", b.count(), s)
+		}
+	},
+	"a partition that is only called otherwise keeps its rows": func(t *testing.T, b *bench) {
+		old, north := region("north"), region("north")
+		old.Name = `{"lat":52.5,"region":"north"}`
+		old.Values = append(old.Values, syncer.PartitionValue{Name: "lat", JSON: []byte("52.5")})
+		b.bare("partitioned", old)
+		w := b.walk(syncer.Snapshot, "w1")
+		w.Partition = old
+		b.apply(w, in("north", person("1", "Ada", "00:01")), in("north", person("2", "Bo", "00:01")))
+		b.settle(w, syncer.End{Listed: true})
+		b.bare("partitioned", north)
+		b.want("1 Ada 00:01", "2 Bo 00:01")
+		if s := b.status(); s.Held != 0 || s.Level != syncer.Never {
+			t.Errorf("status before the first poll is %+v", s)
+		}
+		w = b.walk(syncer.Snapshot, "w2")
+		w.Partition = north
+		b.apply(w, in("north", person("1", "Ada", "00:01")), in("north", person("2", "Bo", "00:01")))
+		b.settle(w, syncer.End{Listed: true})
+		if s := b.status(); s.Level != syncer.Fresh {
+			t.Errorf("status is %+v", s)
 		}
 	},
 	"a row that changes tell about is missing no more": func(t *testing.T, b *bench) {

@@ -39,9 +39,13 @@ func (t *MemoryTable) Prepare(context.Context) error {
 	for _, p := range t.spec.Partitions {
 		tab.part(p.Name)
 	}
-	for name := range tab.parts {
+	return tab.retireAll()
+}
+
+func (t *memTable) retireAll() error {
+	for name := range t.parts {
 		if !slices.ContainsFunc(t.spec.Partitions, func(p syncer.Partition) bool { return p.Name == name }) {
-			if err := tab.retire(name); err != nil {
+			if err := t.retire(name); err != nil {
 				return err
 			}
 		}
@@ -57,8 +61,9 @@ func (t *memTable) retire(name string) error {
 	if err != nil {
 		return err
 	}
+	covered := t.spec.Covers(parsePartition(name))
 	for key, r := range t.rows {
-		if within(r, columns, values) {
+		if within(r, columns, values) && !covered {
 			p.missing[key] = memMissing{walks: t.spec.Confirm, present: p.missing[key].present}
 		}
 	}
@@ -406,7 +411,7 @@ func (t *memTable) accept(limit int) (string, error) {
 		}
 		p.moveDeletes()
 	}
-	return fmt.Sprintf("%d rows deleted", n), nil
+	return fmt.Sprintf("%d rows deleted", n), t.retireAll()
 }
 
 func (t *memTable) release(o syncer.Order) (string, error) {
