@@ -282,14 +282,15 @@ func (k *walk) batch(records [][][]byte, size int64) (*syncer.Batch, error) {
 }
 
 // resume notes where the walk can go on after a batch: at next, or, where
-// records come in order, by asking since the highest watermark.
+// records come in order, by asking since the highest watermark. What was read
+// so far was as old as the oldest answer when the walk began.
 func (k *walk) resume(next step) *syncer.Resume {
 	cursor := k.style.note(next)
 	if cursor == "" && (k.mark.spec.Order != Ascending || k.mark.high.IsZero()) {
 		return nil
 	}
 	return &syncer.Resume{
-		Walk: k.w.ID, Kind: k.w.Kind, From: k.w.From.Watermark, Sent: k.w.Sent,
+		Walk: k.w.ID, Kind: k.w.Kind, From: k.w.From.Watermark, Sent: k.w.Sent.Add(-k.age),
 		OwnerStart: k.mark.start.String(), Cursor: cursor, High: k.mark.highText,
 	}
 }

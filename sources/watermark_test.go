@@ -201,6 +201,28 @@ func TestPoisonedRowWithoutDate(t *testing.T) {
 	})
 }
 
+// TestAgeOutlivesAResume: what was read of a cache before a walk was cut off is
+// no younger because the rest of it was not cached.
+func TestAgeOutlivesAResume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &sourcetest.Owner{Style: sourcetest.Cursor, PageSize: 3}
+		o.Put("row", sequence(1, 12)...)
+		o.Fault = func(n int, _ *http.Request) *sourcetest.Fault {
+			if n > 1 {
+				return nil
+			}
+			return &sourcetest.Fault{Keep: true, Header: http.Header{"Age": {"300"}}}
+		}
+		s := source(t, quick(o), users(t, sources.Cursor))
+		w := resync()
+		r := upTo(t, s, w, 2)[1].Resume
+		_, end := complete(t, s, goOn(stored(t, r)))
+		if r.Sent.Add(-end.Age).After(w.Sent.Add(-5 * time.Minute)) {
+			t.Errorf("as-of is %v after the walk began, less 5m", r.Sent.Add(-end.Age).Sub(w.Sent))
+		}
+	})
+}
+
 // TestAgeOfACachedAnswer moves the owner's start back, and is told.
 func TestAgeOfACachedAnswer(t *testing.T) {
 	owner := scripted(func(_ int, w http.ResponseWriter, _ *http.Request) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -24,11 +25,14 @@ func (t *Table) Apply(ctx context.Context, w syncer.Walk, batches []*syncer.Batc
 		m := folded.Misfits[0]
 		return syncer.Applied{}, &syncer.MisfitError{Quarantined: len(folded.Misfits), Records: folded.Records, First: m.Column + " " + m.Reason}
 	}
-	l := &load{Table: t, walk: w, misfits: folded.Misfits, moves: true}
+	l := &load{Table: t, walk: w, misfits: folded.Misfits, moves: true, sent: w.Sent}
 	if n := len(batches); n > 0 {
 		var err error
 		if l.resume, err = t.encodeResume(batches[n-1].Resume); err != nil {
 			return syncer.Applied{}, fmt.Errorf("write resume: %w", err)
+		}
+		if r := batches[n-1].Resume; r != nil {
+			l.sent = r.Sent
 		}
 	}
 	l.gather(folded)
@@ -42,6 +46,7 @@ type load struct {
 	changes []staged
 	misfits []row.Misfit
 	resume  *string
+	sent    time.Time // of resume
 	// moves says that the position moves, too: not for records that come out
 	// of quarantine.
 	moves bool
@@ -161,7 +166,7 @@ func (l *load) advance(ctx context.Context, tx pgx.Tx, h *head, done tally) erro
 	}
 	_, err := tx.Exec(ctx, `UPDATE `+w+` SET resume = $3, walk_sent = CASE WHEN $3::text IS NOT NULL THEN `+before("$4")+` END,
 		seen_walk = $5, seen_count = $6, rows = greatest(0, rows + $7), held = greatest(0, held - $8) WHERE table_name = $1 AND partition = $2`,
-		l.spec.Target, name, l.resume, sentAgo(l.walk.Sent), h.seenWalk, h.seenCount, done.grown(), done.back)
+		l.spec.Target, name, l.resume, sentAgo(l.sent), h.seenWalk, h.seenCount, done.grown(), done.back)
 	return failed("move position", err)
 }
 

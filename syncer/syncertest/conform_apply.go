@@ -11,7 +11,7 @@ var applyScenarios = map[string]func(*testing.T, *bench){
 	"rows and resume land together": func(t *testing.T, b *bench) {
 		w := b.walk(syncer.Resync, "w1")
 		w.Sent = time.Now().Add(-time.Minute)
-		r := &syncer.Resume{Walk: "w1", Kind: syncer.Resync, From: "f", Sent: w.Sent, OwnerStart: "o", Cursor: "c2", High: "h"}
+		r := &syncer.Resume{Walk: "w1", Kind: syncer.Resync, From: "f", Sent: w.Sent.Add(-time.Hour), OwnerStart: "o", Cursor: "c2", High: "h"}
 		a, err := b.table.Apply(t.Context(), w, []*syncer.Batch{
 			{Records: []syncer.Record{person("1", "Ada", "00:01")}, Resume: &syncer.Resume{Cursor: "c1"}},
 			{Records: []syncer.Record{person("2", "Bo", "00:02")}, Resume: r},
