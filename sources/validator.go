@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"github.com/larder-sync/larder/syncer"
 )
@@ -54,6 +55,9 @@ func (k *walk) validator(h http.Header) string {
 		return ""
 	}
 	v := validator{ETag: h.Get("ETag"), Modified: h.Get("Last-Modified"), Asked: k.asked}
+	if v.ETag == "" && !settled(h) {
+		return ""
+	}
 	if v.ETag == "" && v.Modified == "" || len(v.ETag)+len(v.Modified) > longestValidator {
 		return ""
 	}
@@ -62,4 +66,14 @@ func (k *walk) validator(h http.Header) string {
 		return ""
 	}
 	return string(text)
+}
+
+// settled reports whether Last-Modified alone can tell this answer from every
+// later one. It counts whole seconds: what changes once more in the second in
+// which it was read would be "not modified" for ever (RFC 9110, 8.8.2.2).
+func settled(h http.Header) bool {
+	const margin = time.Minute // for an answer that takes long to make
+	modified, err := http.ParseTime(h.Get("Last-Modified"))
+	date, noDate := http.ParseTime(h.Get("Date"))
+	return err == nil && noDate == nil && date.Sub(modified) >= margin
 }
