@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -17,46 +18,47 @@ import (
 // holder of the lease was last alive.
 const takeover = 20 * time.Second
 
-// patience is for what has no promise of its own.
-const patience = 40 * time.Second
-
-// Two daemons run on one configuration: one writes, the other stands by.
+// Two daemons run on one configuration: one writes, the other stands by. Most
+// of it is waiting, so all stories run at once, however few processors there
+// are.
 func TestTwoDaemons(t *testing.T) {
 	program := killtest.Build(t)
-	for name, make := range map[string]func(*testing.T, string) (*rig, string){
-		"Postgres": newPostgresRig, "SQLite": newSQLiteRig,
-	} {
-		t.Run("a standby takes over from a killed daemon, "+name, func(t *testing.T) {
-			t.Parallel()
-			r, _ := make(t, program)
+	stories := map[string]func(*testing.T){
+		"a standby takes over from a killed daemon, Postgres": func(t *testing.T) {
+			r, _ := newPostgresRig(t, program)
 			r.standbyTakesOver()
-		})
+		},
+		"a standby takes over from a killed daemon, SQLite": func(t *testing.T) {
+			r, _ := newSQLiteRig(t, program)
+			r.standbyTakesOver()
+		},
+		"a daemon that was stopped and wakes up cannot commit, Postgres": func(t *testing.T) {
+			r, dsn := newPostgresRig(t, program)
+			proxy := killtest.NewProxy(t, dsn)
+			r.sleeperIsFenced(killtest.Configure(t, program, r.owner, proxy.URL()), func() {
+				// It must not hear from its renewal that the lease is lost: the
+				// commit itself has to find out.
+				proxy.Mute(`UPDATE "larder"."lease" SET expires_at`)
+			})
+		},
+		"a daemon that was stopped and wakes up cannot commit, SQLite": func(t *testing.T) {
+			r, _ := newSQLiteRig(t, program)
+			r.sleeperIsFenced(r.larder, func() {})
+		},
+		"a daemon that was stopped in a transaction loses it, Postgres": func(t *testing.T) {
+			r, dsn := newPostgresRig(t, program)
+			r.sleeperLosesItsTransaction(killtest.NewProxy(t, dsn))
+		},
+		"a daemon that was stopped with the write lock is named, SQLite": func(t *testing.T) {
+			r, file := newSQLiteRig(t, program)
+			r.sleeperKeepsTheFile(file)
+		},
 	}
-	t.Run("a daemon that was stopped and wakes up cannot commit, SQLite", func(t *testing.T) {
-		t.Parallel()
-		r, _ := newSQLiteRig(t, program)
-		r.sleeperIsFenced(r.larder, func() {})
-	})
-	t.Run("a daemon that was stopped and wakes up cannot commit, Postgres", func(t *testing.T) {
-		t.Parallel()
-		r, dsn := newPostgresRig(t, program)
-		proxy := killtest.NewProxy(t, dsn)
-		r.sleeperIsFenced(killtest.Configure(t, program, r.owner, proxy.URL()), func() {
-			// It must not hear from its renewal that the lease is lost: the
-			// commit itself has to find out.
-			proxy.Mute(`UPDATE "larder"."lease" SET expires_at`)
-		})
-	})
-	t.Run("a daemon that was stopped in a transaction loses it, Postgres", func(t *testing.T) {
-		t.Parallel()
-		r, dsn := newPostgresRig(t, program)
-		r.sleeperLosesItsTransaction(killtest.NewProxy(t, dsn))
-	})
-	t.Run("a daemon that was stopped with the write lock is named, SQLite", func(t *testing.T) {
-		t.Parallel()
-		r, file := newSQLiteRig(t, program)
-		r.sleeperKeepsTheFile(file)
-	})
+	var all sync.WaitGroup
+	for name, story := range stories {
+		all.Go(func() { t.Run(name, story) })
+	}
+	all.Wait()
 }
 
 func (r *rig) standbyTakesOver() {
@@ -71,7 +73,7 @@ func (r *rig) standbyTakesOver() {
 func (r *rig) sleeperIsFenced(l killtest.Larder, beforeItWakes func()) {
 	sleeper := r.writer(l)
 	asked, answer := r.holdPage(1)
-	<-asked
+	r.await(asked, "page is asked for")
 	r.signal(sleeper, syscall.SIGSTOP)
 	second := r.standby(sleeper.ID())
 	r.owner.Mutate(manyChanges)
@@ -95,7 +97,7 @@ func (r *rig) sleeperLosesItsTransaction(proxy *killtest.Proxy) {
 		r.signal(sleeper, syscall.SIGSTOP)
 		close(stopped)
 	}})
-	<-stopped
+	r.await(stopped, "daemon is in a transaction")
 	second := r.standby(sleeper.ID())
 	r.owner.Mutate(manyChanges)
 	r.Logf("taken over %s after the stop", r.follows(takeover))
@@ -112,7 +114,7 @@ func (r *rig) sleeperKeepsTheFile(file string) {
 	r.follows(patience)
 	sleeper.Freeze("pwrite64 FILE-wal")
 	r.owner.Mutate(manyChanges)
-	<-sleeper.Frozen()
+	r.await(sleeper.Frozen(), "daemon stands still in a write")
 	second := r.standby(sleeper.ID())
 	r.says(second, "lease cannot be taken", "write lock is held by another process", process(sleeper.ID()))
 	r.state("the file is blocked")

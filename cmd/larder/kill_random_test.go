@@ -20,12 +20,12 @@ func TestKilledAtRandomInstants(t *testing.T) {
 	if testing.Short() {
 		rounds = 20
 	}
-	for name, make := range map[string]func(*testing.T, string) (*rig, string){
+	for name, newRig := range map[string]func(*testing.T, string) (*rig, string){
 		"Postgres": newPostgresRig, "SQLite": newSQLiteRig,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, _ := make(t, program)
+			r, _ := newRig(t, program)
 			r.fill()
 			length := r.length()
 			random := rand.New(rand.NewPCG(3, 4))

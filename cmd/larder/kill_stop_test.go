@@ -16,16 +16,16 @@ import (
 func TestStoppedInMidWalkTheNextPollGoesOn(t *testing.T) {
 	const pages, stopAt = 12, 8
 	program := killtest.Build(t)
-	for name, make := range map[string]func(*testing.T, string) (*rig, string){
+	for name, newRig := range map[string]func(*testing.T, string) (*rig, string){
 		"Postgres": newPostgresRig, "SQLite": newSQLiteRig,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, _ := make(t, program)
+			r, _ := newRig(t, program)
 			r.owner.Pages(killRecords/pages, 2*killPageTime)
 			asked, ended := r.holdPage(stopAt)
 			daemon := r.larder.Start(t, "run")
-			<-asked
+			r.await(asked, "page is asked for")
 			signalled := time.Now()
 			if err := daemon.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)

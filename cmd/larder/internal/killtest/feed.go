@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -147,5 +146,3 @@ func (o *Owner) servedBefore(text string) ([]version, bool) {
 	}
 	return all, true
 }
-
-func (t token) String() string { return "page served as the " + strconv.Itoa(t.Serve) + "th" }
