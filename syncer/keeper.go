@@ -31,8 +31,10 @@ type keeper struct {
 	*Consumer
 	// tried says that the lease was asked for, and that the tables are ready
 	// if it was given. Only the first call counts.
-	tried  func()
+	tried func()
+	// said is what was told last, if anything was.
 	said   string
+	spoken bool
 	orders sync.WaitGroup
 	mu     sync.Mutex
 	// running has the orders that are carried out, true, and those that were
@@ -155,10 +157,10 @@ func (k *keeper) say(err error) {
 	if errors.As(err, &held) {
 		text = held.Holder // the time left changes, the news does not
 	}
-	if text == k.said {
+	if k.spoken && text == k.said {
 		return
 	}
-	k.said = text
+	k.spoken, k.said = true, text
 	log := k.Log.With().Str("consumer", k.Name).Logger()
 	switch {
 	case err == nil:
