@@ -1,9 +1,6 @@
 package syncer
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // Budget is the staleness that a table may reach before somebody is told. A
 // zero Warn means that there is no warning before Critical.
@@ -90,7 +87,7 @@ func Judge(st Standing, b Budget, now time.Time) Freshness {
 		f.Level = Warn
 	}
 	if f.Level != Fresh && f.Reason == "" {
-		f.Reason = fmt.Sprintf("no complete poll since %s ago", f.Staleness.Round(time.Second))
+		f.Reason = "no complete poll since " + f.AsOf.UTC().Format("2006-01-02 15:04:05Z")
 	}
 	return f
 }

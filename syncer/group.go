@@ -10,6 +10,14 @@ import (
 	"time"
 )
 
+// standingTime and callTime bound one call of a table, so that a database that
+// swallows packets does not stall the feed's other tables. A sweep of a large
+// table may take minutes.
+const (
+	standingTime = 30 * time.Second
+	callTime     = 6 * time.Minute
+)
+
 // stopGrace is how long a transaction in hand may still take when the daemon
 // is told to stop.
 const stopGrace = 30 * time.Second
@@ -37,6 +45,8 @@ type group struct {
 // muster reads where every table of the feed stands, all at once, so that one
 // database that is down does not delay the others.
 func (f *Feed) muster(ctx context.Context, p Partition) *group {
+	ctx, cancel := context.WithTimeout(ctx, standingTime)
+	defer cancel()
 	g := &group{}
 	for _, c := range f.Copies {
 		g.members = append(g.members, &member{copy: c, report: TableReport{Table: c.Name}})
@@ -140,7 +150,10 @@ func (g *group) settle(ctx context.Context, f *Feed, walkErr error, next time.Ti
 	}
 	var wg sync.WaitGroup
 	for _, m := range g.members {
-		wg.Go(func() { m.fail(ctx, walkErr, next) })
+		if m.err == nil && walkErr != nil {
+			m.err = cmp.Or(m.inTerm(), g.misfits(m, misfitFloor), walkErr)
+		}
+		wg.Go(func() { m.fail(ctx, next) })
 	}
 	wg.Wait()
 }
@@ -153,14 +166,11 @@ func (m *member) settled(s Settled) {
 	m.copy.note(m.walk.Partition, st, nil)
 }
 
-// fail writes down why a table did not settle: its own failure, or else the
-// walk's. A fenced table cannot, and a stop is no failure of anybody.
-func (m *member) fail(ctx context.Context, walkErr error, next time.Time) {
+// fail writes down why a table did not settle. A fenced table cannot, and a
+// stop is no failure of anybody.
+func (m *member) fail(ctx context.Context, next time.Time) {
 	m.report.Kind = m.walk.Kind
 	err := m.err
-	if err == nil && walkErr != nil {
-		err = cmp.Or(m.inTerm(), walkErr)
-	}
 	m.report.Failure = failureOf(err)
 	if err == nil || errors.Is(err, ErrFenced) || m.report.Failure.Class == ClassStopped {
 		return
@@ -170,7 +180,7 @@ func (m *member) fail(ctx context.Context, walkErr error, next time.Time) {
 		_, err := m.copy.Table.Settle(ctx, m.walk, Settlement{Failure: m.report.Failure, Next: next})
 		return err
 	})
-	if noteErr != nil && m.err == nil {
+	if noteErr != nil && m.report.Failure.Class != ClassDatabase {
 		m.report.Failure.Text = oneLine(m.report.Failure.Text + "; note it: " + noteErr.Error())
 	}
 }
@@ -223,9 +233,10 @@ func (g *group) reports() []TableReport {
 	return all
 }
 
-// withGrace returns a context that goes on for stopGrace after ctx has ended.
+// withGrace returns a context for one call: it lasts callTime, and goes on for
+// stopGrace after ctx has ended.
 func withGrace(ctx context.Context) (context.Context, context.CancelFunc) {
-	graced, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	graced, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime)
 	stopAfter := context.AfterFunc(ctx, func() {
 		timer := time.AfterFunc(stopGrace, cancel)
 		context.AfterFunc(graced, func() { timer.Stop() })

@@ -29,6 +29,11 @@ func planWalk(f *Feed, p Partition, members []*member, id string, now time.Time)
 	if r := commonResume(members); r != nil {
 		w := Walk{ID: r.Walk, Kind: r.Kind, Partition: p, Sent: r.Sent}
 		w.From = Position{Watermark: r.From, Resume: r}
+		for _, m := range members { // a database whose clock jumped tells another start
+			if sent := m.standing.Position.Resume.Sent; sent.Before(w.Sent) {
+				w.Sent = sent
+			}
+		}
 		for _, m := range members {
 			m.walk = w
 			m.walk.Kind = m.standing.Position.Resume.Kind

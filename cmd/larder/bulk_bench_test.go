@@ -188,7 +188,7 @@ func bulkParts(b *testing.B, text string) *parts {
 // pollBulk polls the one feed as the command does.
 func pollBulk(b *testing.B, p *parts) (report syncer.Report) {
 	b.Helper()
-	err := hold(b.Context(), p.consumers, func(ctx context.Context) error {
+	_, err := hold(b.Context(), p.consumers, func(ctx context.Context) error {
 		reports := p.feeds[0].Poll(ctx, time.Time{})
 		report = reports[0]
 		_, err := syncer.Outcome(reports)

@@ -65,7 +65,7 @@ func (e demoEngine) Run(ctx context.Context, told func(demo.Poll)) error {
 
 // Poll polls every source once, as the command poll does.
 func (e demoEngine) Poll(ctx context.Context) error {
-	return hold(ctx, e.consumers, func(ctx context.Context) error {
+	_, err := hold(ctx, e.consumers, func(ctx context.Context) error {
 		var errs []error
 		for _, f := range e.feeds {
 			if _, err := syncer.Outcome(f.Poll(ctx, time.Time{})); err != nil {
@@ -74,6 +74,7 @@ func (e demoEngine) Poll(ctx context.Context) error {
 		}
 		return errors.Join(errs...)
 	})
+	return err
 }
 
 // Status is what the consumers' databases say.

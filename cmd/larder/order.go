@@ -40,19 +40,23 @@ func (p *parts) find(name string) (*feed, *copied, error) {
 
 // hold takes the leases of all consumers and runs do. A consumer whose
 // database is down does not keep the others: its tables are not ready and say
-// so. *syncer.HeldError says that a daemon runs.
-func hold(ctx context.Context, consumers []*consumer, do func(context.Context) error) error {
+// so. Where a daemon holds a lease, do does not run, and by is its consumer.
+func hold(ctx context.Context, consumers []*consumer, do func(context.Context) error) (by *consumer, err error) {
 	if len(consumers) == 0 {
-		return do(ctx)
+		return nil, do(ctx)
 	}
 	first, taken := consumers[0], false
-	err := first.Hold(ctx, func(ctx context.Context) error {
+	err = first.Hold(ctx, func(ctx context.Context) (err error) {
 		taken = true
-		return hold(ctx, consumers[1:], do)
+		by, err = hold(ctx, consumers[1:], do)
+		return err
 	})
 	var held *syncer.HeldError
-	if err == nil || taken || errors.As(err, &held) || ctx.Err() != nil {
-		return err
+	switch {
+	case err == nil || taken || ctx.Err() != nil:
+		return by, err
+	case errors.As(err, &held):
+		return first, err
 	}
 	for _, c := range first.Copies {
 		c.SetReady(err)
@@ -71,7 +75,7 @@ func (a *app) order(ctx context.Context, c *copied, o syncer.Order) error {
 	})
 	var held *syncer.HeldError
 	if errors.As(err, &held) {
-		line, err = follow(ctx, c.consumer.db, o)
+		line, err = follow(ctx, c.consumer, o)
 	}
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", o.Kind, c.Name, err)
@@ -80,16 +84,22 @@ func (a *app) order(ctx context.Context, c *copied, o syncer.Order) error {
 	return nil
 }
 
+// errNoDaemon says that the daemon ended before it took an order.
+var errNoDaemon = errors.New("the daemon has ended without an answer; call again")
+
 // follow leaves an order in the consumer's database and waits for its outcome.
-func follow(ctx context.Context, db database, o syncer.Order) (string, error) {
-	id, err := db.Send(ctx, o)
+// A daemon that dies meanwhile leaves its lease to run out: then nobody would
+// ever answer, and the order is withdrawn.
+func follow(ctx context.Context, c *consumer, o syncer.Order) (string, error) {
+	id, err := c.db.Send(ctx, o)
 	if err != nil {
 		return "", err
 	}
-	tick := time.NewTicker(followEvery)
+	tick, look := time.NewTicker(followEvery), time.NewTicker(syncer.LeaseTime)
 	defer tick.Stop()
+	defer look.Stop()
 	for {
-		state, text, err := db.Outcome(ctx, id)
+		state, text, err := c.db.Outcome(ctx, id)
 		switch {
 		case err != nil:
 			return "", err
@@ -102,6 +112,11 @@ func follow(ctx context.Context, db database, o syncer.Order) (string, error) {
 		case <-ctx.Done():
 			return "", fmt.Errorf("stop waiting; order %s stays with the daemon: %w", id, context.Cause(ctx))
 		case <-tick.C:
+		case <-look.C:
+			if c.Lease.Acquire(ctx) == nil {
+				o.ID = id
+				return "", errors.Join(errNoDaemon, c.db.Answer(ctx, o, "", errNoDaemon), c.Lease.Release(ctx))
+			}
 		}
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -95,7 +94,7 @@ what lies before it, and nothing is deleted.`,
 func (a *app) resync(ctx context.Context, p *parts, f *feed, c *copied) error {
 	o := syncer.Order{Kind: syncer.OrderResync, Table: c.target}
 	var result polled
-	err := hold(ctx, f.consumers, func(ctx context.Context) error {
+	by, err := hold(ctx, f.consumers, func(ctx context.Context) error {
 		if err := c.Ready(); err != nil {
 			return err
 		}
@@ -106,10 +105,17 @@ func (a *app) resync(ctx context.Context, p *parts, f *feed, c *copied) error {
 		result = newPolled(f.Name, f.Poll(ctx, time.Time{}))
 		return nil
 	})
-	var held *syncer.HeldError
-	if errors.As(err, &held) {
-		line, ferr := follow(ctx, c.consumer.db, o)
-		result, err = polled{Source: f.Name, OK: true, Outcome: line}, ferr
+	switch {
+	case by == c.consumer:
+		var line string
+		line, err = follow(ctx, by, o)
+		result = polled{Source: f.Name, OK: true, Outcome: line}
+	case by != nil:
+		// Another consumer's daemon polls the source: the mark is ours to set,
+		// the poll is that daemon's.
+		if err = a.order(ctx, c, o); err == nil {
+			result = ask(ctx, f, by)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("resync %s: %w", c.Name, err)

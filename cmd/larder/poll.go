@@ -76,32 +76,29 @@ type polled struct {
 func (a *app) poll(ctx context.Context, p *parts, feeds []*feed, asJSON bool) error {
 	history, closeHistory := p.history(ctx)
 	defer closeHistory()
-	var consumers []*consumer
-	for _, f := range feeds {
-		for _, c := range f.consumers {
-			if !slices.Contains(consumers, c) {
-				consumers = append(consumers, c)
-			}
-		}
-	}
 	var results []polled
-	err := hold(ctx, consumers, func(ctx context.Context) error {
-		for _, f := range feeds {
-			f.Progress = a.progress()
-			reports := f.Poll(ctx, time.Time{})
-			results = append(results, newPolled(f.Name, reports))
-			record(ctx, p, history, reports)
+	var errs []error
+	for _, f := range feeds {
+		if ctx.Err() != nil {
+			break
 		}
-		return ctx.Err()
-	})
-	var held *syncer.HeldError
-	if errors.As(err, &held) {
-		results, err = nil, nil
-		for _, f := range feeds {
-			results = append(results, ask(ctx, f))
+		var reports []syncer.Report
+		by, err := hold(ctx, f.consumers, func(ctx context.Context) error {
+			f.Progress = a.progress()
+			reports = f.Poll(ctx, time.Time{})
+			record(ctx, p, history, reports)
+			return ctx.Err()
+		})
+		switch {
+		case by != nil:
+			results = append(results, ask(ctx, f, by))
+		case reports == nil:
+			results = append(results, polled{Source: f.Name, Outcome: fmt.Sprint(err)})
+		default:
+			results, errs = append(results, newPolled(f.Name, reports)), append(errs, err)
 		}
 	}
-	return errors.Join(a.printPolled(results, asJSON), err)
+	return errors.Join(a.printPolled(results, asJSON), errors.Join(errs...), ctx.Err())
 }
 
 func record(ctx context.Context, p *parts, history syncer.History, reports []syncer.Report) {
@@ -123,10 +120,10 @@ func newPolled(source string, reports []syncer.Report) polled {
 	return polled{Source: source, OK: err == nil, Outcome: line, Reports: reports}
 }
 
-// ask has the daemon poll a feed, through the first consumer that has one.
-func ask(ctx context.Context, f *feed) polled {
-	c := f.copies[0]
-	line, err := follow(ctx, c.consumer.db, syncer.Order{Kind: syncer.OrderPoll, Table: c.target})
+// ask has the daemon that holds a consumer's lease poll a feed.
+func ask(ctx context.Context, f *feed, by *consumer) polled {
+	i := slices.IndexFunc(f.copies, func(c *copied) bool { return c.consumer == by })
+	line, err := follow(ctx, by, syncer.Order{Kind: syncer.OrderPoll, Table: f.copies[i].target})
 	if err != nil {
 		line = err.Error()
 	}

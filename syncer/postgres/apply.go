@@ -76,8 +76,8 @@ func (l *load) gather(f row.Folded) {
 func (l *load) apply(ctx context.Context) (syncer.Applied, error) {
 	var done tally
 	attempt := func(inPieces bool) error {
-		return l.db.write(ctx, "apply", func(tx pgx.Tx) (err error) {
-			if done, err = l.transact(ctx, tx, inPieces); err != nil {
+		return l.db.write(ctx, "apply", func(tx pgx.Tx, generation int64) (err error) {
+			if done, err = l.transact(ctx, tx, generation, inPieces); err != nil {
 				l.setForm(nil)
 			}
 			return err
@@ -94,7 +94,7 @@ func (l *load) apply(ctx context.Context) (syncer.Applied, error) {
 }
 
 // transact is the transaction: stage, fence, merge, bookkeeping.
-func (l *load) transact(ctx context.Context, tx pgx.Tx, inPieces bool) (tally, error) {
+func (l *load) transact(ctx context.Context, tx pgx.Tx, generation int64, inPieces bool) (tally, error) {
 	f, err := l.catalogued(ctx, tx)
 	if err != nil {
 		return tally{}, err
@@ -104,7 +104,7 @@ func (l *load) transact(ctx context.Context, tx pgx.Tx, inPieces bool) (tally, e
 			return tally{}, err
 		}
 	}
-	if err := l.db.fence(ctx, tx); err != nil {
+	if err := l.db.fence(ctx, tx, generation); err != nil {
 		return tally{}, err
 	}
 	h, err := l.lock(ctx, tx, l.walk.Partition)

@@ -107,7 +107,7 @@ WITH judged AS (
              WHEN j.error_class <> '' THEN j.error_class || ': ' || j.error
              WHEN j.paused THEN 'paused'
              WHEN j.as_of IS NULL THEN 'never polled to the end'
-             WHEN j.rank > 0 THEN 'no complete poll since ' || date_trunc('second', now() - j.complete) || ' ago'
+             WHEN j.rank > 0 THEN 'no complete poll since ' || to_char(j.complete AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"')
              ELSE '' END AS reason
     FROM judged j
 )

@@ -20,8 +20,8 @@ func writing() pgx.TxOptions {
 // fenced runs do in a transaction that holds the lease from its first
 // statement on.
 func (d *Database) fenced(ctx context.Context, step string, do func(pgx.Tx) error) error {
-	return d.write(ctx, step, func(tx pgx.Tx) error {
-		if err := d.fence(ctx, tx); err != nil {
+	return d.write(ctx, step, func(tx pgx.Tx, generation int64) error {
+		if err := d.fence(ctx, tx, generation); err != nil {
 			return err
 		}
 		return do(tx)
@@ -32,17 +32,23 @@ func (d *Database) fenced(ctx context.Context, step string, do func(pgx.Tx) erro
 // begun again once where the first attempt ended for a passing reason before
 // its commit was sent. A commit without an answer is an error: what it did is
 // not known, and the next poll finds out harmlessly.
-func (d *Database) write(ctx context.Context, step string, do func(pgx.Tx) error) error {
-	if d.generation.Load() == 0 {
+//
+// The generation that do is given is the one we held at first: should the
+// lease be lost and taken again meanwhile, what we were about to write is
+// another term's.
+func (d *Database) write(ctx context.Context, step string, do func(tx pgx.Tx, generation int64) error) error {
+	generation := d.generation.Load()
+	if generation == 0 {
 		return syncer.ErrFenced
 	}
+	once := func(tx pgx.Tx) error { return do(tx, generation) }
 	pool, err := d.pool(ctx)
 	if err != nil {
 		return err
 	}
-	sent, err := transact(ctx, pool, do)
+	sent, err := transact(ctx, pool, once)
 	if err != nil && ctx.Err() == nil && !sent && retryable(err) {
-		_, err = transact(ctx, pool, do)
+		_, err = transact(ctx, pool, once)
 	}
 	return failed(step, err)
 }
@@ -80,10 +86,10 @@ func transact(ctx context.Context, pool *pgxpool.Pool, do func(pgx.Tx) error) (s
 
 // fence takes the lock that a takeover waits for, or says that there was one.
 // A lease that has run out without a takeover may still commit.
-func (d *Database) fence(ctx context.Context, tx pgx.Tx) error {
+func (d *Database) fence(ctx context.Context, tx pgx.Tx, generation int64) error {
 	var one int
 	err := tx.QueryRow(ctx, `SELECT 1 FROM `+d.own("lease")+
-		` WHERE instance = 'larder' AND generation = $1 FOR KEY SHARE`, d.generation.Load()).Scan(&one)
+		` WHERE instance = 'larder' AND generation = $1 FOR KEY SHARE`, generation).Scan(&one)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return syncer.ErrFenced
 	}

@@ -32,6 +32,8 @@ SELECT whole.table_name AS table_name, source,
     WHEN sweep THEN 'a sweep is held or unconfirmed'
     WHEN failed.error_class IS NOT NULL THEN failed.error_class || ': ' || failed.error
     WHEN paused THEN 'paused'
+    WHEN as_of IS NULL THEN 'never polled to the end'
+    WHEN rank > 0 THEN 'no complete poll since ' || strftime('%Y-%m-%d %H:%M:%SZ', as_of, 'unixepoch')
     ELSE ''
   END AS reason,
   as_of, max(now - coalesce(as_of, first_seen), 0) AS staleness, warn_at, critical_at,

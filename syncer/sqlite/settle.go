@@ -53,7 +53,8 @@ func (t *Table) fail(x *tx, w syncer.Walk, s syncer.Settlement) error {
 		return errors.New("settlement has neither end nor failure")
 	}
 	return x.exec(`UPDATE "larder_watermark" SET last_poll = ?, next_poll = ?, error_class = ?, error = ?,
-			failing_since = CASE error_class WHEN '' THEN ?1 ELSE failing_since END
+			failing_since = CASE error_class WHEN '' THEN ?1 ELSE failing_since END,
+			resume = CASE ?3 WHEN 'misfit' THEN NULL ELSE resume END
 		WHERE table_name = ? AND partition = ?`,
 		x.now, t.due(x, s.Next), s.Failure.Class, s.Failure.Text, t.spec.Target, w.Partition.Name)
 }

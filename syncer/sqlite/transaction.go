@@ -21,10 +21,13 @@ type tx struct {
 }
 
 // write runs do in one transaction of the database that first checks that the
-// lease is still ours. A transaction that has begun to commit is finished.
+// lease is still ours, in the term in which write was called: what was about to
+// be written before a loss is another term's. A transaction that has begun to
+// commit is finished.
 func (d *Database) write(ctx context.Context, do func(*tx) error) error {
+	ours := d.generation.Load()
 	return d.transact(ctx, func(x *tx) error {
-		if err := d.fence(x); err != nil {
+		if err := d.fence(x, ours); err != nil {
 			return err
 		}
 		return do(x)
@@ -155,12 +158,12 @@ func noTable(err error, names prefix) bool {
 
 // fence checks that the lease is ours. It is the first thing that every write
 // does.
-func (d *Database) fence(x *tx) error {
+func (d *Database) fence(x *tx, ours int64) error {
 	l, err := readLease(x.Conn, d.names)
 	if err != nil {
 		return err
 	}
-	if ours := d.generation.Load(); ours == 0 || l.generation != ours {
+	if ours == 0 || l.generation != ours {
 		if l.holder == "" || ours == 0 && l.holder == d.holder {
 			return syncer.ErrFenced
 		}

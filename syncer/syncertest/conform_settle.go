@@ -70,6 +70,21 @@ var settleScenarios = map[string]func(*testing.T, *bench){
 			t.Errorf("a success leaves %q %q", s.Class, s.Error)
 		}
 	},
+	"a walk goes on after a failure, but not behind misfits": func(t *testing.T, b *bench) {
+		w := b.walk(syncer.Changes, "w1")
+		for _, class := range []syncer.Class{syncer.ClassHTTP5xx, syncer.ClassMisfit} {
+			r := &syncer.Resume{Walk: "w1", Kind: syncer.Changes, Sent: w.Sent, Cursor: "c"}
+			if _, err := b.table.Apply(t.Context(), w, []*syncer.Batch{{Resume: r}}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := b.table.Settle(t.Context(), w, syncer.Settlement{Failure: &syncer.Failure{Class: class}}); err != nil {
+				t.Fatal(err)
+			}
+			if goesOn := b.standing().Position.Resume != nil; goesOn != (class != syncer.ClassMisfit) {
+				t.Errorf("after %s the walk goes on: %v", class, goesOn)
+			}
+		}
+	},
 	"an end without a watermark keeps the held one": func(t *testing.T, b *bench) {
 		b.settle(b.walk(syncer.Changes, "w1"), syncer.End{Watermark: "W1"})
 		b.settle(b.walk(syncer.Changes, "w2"), syncer.End{})

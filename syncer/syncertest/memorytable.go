@@ -242,6 +242,9 @@ func (t *MemoryTable) Settle(_ context.Context, w syncer.Walk, s syncer.Settleme
 				p.failingSince = time.Now()
 			}
 			p.failure = s.Failure
+			if s.Failure.Class == syncer.ClassMisfit {
+				p.Position.Resume = nil
+			}
 			return nil
 		}
 		if w.Kind.Listing() && s.End.Listed && !s.End.Unchanged {
