@@ -125,3 +125,43 @@ func TestWriterNeedsNoRightToCreate(t *testing.T) {
 	h.settle(w, syncer.End{Listed: true})
 	h.want("SELECT name FROM people", "Ada")
 }
+
+// A daemon whose write was under way when it lost the lease, and that has the
+// lease again by the time that the write comes to its fence, cannot commit it:
+// another daemon may have written in between.
+func TestWriteOfAnEarlierTermCannotCommit(t *testing.T) {
+	h := newHouse(t).keep(people())
+	blocker, err := h.consumer.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := blocker.Exec(t.Context(), `LOCK TABLE people IN ACCESS EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := h.table.Apply(t.Context(), walk(syncer.Changes, "w"), batch(person(1, "of the first term", "00:01")))
+		done <- err
+	}()
+	h.waiting(1) // it stages, which needs the table
+	if err := h.db.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	second := open(t, h.dsn, "second")
+	if err := second.Acquire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.db.Acquire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := blocker.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; !errors.Is(err, syncer.ErrFenced) {
+		t.Errorf("apply: %v, want ErrFenced", err)
+	}
+	h.want(`SELECT name FROM people`)
+}
