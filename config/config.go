@@ -32,14 +32,28 @@ func Load(path string, env func(string) (string, bool)) (*Config, error) {
 	return Parse(path, data, env)
 }
 
+// LoadForDatabases is Load for those who ask consumers' databases and no owner: what an owner's keys take from the
+// environment or from files may be missing, as it is for somebody on call who has none of the owners' secrets.
+func LoadForDatabases(path string, env func(string) (string, bool)) (*Config, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read config %q: %w", path, err)
+	}
+	return parse(path, data, &reader{env: env, noOwners: true})
+}
+
 // Parse reads a config from data. path names it in mistakes, and its folder is where relative paths start.
 func Parse(path string, data []byte, env func(string) (string, bool)) (*Config, error) {
+	return parse(path, data, &reader{env: env})
+}
+
+func parse(path string, data []byte, r *reader) (*Config, error) {
 	d := newDocument(path, data)
 	tree, err := d.parse()
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{env: env, dir: filepath.Dir(path)}
+	r.dir = filepath.Dir(path)
 	c := &Config{File: path, tree: tree}
 	r.config(c)
 	if len(r.mistakes) > 0 {

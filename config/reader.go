@@ -12,6 +12,7 @@ import (
 type reader struct {
 	env      func(string) (string, bool)
 	dir      string // what relative paths start from
+	noOwners bool   // nobody asks owners: see LoadForDatabases
 	mistakes Mistakes
 }
 

@@ -56,17 +56,36 @@ func (r *reader) text(n *node) (string, bool) {
 		return n.text, true
 	}
 	value, ok := r.env(name[1])
+	if !ok && r.spares(n) {
+		return unavailable, true
+	}
 	if !ok {
 		r.wrong(n, "the environment has no %s; set it, or write the value here", name[1])
 	}
 	return value, ok
 }
 
+// unavailable stands for what an owner's key takes from outside where nobody asks owners. It passes for a URL, too.
+const unavailable = "https://unavailable.invalid"
+
+// spares reports whether a value may be missing: it is an owner's, and no owner is asked.
+func (r *reader) spares(n *node) bool {
+	path := n.keyPath()
+	return r.noOwners && (strings.HasPrefix(path, "owner.") || strings.HasPrefix(path, "defaults.owner."))
+}
+
 // fileText reads a value from its file, without the line break at its end.
 func (r *reader) fileText(n *node) (string, bool) {
 	data, err := readFile(r.resolve(n.text))
+	if err != nil && r.spares(n) {
+		return unavailable, true
+	}
 	if err != nil {
-		r.wrong(n, "read %q: %v; the path starts from the config file's folder", n.text, err)
+		hint := "; the path starts from the config file's folder"
+		if filepath.IsAbs(n.text) {
+			hint = ""
+		}
+		r.wrong(n, "read %q: %v%s", n.text, err, hint)
 		return "", false
 	}
 	return strings.TrimRight(string(data), "\r\n"), true

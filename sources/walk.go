@@ -44,7 +44,7 @@ func (s *Source) Walk(ctx context.Context, w syncer.Walk) iter.Seq2[*syncer.Batc
 			err = k.run(ctx)
 		}
 		if err != nil && !errors.Is(err, errStopped) {
-			yield(nil, s.client.redact.wrap(fmt.Errorf("walk source %q: %w", s.spec.Name, err)))
+			yield(nil, s.client.redact.wrap(err))
 		}
 	}
 }

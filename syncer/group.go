@@ -40,6 +40,7 @@ type group struct {
 	// end is what the walk proved; nil while it did not.
 	end     *End
 	records int
+	began   time.Time
 }
 
 // muster reads where every table of the feed stands, all at once, so that one
@@ -47,7 +48,7 @@ type group struct {
 func (f *Feed) muster(ctx context.Context, p Partition) *group {
 	ctx, cancel := context.WithTimeout(ctx, standingTime)
 	defer cancel()
-	g := &group{}
+	g := &group{began: time.Now()}
 	for _, c := range f.Copies {
 		g.members = append(g.members, &member{copy: c, report: TableReport{Table: c.Name}})
 	}
@@ -139,7 +140,7 @@ func (g *group) settle(ctx context.Context, f *Feed, walkErr error, next time.Ti
 			if err := errors.Join(m.inTerm(), g.misfits(m, misfitFloor)); err != nil {
 				return err
 			}
-			s := Settlement{End: g.end, Lag: f.Lag, Late: m.report.Applied.Late, Next: next}
+			s := Settlement{End: g.end, Lag: f.Lag, Late: m.report.Applied.Late, Began: g.began, Next: next}
 			settled, err := m.copy.Table.Settle(ctx, m.walk, s)
 			if err != nil {
 				return fmt.Errorf("settle %s: %w", m.copy.Name, err)
@@ -153,7 +154,7 @@ func (g *group) settle(ctx context.Context, f *Feed, walkErr error, next time.Ti
 		if m.err == nil && walkErr != nil {
 			m.err = cmp.Or(m.inTerm(), g.misfits(m, misfitFloor), walkErr)
 		}
-		wg.Go(func() { m.fail(ctx, next) })
+		wg.Go(func() { m.fail(ctx, g.began, next) })
 	}
 	wg.Wait()
 }
@@ -168,7 +169,7 @@ func (m *member) settled(s Settled) {
 
 // fail writes down why a table did not settle. A fenced table cannot, and a
 // stop is no failure of anybody.
-func (m *member) fail(ctx context.Context, next time.Time) {
+func (m *member) fail(ctx context.Context, began, next time.Time) {
 	m.report.Kind = m.walk.Kind
 	err := m.err
 	m.report.Failure = failureOf(err)
@@ -177,7 +178,7 @@ func (m *member) fail(ctx context.Context, next time.Time) {
 	}
 	m.copy.note(m.walk.Partition, m.standing, m.report.Failure)
 	noteErr := m.try(func() error {
-		_, err := m.copy.Table.Settle(ctx, m.walk, Settlement{Failure: m.report.Failure, Next: next})
+		_, err := m.copy.Table.Settle(ctx, m.walk, Settlement{Failure: m.report.Failure, Began: began, Next: next})
 		return err
 	})
 	if noteErr != nil && m.report.Failure.Class != ClassDatabase {

@@ -112,7 +112,7 @@ func (k *keeper) find(table string) (*Scheduled, *Copy) {
 // table of it did not settle.
 func Outcome(reports []Report) (string, error) {
 	var sum Applied
-	records, held, tables := 0, 0, 0
+	records, held, waiting, tables := 0, 0, 0, 0
 	for _, r := range reports {
 		if r.Failure != nil {
 			return "", fmt.Errorf("%s: %s", r.Failure.Class, r.Failure.Text)
@@ -125,16 +125,19 @@ func Outcome(reports []Report) (string, error) {
 			}
 			sum.Add(t.Applied)
 			sum.Deleted += t.Settled.Swept
-			held += t.Settled.Held
+			held, waiting = held+t.Settled.Held, waiting+t.Settled.Waiting
 		}
 	}
 	if tables == 0 {
-		return "nothing is polled: every table is paused", nil
+		return "", errors.New("nothing is polled: every table is paused")
 	}
 	line := fmt.Sprintf("%d records: %d inserted, %d updated, %d deleted, %d unchanged, %d quarantined",
 		records, sum.Inserted, sum.Updated, sum.Deleted, sum.Unchanged, sum.Quarantined)
 	if held > 0 {
 		line += fmt.Sprintf("; %d deletions are held by the guard", held)
+	}
+	if waiting > 0 {
+		line += fmt.Sprintf("; %d rows are absent and wait for another walk to confirm it", waiting)
 	}
 	return line, nil
 }

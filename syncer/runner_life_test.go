@@ -210,7 +210,7 @@ func TestRunnerCarriesOutOrders(t *testing.T) {
 			{syncer.Order{Kind: syncer.OrderPoll, Table: "a"}, "done", "1 records: 0 inserted, 0 updated, 0 deleted, 1 unchanged, 0 quarantined", 2},
 			{syncer.Order{Kind: syncer.OrderResync, Table: "a"}, "done", "1 records: 0 inserted, 0 updated, 0 deleted, 1 unchanged, 0 quarantined", 3},
 			{syncer.Order{Kind: syncer.OrderPause, Table: "a"}, "done", "pause", 3},
-			{syncer.Order{Kind: syncer.OrderPoll, Table: "a"}, "done", "nothing is polled: every table is paused", 3},
+			{syncer.Order{Kind: syncer.OrderPoll, Table: "a"}, "failed", "nothing is polled: every table is paused", 3},
 			{syncer.Order{Kind: syncer.OrderResume, Table: "a"}, "done", "resume", 4},
 			{syncer.Order{Kind: syncer.OrderPoll, Table: "b"}, "failed", `table "b" is not in the daemon's configuration`, 4},
 			{syncer.Order{Kind: "dance", Table: "a"}, "failed", `order "dance" is not known`, 4},

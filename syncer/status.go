@@ -14,7 +14,7 @@ type Status struct {
 	// LastPoll is when a walk last ended; NextPoll when the next one is due.
 	LastPoll, NextPoll time.Time
 	// Class and Error are those of the last poll, "" if it completed;
-	// FailingSince is when the first of an unbroken row of failures ended.
+	// FailingSince is when the first of an unbroken row of failed polls began.
 	Class        Class
 	Error        string
 	FailingSince time.Time

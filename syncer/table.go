@@ -84,6 +84,9 @@ type Settlement struct {
 	Lag time.Duration
 	// Late is the greatest lateness seen in this walk, 0 for none.
 	Late time.Duration
+	// Began is when the poll began: a failure is dated by it, because what is
+	// wrong was wrong then. Zero: this moment.
+	Began time.Time
 	// Next is when the next poll is due; zero: not known.
 	Next time.Time
 }

@@ -21,20 +21,32 @@ import (
 type app struct {
 	stdout, stderr io.Writer
 	configPath     string
+	// daemon is set by run, whose log is what it has to say.
+	daemon bool
 }
 
 var errNoConfig = errors.New("no configuration")
 
 // load reads the configuration and builds the parts. Nothing is connected to.
-func (a *app) load() (*parts, error) {
-	c, err := config.Load(a.configPath, os.LookupEnv)
+func (a *app) load() (*parts, error) { return a.loadBy(config.Load) }
+
+// loadForDatabases is load for commands that ask no owner, and so need none of
+// the owners' secrets.
+func (a *app) loadForDatabases() (*parts, error) { return a.loadBy(config.LoadForDatabases) }
+
+func (a *app) loadBy(read func(string, func(string) (string, bool)) (*config.Config, error)) (*parts, error) {
+	c, err := read(a.configPath, os.LookupEnv)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %s is not there; name one with --config, or start from deploy/examples", errNoConfig, a.configPath)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return build(c, newLog(a.stderr, c.Larder.Log))
+	log := newLog(a.stderr, c.Larder.Log)
+	if !a.daemon && log.GetLevel() < zerolog.WarnLevel {
+		log = log.Level(zerolog.WarnLevel) // a command says what it did on stdout
+	}
+	return build(c, log)
 }
 
 // newLog writes to w: for people on a terminal, as JSON elsewhere, unless the

@@ -44,7 +44,7 @@ container wants, or with the last verdict after --timeout.`,
 }
 
 func (a *app) check(ctx context.Context, names []string, wait bool, timeout time.Duration) error {
-	p, err := a.load()
+	p, err := a.loadForDatabases()
 	if err != nil {
 		a.say("LARDER UNKNOWN - %s", strings.ReplaceAll(err.Error(), "\n", "; "))
 		return exitCode(3)
@@ -84,18 +84,20 @@ func (a *app) check(ctx context.Context, names []string, wait bool, timeout time
 // them: text, and performance data behind a bar.
 func verdict(lines []line, wanted []string) (string, int) {
 	state, fresh, total := 0, 0, 0
+	var paused, quarantined, held int64
 	var why, perf []string
 	for _, l := range lines {
 		if len(wanted) > 0 && !slices.Contains(wanted, l.Table) {
 			continue
 		}
 		total++
+		paused, quarantined, held = paused+l.pausedCount(), quarantined+l.Quarantined, held+l.Held
 		s := stateOf(l.Level)
 		state = max(state, s)
 		if s == 0 {
 			fresh++
 		} else {
-			why = append(why, fmt.Sprintf("%s is %s: %s, %s", l.Table, l.Level, l.ofBudget(), l.why()))
+			why = append(why, join(fmt.Sprintf("%s is %s, %s", l.Table, l.Level, l.ofBudget()), l.why()))
 		}
 		warn := ""
 		if l.Warn > 0 {
@@ -110,6 +112,14 @@ func verdict(lines []line, wanted []string) (string, int) {
 	text := fmt.Sprintf("%d of %d tables are fresh", fresh, total)
 	if total == 0 {
 		return "no table is configured", 3
+	}
+	for _, n := range []struct {
+		count int64
+		what  string
+	}{{paused, "paused"}, {quarantined, "records in quarantine"}, {held, "deletions held"}} {
+		if n.count > 0 {
+			text += fmt.Sprintf(", %d %s", n.count, n.what)
+		}
 	}
 	if len(why) > 0 {
 		text += ": " + strings.Join(why, "; ")

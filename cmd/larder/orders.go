@@ -32,7 +32,7 @@ func (a *app) orderCommand(kind syncer.OrderKind, short, long string) *cobra.Com
 }
 
 func (a *app) orderTable(ctx context.Context, table string, o syncer.Order) error {
-	p, err := a.load()
+	p, err := a.loadForDatabases()
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ versions of them, until their owner changes them again or you resync.`, syncer.O
 
 // listQuarantine shows what is set aside, of one table or of all.
 func (a *app) listQuarantine(ctx context.Context, args []string, limit int, asJSON bool) error {
-	p, err := a.load()
+	p, err := a.loadForDatabases()
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ this one stands by, says who holds it, and takes over when the lease runs out.
 SIGTERM or Ctrl-C lets the transaction in hand commit; a second one does not.`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.daemon = true
 			p, err := a.load()
 			if err != nil {
 				return err

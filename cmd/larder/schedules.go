@@ -116,7 +116,7 @@ func unkeptBudgets(c *config.Config, s *config.Source, p plan) config.Mistakes {
 		}{{"warn", t.Budget.Warn}, {"critical", t.Budget.Critical}} {
 			if b.limit > 0 && b.limit <= oldest {
 				mistakes = append(mistakes, c.Mistake(t.KeyPath+".budget", "%s %v is not longer than the %v that may pass "+
-					"between polls of %q by %s; poll more often or allow more", b.key, b.limit, oldest, s.Name, because(walks, s)))
+					"between polls of %q by %s; poll more often or allow more", b.key, b.limit, oldest.Round(time.Second), s.Name, because(walks, s)))
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -129,7 +130,8 @@ func (a *app) statusCommand() *cobra.Command {
 prints one line a table, worst first:
 
   LEVEL      fresh, or warn or critical beyond that budget; never, if no poll
-             was ever completed; unknown, if the database does not answer
+             was ever completed, or its deletions not proven yet; unknown, if
+             the database does not answer
   STALENESS  how old the copy is at most, of its budgets for warn and critical
   AS-OF      the instant up to which the copy is complete
   NEXT POLL  when the daemon means to poll again
@@ -138,7 +140,7 @@ prints one line a table, worst first:
 
 It exits 0 whatever the levels are. For a verdict, use check.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := a.load()
+			p, err := a.loadForDatabases()
 			if err != nil {
 				return err
 			}
@@ -174,13 +176,16 @@ func (a *app) watchStatus(ctx context.Context, p *parts, asJSON bool) error {
 
 func (a *app) printStatus(ctx context.Context, p *parts, asJSON bool) error {
 	lines := p.lines(ctx)
+	if ctx.Err() != nil {
+		return nil // what a database says to a call that was cut off is no news
+	}
 	if asJSON {
 		return a.printJSON(lines)
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TABLE\tLEVEL\tSTALENESS\tAS-OF\tNEXT POLL\tROWS\tWHY")
 	for _, l := range lines {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", l.Table, l.Level, l.ofBudget(), clock(l.AsOf), clock(l.NextPoll), l.Rows, l.why())
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Table, l.Level, l.ofBudget(), clock(l.AsOf), l.next(), l.rows(), l.why())
 	}
 	return w.Flush()
 }
@@ -201,7 +206,31 @@ func (l line) why() string {
 	if l.FailingSince == nil {
 		return l.Reason
 	}
-	return join(l.Reason, "failing since "+l.FailingSince.Format(time.RFC3339))
+	return join("failing since "+clock(l.FailingSince), l.Reason)
+}
+
+// next is when the next poll is due; one that is late, because a poll still
+// runs or no daemon does, says so.
+func (l line) next() string {
+	if l.NextPoll != nil && time.Since(*l.NextPoll) > time.Second {
+		return "due since " + clock(l.NextPoll)
+	}
+	return clock(l.NextPoll)
+}
+
+// rows is a dash where nothing is known of them.
+func (l line) rows() string {
+	if l.Level == syncer.Unknown || l.AsOf == nil && l.Rows == 0 {
+		return "-"
+	}
+	return strconv.FormatInt(l.Rows, 10)
+}
+
+func (l line) pausedCount() int64 {
+	if l.Paused {
+		return 1
+	}
+	return 0
 }
 
 func clock(t *time.Time) string {

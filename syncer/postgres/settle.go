@@ -49,11 +49,19 @@ func (t *Table) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) 
 // settleFailure writes why a walk failed, which moves nothing.
 func (t *Table) settleFailure(ctx context.Context, tx pgx.Tx, w syncer.Walk, s syncer.Settlement) error {
 	_, err := tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` SET last_poll = now(), error_class = $3, error = $4,
-		failing_since = coalesce(failing_since, now()), next_poll = now() + $5::bigint * interval '1 microsecond',
+		failing_since = coalesce(failing_since, `+before("$6")+`), next_poll = now() + $5::bigint * interval '1 microsecond',
 		resume = CASE WHEN $3 <> 'misfit' THEN resume END
 		WHERE table_name = $1 AND partition = $2`,
-		t.spec.Target, w.Partition.Name, string(s.Failure.Class), s.Failure.Text, until(s.Next))
+		t.spec.Target, w.Partition.Name, string(s.Failure.Class), s.Failure.Text, until(s.Next), beganAgo(s).Microseconds())
 	return failed("settle failure", err)
+}
+
+// beganAgo is how long ago the poll began.
+func beganAgo(s syncer.Settlement) time.Duration {
+	if s.Began.IsZero() {
+		return 0
+	}
+	return syncer.Age(s.Began, time.Now())
 }
 
 // until is how long, in microseconds, an instant of this process is away; nil

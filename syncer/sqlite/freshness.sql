@@ -1,5 +1,7 @@
 CREATE VIEW "larder_freshness" AS
-WITH clock AS (SELECT unixepoch('subsec') AS now),
+-- julianday, because consumers read the view with an SQLite of their own, and
+-- one before 3.42 has no fractions in unixepoch.
+WITH clock AS (SELECT (julianday('now') - 2440587.5) * 86400.0 AS now),
 part AS (
   SELECT w.*, now,
     CASE WHEN as_of IS NULL OR deletes_as_of IS NULL THEN NULL ELSE min(as_of, deletes_as_of) END AS proven,

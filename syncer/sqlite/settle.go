@@ -52,11 +52,15 @@ func (t *Table) fail(x *tx, w syncer.Walk, s syncer.Settlement) error {
 	if s.Failure == nil {
 		return errors.New("settlement has neither end nor failure")
 	}
-	return x.exec(`UPDATE "larder_watermark" SET last_poll = ?, next_poll = ?, error_class = ?, error = ?,
-			failing_since = CASE error_class WHEN '' THEN ?1 ELSE failing_since END,
+	began := x.now
+	if !s.Began.IsZero() {
+		began = x.ago(syncer.Age(s.Began, time.Now()))
+	}
+	return x.exec(`UPDATE "larder_watermark" SET last_poll = ?1, next_poll = ?2, error_class = ?3, error = ?4,
+			failing_since = CASE error_class WHEN '' THEN ?5 ELSE failing_since END,
 			resume = CASE ?3 WHEN 'misfit' THEN NULL ELSE resume END
-		WHERE table_name = ? AND partition = ?`,
-		x.now, t.due(x, s.Next), s.Failure.Class, s.Failure.Text, t.spec.Target, w.Partition.Name)
+		WHERE table_name = ?6 AND partition = ?7`,
+		x.now, t.due(x, s.Next), s.Failure.Class, s.Failure.Text, began, t.spec.Target, w.Partition.Name)
 }
 
 // startAgain makes the next walk begin from its start, because the notes of

@@ -46,7 +46,7 @@ var settleScenarios = map[string]func(*testing.T, *bench){
 		b.Age(time.Minute)
 		before := b.standing()
 		f := &syncer.Failure{Class: syncer.ClassHTTP5xx, Text: "owner answers 503"}
-		if _, err := b.table.Settle(t.Context(), b.walk(syncer.Changes, "w2"), syncer.Settlement{Failure: f}); err != nil {
+		if _, err := b.table.Settle(t.Context(), b.walk(syncer.Changes, "w2"), syncer.Settlement{Failure: f, Began: time.Now().Add(-30 * time.Second)}); err != nil {
 			t.Fatal(err)
 		}
 		after := b.standing()
@@ -59,12 +59,12 @@ var settleScenarios = map[string]func(*testing.T, *bench){
 		if s.Class != f.Class || s.Error != f.Text {
 			t.Errorf("status tells %q %q", s.Class, s.Error)
 		}
-		near(t, "FailingSince", s.FailingSince, time.Now())
+		near(t, "FailingSince", s.FailingSince, time.Now().Add(-30*time.Second))
 		b.Age(time.Minute)
 		if _, err := b.table.Settle(t.Context(), b.walk(syncer.Changes, "w3"), syncer.Settlement{Failure: f}); err != nil {
 			t.Fatal(err)
 		}
-		near(t, "FailingSince after the second", b.status().FailingSince, time.Now().Add(-time.Minute))
+		near(t, "FailingSince after the second", b.status().FailingSince, time.Now().Add(-90*time.Second))
 		b.settle(b.walk(syncer.Changes, "w4"), syncer.End{Watermark: "W2"})
 		if s := b.status(); s.Class != "" || s.Error != "" || !s.FailingSince.IsZero() {
 			t.Errorf("a success leaves %q %q", s.Class, s.Error)

@@ -240,6 +240,9 @@ func (t *MemoryTable) Settle(_ context.Context, w syncer.Walk, s syncer.Settleme
 		if s.Failure != nil {
 			if p.failure == nil {
 				p.failingSince = time.Now()
+				if !s.Began.IsZero() {
+					p.failingSince = s.Began
+				}
 			}
 			p.failure = s.Failure
 			if s.Failure.Class == syncer.ClassMisfit {
