@@ -175,7 +175,7 @@ func (a *app) listQuarantine(ctx context.Context, args []string, limit int, asJS
 		}
 		only = c.Name
 	}
-	all := []syncer.Quarantined{}
+	all := []setAside{}
 	for _, f := range p.feeds {
 		for _, c := range f.copies {
 			if only != "" && c.Name != only {
@@ -187,7 +187,7 @@ func (a *app) listQuarantine(ctx context.Context, args []string, limit int, asJS
 			}
 			for _, q := range found {
 				q.Table = c.Name
-				all = append(all, q)
+				all = append(all, newSetAside(q))
 			}
 		}
 	}

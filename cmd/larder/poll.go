@@ -66,10 +66,10 @@ func (p *parts) choose(names []string) ([]*feed, error) {
 
 // polled is what one source's poll came to.
 type polled struct {
-	Source  string          `json:"source"`
-	OK      bool            `json:"ok"`
-	Outcome string          `json:"outcome"`
-	Reports []syncer.Report `json:"reports,omitempty"`
+	Source  string   `json:"source"`
+	OK      bool     `json:"ok"`
+	Outcome string   `json:"outcome"`
+	Walks   []walked `json:"walks,omitempty"`
 }
 
 // poll polls the feeds one after the other and prints what came of each.
@@ -117,7 +117,11 @@ func newPolled(source string, reports []syncer.Report) polled {
 	if err != nil {
 		line = err.Error()
 	}
-	return polled{Source: source, OK: err == nil, Outcome: line, Reports: reports}
+	p := polled{Source: source, OK: err == nil, Outcome: line}
+	for _, r := range reports {
+		p.Walks = append(p.Walks, newWalked(r))
+	}
+	return p
 }
 
 // ask has the daemon that holds a consumer's lease poll a feed.
