@@ -31,12 +31,14 @@ type group struct {
 	// end is what the walk proved; nil while it did not.
 	end     *End
 	records int
+	// snapshot is that of the feed.
+	snapshot bool
 }
 
 // muster reads where every table of the feed stands, all at once, so that one
 // database that is down does not delay the others.
 func (f *Feed) muster(ctx context.Context, p Partition) *group {
-	g := &group{}
+	g := &group{snapshot: f.Snapshot}
 	for _, c := range f.Copies {
 		g.members = append(g.members, &member{copy: c, report: TableReport{Table: c.Name}})
 	}
