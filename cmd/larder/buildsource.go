@@ -36,7 +36,7 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 	if err != nil {
 		return nil, err
 	}
-	f := &syncer.Feed{Name: cs.Name, Source: src, Snapshot: cs.Mode == config.Snapshot, Partitions: partitionsOf(cs), Lag: cs.Lag, Gather: gather}
+	f := &syncer.Feed{Name: cs.Name, Source: src, Snapshot: cs.Mode == config.Snapshot, Partitions: partitionsOf(cs), Lag: cs.Lag, Retention: cs.Retention, Gather: gather}
 	out := &feed{Scheduled: &syncer.Scheduled{Feed: f, Schedule: p.Schedule, Jitter: p.jitter}}
 	if cs.Watermark != nil {
 		out.overlap = cs.Watermark.Overlap
@@ -265,7 +265,8 @@ func digest(parts ...any) string {
 }
 
 // sourceDigest covers what shapes a source's answers and their reading. Host,
-// credentials, sizes, schedules and rates change nothing.
+// credentials, sizes, schedules and rates change nothing, nor does how everything
+// is asked for.
 func sourceDigest(s *config.Source) string {
 	path := s.Owner.URL
 	if u, err := url.Parse(s.Owner.URL); err == nil {
@@ -274,9 +275,24 @@ func sourceDigest(s *config.Source) string {
 	watermark := []string{}
 	if w := s.Watermark; w != nil {
 		watermark = append(texts(w.Fields), w.Place.String(), w.Format.String(), w.Format.Zone)
+		if w.Opaque != "" {
+			watermark = append(watermark, string(w.Opaque))
+		}
+		watermark = append(watermark, positionOf(w)...)
 	}
 	return digest(path, s.Request.Method, s.Request.Path.String(), queryText(s.Request.Query), s.Request.Body, queryText(s.Request.Later.Query), s.Request.Later.Body, s.Request.Later.Without,
 		s.Records.At.Text, strings.Join(texts(s.Records.Key), "\n"), watermark)
+}
+
+// positionOf is the field of a log's events that is their position.
+func positionOf(w *config.Watermark) []string {
+	switch {
+	case !w.Last.IsZero():
+		return []string{"last:" + w.Last.Text}
+	case !w.First.IsZero():
+		return []string{"first:" + w.First.Text}
+	}
+	return nil
 }
 
 // queryText leaves the size of pages out: it shapes no record.
