@@ -84,7 +84,7 @@ func (r *reader) checkPaging(s section, src *Source) {
 	r.checkPagingKeys(section{r, paging}, src)
 }
 
-// checkPagingSince checks that the last record of a page says what the next one is asked from.
+// checkPagingSince checks that a page says what the next one is asked from.
 func (r *reader) checkPagingSince(s section, src *Source) {
 	by, w := s.child("paging"), src.Watermark
 	if n := by.child("by"); n != nil {
@@ -95,10 +95,10 @@ func (r *reader) checkPagingSince(s section, src *Source) {
 		if src.Mode == Snapshot && by != nil {
 			r.wrong(by, `"since" goes on at the watermark, and a snapshot has none; say by what the next page is asked`)
 		}
-	case !w.First.IsZero():
-		r.wrong(by, `"since" goes on after the last record, and from = "first:%s" says that the newest come first; say by what the next page is asked`, w.First)
-	case w.Start || !w.Place.IsZero():
-		r.wrong(by, `"since" goes on at a record, and watermark.from names none; say by what the next page is asked`)
+	case w.Opaque == URL:
+		r.wrong(by, `"since" moves {since}, and a URL is asked as it is; say by what the next page is asked`)
+	case w.Start || !w.Place.IsZero() && w.Opaque == "":
+		r.wrong(by, `"since" goes on at a record or a token, and watermark.from names neither; say by what the next page is asked`)
 	case w.Order == OrderDescending:
 		r.wrong(by, `"since" goes on at the newest record, and order = "descending" leaves the older ones to later pages; say by what the next page is asked`)
 	}

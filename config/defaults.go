@@ -120,9 +120,9 @@ func (w *Watermark) mode() Mode {
 }
 
 // logStyle is how the pages of a log follow each other where nothing else says it: each asks for what comes
-// after the last record of the one before.
+// after the newest event of the one before.
 func (s *Source) logStyle() PagingStyle {
-	if s.Mode == EventLog && s.Watermark != nil && !s.Watermark.Last.IsZero() && s.Records.Format == JSON {
+	if s.Mode == EventLog && s.Records.Format == JSON {
 		return PagingSince
 	}
 	return PagingNone

@@ -60,6 +60,8 @@ func TestTokenDefaults(t *testing.T) {
 		{"directory", config.Delta, config.PagingNextURL, config.URL},
 		{"stock", config.EventLog, config.PagingSince, config.Token},
 		{"news", config.EventLog, config.PagingPage, ""},
+		{"documents", config.Delta, config.PagingSince, config.Token},
+		{"charges", config.EventLog, config.PagingSince, config.Token},
 	} {
 		s := all[x.name]
 		if s.Mode != x.mode || s.Paging.By != x.style || s.Watermark.Opaque != x.opaque || s.Watermark.Overlap != 0 {
