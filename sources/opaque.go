@@ -19,6 +19,11 @@ func (s *markSpec) opaque() bool { return s.Opaque != "" || len(s.edge) > 0 }
 // it is no {since}.
 func (m *mark) takeUp(w syncer.Walk) error {
 	m.fromText = w.From.Watermark
+	if f := m.spec.Format; f != nil && m.fromText != "" {
+		if _, err := f.ParseText(m.fromText); err != nil {
+			return decodeError("watermark does not fit its format: %v", err)
+		}
+	}
 	if m.spec.Opaque != URL {
 		m.sinceText = cmp.Or(m.fromText, m.spec.Initial)
 	}
