@@ -3,14 +3,14 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/larder-sync/larder/config"
 )
 
-// What shapes the answer voids the watermark; how everything is asked for does
-// not, because the next resync does.
-func TestDigest(t *testing.T) {
-	const text = `
+const tokenFeed = `
 consumer.app.database = "sqlite:app.db"
 owner.app.url         = "https://app.internal"
 [source.users]
@@ -23,13 +23,33 @@ source  = "users"
 budget  = "1h"
 columns = { id = "text" }
 `
-	shape := func(text string) string {
-		c, err := config.Parse("larder.toml", []byte(text), func(string) (string, bool) { return "", false })
-		if err != nil {
-			t.Fatal(err)
-		}
-		return sourceDigest(c.Sources[0])
+
+func parse(t *testing.T, text string) *config.Config {
+	t.Helper()
+	c, err := config.Parse("larder.toml", []byte(text), func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
 	}
+	return c
+}
+
+// How long an owner can tell what changed is the feed's to know.
+func TestRetentionReachesTheFeed(t *testing.T) {
+	p, err := build(parse(t, strings.Replace(tokenFeed, "resync ", "retention = \"7d\"\nresync ", 1)), zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	if got := p.feeds[0].Retention; got != 7*24*time.Hour {
+		t.Errorf("the feed's retention is %v", got)
+	}
+}
+
+// What shapes the answer voids the watermark; how everything is asked for does
+// not, because the next resync does.
+func TestDigest(t *testing.T) {
+	const text = tokenFeed
+	shape := func(text string) string { return sourceDigest(parse(t, text).Sources[0]) }
 	for _, x := range []struct {
 		from, to string
 		shapes   bool
@@ -62,5 +82,10 @@ columns = { id = "text" }
 	first = strings.Replace(last, "last:id", "first:id", 1)
 	if shape(last) == shape(first) {
 		t.Error("from the last or the first event: the same")
+	}
+	asURL := parse(t, text).Sources[0]
+	asURL.Watermark.Opaque = config.URL
+	if sourceDigest(asURL) == shape(text) {
+		t.Error("a token or a URL: the same")
 	}
 }
