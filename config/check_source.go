@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // checkSource looks at the parts of a source together.
 func (r *reader) checkSource(s section, src *Source) {
@@ -22,25 +25,6 @@ func (s section) at(key string) *node {
 	return s.n
 }
 
-func (r *reader) checkMode(s section, src *Source) {
-	w := s.child("watermark")
-	since := src.Request.Uses("since")
-	switch {
-	case src.Mode == Incremental && w == nil:
-		r.wrong(s.n, `there is no watermark; name the field that moves with every change, such as watermark = "updated_at", or write mode = "snapshot" if each answer is the whole list`)
-	case src.Mode == Snapshot && w != nil:
-		r.wrong(w, `a snapshot has no watermark; leave it out, or leave out mode = "snapshot"`)
-	case src.Mode == Snapshot && since:
-		r.wrongAt(s, "{since}", "{since} is the watermark, and a snapshot has none; leave it out")
-	case src.Mode == Snapshot && src.Request.Uses("now"):
-		r.wrongAt(s, "{now}", "{now} is written as the watermark is, and a snapshot has none; leave it out")
-	case src.Mode == Incremental && !since && !src.broken["request"] && src.Watermark.Order != OrderDescending:
-		r.wrong(s.at("request"), `the request never says {since}, so every poll would ask for everything; add it, or write mode = "snapshot"`)
-	case src.Mode == Incremental && since && src.Watermark.Initial == "" && src.Request.Needs("since") && s.child("watermark").child("initial") == nil:
-		r.wrongAt(s, "{since}", "{since} cannot be left out here; say where the first poll starts with watermark.initial")
-	}
-}
-
 func (r *reader) checkDeleted(s section, src *Source) {
 	records := s.child("records")
 	if records == nil || records.kind != kindTable {
@@ -48,7 +32,7 @@ func (r *reader) checkDeleted(s section, src *Source) {
 	}
 	deleted := records.child("deleted")
 	switch {
-	case src.Mode == Incremental && deleted == nil:
+	case src.Mode != Snapshot && deleted == nil:
 		r.wrong(records, `deleted is missing; name the field that tells a record is gone, such as deleted = "deleted_at", or write "never" if the owner never deletes`)
 	case src.Mode == Snapshot && src.Records.Deleted.Never:
 		r.wrong(deleted, `has no use in a snapshot, where a record is gone when it is absent; leave it out`)
@@ -66,6 +50,11 @@ var pagingPlaceholders = []struct {
 	{"last", "{last.FIELD}", PagingKeyset},
 }
 
+// answered are the placeholders that an answer gives a value: there is none on the first page.
+var answered = []struct{ name, shown string }{
+	{"cursor", "{cursor}"}, {"last", "{last.FIELD}"}, {"first", "{first.FIELD}"},
+}
+
 func (r *reader) checkPaging(s section, src *Source) {
 	if src.broken["paging"] {
 		return
@@ -80,14 +69,39 @@ func (r *reader) checkPaging(s section, src *Source) {
 		}
 	}
 	paging := s.child("paging")
+	if p.By == PagingSince {
+		r.checkPagingSince(s, src)
+	}
 	next := p.By == PagingCursor || p.By == PagingNextURL
 	switch {
 	case next && p.Next.IsZero() && paging.child("next") == nil:
 		r.wrong(s.at("paging"), "next is missing: where in an answer the next page is told, such as next = \"meta.next\"")
+	case paging == nil: // what a resync takes from its source is checked there
+		return
 	case !next && !p.Next.IsZero():
 		r.wrong(paging.child("next"), "belongs to paging by \"cursor\" and \"next_url\", and this is by %q", p.By)
 	}
 	r.checkPagingKeys(section{r, paging}, src)
+}
+
+// checkPagingSince checks that a page says what the next one is asked from.
+func (r *reader) checkPagingSince(s section, src *Source) {
+	by, w := s.child("paging"), src.Watermark
+	if n := by.child("by"); n != nil {
+		by = n
+	}
+	switch {
+	case by == nil || w == nil || src.broken["watermark"]:
+		if src.Mode == Snapshot && by != nil {
+			r.wrong(by, `"since" goes on at the watermark, and a snapshot has none; say by what the next page is asked`)
+		}
+	case w.Opaque == URL:
+		r.wrong(by, `"since" moves {since}, and a URL is asked as it is; say by what the next page is asked`)
+	case w.Start || !w.Place.IsZero() && w.Opaque == "":
+		r.wrong(by, `"since" goes on at a record or a token, and watermark.from names neither; say by what the next page is asked`)
+	case w.Order == OrderDescending:
+		r.wrong(by, `"since" goes on at the newest record, and order = "descending" leaves the older ones to later pages; say by what the next page is asked`)
+	}
 }
 
 // checkPagingKeys refuses keys of paging that would do nothing.
@@ -118,10 +132,13 @@ func (r *reader) checkPagingKeys(s section, src *Source) {
 }
 
 func (r *reader) checkPlaceholders(s section, src *Source) {
-	for _, x := range pagingPlaceholders {
-		if (x.name == "cursor" || x.name == "last") && src.Request.Needs(x.name) {
+	for _, x := range answered {
+		if src.Request.Needs(x.name) {
 			r.wrongAt(s, x.shown, "the first page has no %s yet; let it be the whole value of a parameter, so that it can be left out, or say it in request.later", x.shown)
 		}
+	}
+	if src.Request.Uses("first") && src.Paging.By == PagingNone && !src.broken["paging"] {
+		r.wrongAt(s, "{first.FIELD}", "{first.FIELD} has a value from the second page on, and this paging is by \"none\"; say by what the next page is asked")
 	}
 	if src.Request.Uses("size") && src.Paging.Size == 0 && !src.broken["paging"] {
 		r.wrongAt(s, "{size}", "{size} needs paging.size; write how many records a page has")
@@ -149,7 +166,7 @@ func (r *reader) checkOnePage(s section, src *Source) {
 	}
 	records := s.child("records")
 	if src.Paging.By != PagingNone {
-		r.wrong(records.child("format"), "ndjson is one streamed answer, and this paging is by %q", src.Paging.By)
+		r.wrong(cmp.Or(records.child("format"), s.n), "ndjson is one streamed answer, and this paging is by %q", src.Paging.By)
 	}
 	inBody := func(n *node, p Place) {
 		if n != nil && !p.Body.IsZero() {
@@ -185,7 +202,7 @@ func (r *reader) checkFields(s section, src *Source) {
 	}
 	constant(records.child("deleted"), src.Records.Deleted.Field)
 	if src.Watermark != nil {
-		for _, p := range src.Watermark.Fields {
+		for _, p := range append([]Path{src.Watermark.Last, src.Watermark.First}, src.Watermark.Fields...) {
 			constant(s.child("watermark").child("from"), p)
 		}
 	}

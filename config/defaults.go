@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // The defaults of all keys stand in this file, those by sense too: what follows from other keys is filled in by
 // the fill functions below, once the keys are read.
@@ -49,11 +52,14 @@ func defaultSource(name string) *Source {
 		Schedule: ScheduleAuto,
 		Mode:     Incremental,
 		Jitter:   JitterAuto,
-		Paging:   Paging{First: 1, MaxTime: day},
+		Paging:   defaultPaging(),
+		Expired:  Expired{Status: []int{http.StatusGone}},
 		Records:  Records{Format: JSON},
 		broken:   map[string]bool{},
 	}
 }
+
+func defaultPaging() Paging { return Paging{First: 1, MaxTime: day} }
 
 func defaultWatermark() *Watermark {
 	return &Watermark{Format: Format{Name: FormatRFC3339}, Order: OrderNone, Null: NullFail}
@@ -99,10 +105,33 @@ func (p Paging) style(uses func(placeholder string) bool) PagingStyle {
 	return PagingNone
 }
 
+// mode is what a watermark says of its source. None says nothing: a snapshot has to call itself so, so that a
+// forgotten line never becomes a sweep.
+func (w *Watermark) mode() Mode {
+	switch {
+	case w == nil:
+		return Incremental
+	case w.isPosition():
+		return EventLog
+	case w.Opaque != "":
+		return Delta
+	}
+	return Incremental
+}
+
+// logStyle is how the pages of a log follow each other where nothing else says it: each asks for what comes
+// after the newest event of the one before.
+func (s *Source) logStyle() PagingStyle {
+	if s.Mode == EventLog && s.Records.Format == JSON {
+		return PagingSince
+	}
+	return PagingNone
+}
+
 // fill sets the overlap of a watermark that is a time: two minutes cover most write transactions, and a format
-// cannot tell apart what lies within one of its units.
+// cannot tell apart what lies within one of its units. The owner's own words and positions have none.
 func (w *Watermark) fill(given bool) {
-	if !given && w.Format.IsTime() {
+	if !given && w.Opaque == "" && !w.isPosition() && w.Format.IsTime() {
 		w.Overlap = max(2*time.Minute, w.Format.Unit())
 	}
 }

@@ -77,7 +77,7 @@ func under(section, part, heading string) (string, string) {
 		return m[1] + m[2], ""
 	}
 	switch heading {
-	case "request", "paging", "records", "watermark":
+	case "request", "paging", "records", "watermark", "expired", "resync":
 		return section, heading
 	case "Sections", "Defaults", "Rules":
 		return "", ""

@@ -132,7 +132,7 @@ func TestEveryKeyOfSource(t *testing.T) {
 	got.Paging, got.Records, got.Watermark, got.Request, got.Owner = config.Paging{}, config.Records{}, nil, config.Request{}, nil
 	same(t, "the rest", config.Source{
 		Name: "users", KeyPath: "source.users", Schedule: "CRON_TZ=UTC */5 * * * *", Mode: config.Incremental,
-		Jitter: 2 * time.Second, Lag: time.Minute,
+		Jitter: 2 * time.Second, Lag: time.Minute, Expired: config.Expired{Status: []int{410}},
 	}, got)
 	same(t, "partitions", []config.Partition{
 		{{Name: "city", Value: config.Scalar{Kind: config.Text, Text: "Berlin"}}, {Name: "lat", Value: config.Scalar{Kind: config.Number, Text: "52.52"}}},

@@ -102,8 +102,9 @@ func (f Format) holds(text string) bool {
 	return err == nil
 }
 
-// format reads a format and its zone. The zone belongs to a layout that has none, and only there.
-func (s section) format(key, zoneKey string, f *Format) {
+// format reads a format and its zone. The zone belongs to a layout that has none, and only there. words are
+// names that are taken besides those of times and positions.
+func (s section) format(key, zoneKey string, f *Format, words ...string) {
 	n, zone := s.child(key), s.child(zoneKey)
 	if n != nil {
 		text, ok := s.r.text(n)
@@ -111,9 +112,10 @@ func (s section) format(key, zoneKey string, f *Format) {
 			return
 		}
 		*f = Format{Name: text}
-		if !slices.Contains(formatNames, text) {
+		words = slices.Concat(formatNames, words)
+		if !slices.Contains(words, text) {
 			if !isLayout(text) {
-				s.r.wrong(n, "unknown format %s, and no Go layout such as \"2006-01-02 15:04:05\"%s", s.r.shown(n), hint(text, formatNames))
+				s.r.wrong(n, "unknown format %s, and no Go layout such as \"2006-01-02 15:04:05\"%s", s.r.shown(n), hint(text, words))
 				return
 			}
 			*f = Format{Name: FormatLayout, Layout: text}

@@ -95,7 +95,7 @@ func elevenOwner() *config.Owner {
 func elevenSource(owner *config.Owner) *config.Source {
 	return &config.Source{
 		Name: "users", KeyPath: "source.users", Owner: owner, Enabled: true,
-		Schedule: config.ScheduleAuto, Jitter: config.JitterAuto, Mode: config.Incremental,
+		Schedule: config.ScheduleAuto, Jitter: config.JitterAuto, Mode: config.Incremental, Expired: config.Expired{Status: []int{410}},
 		Request: config.Request{
 			Method: "GET", Path: template("/users"),
 			Query: []config.Param{

@@ -28,9 +28,10 @@ const (
 	PagingPage    PagingStyle = "page"
 	PagingOffset  PagingStyle = "offset"
 	PagingKeyset  PagingStyle = "keyset"
+	PagingSince   PagingStyle = "since"
 )
 
-var pagingStyles = []string{"none", "cursor", "next_url", "link", "page", "offset", "keyset"}
+var pagingStyles = []string{"none", "cursor", "next_url", "link", "page", "offset", "keyset", "since"}
 
 // Test is a place and what it must hold. Without values it must be there and be neither null nor false.
 type Test struct {

@@ -35,14 +35,19 @@ func (r *reader) records(n *node, into *Records) {
 	if !ok {
 		return
 	}
-	s.path("at", &into.At)
-	format := string(into.Format)
-	s.choice("format", &format, string(JSON), string(NDJSON))
-	into.Format = RecordFormat(format)
+	r.recordsPlaces(s, into)
 	if s.need("key", `key = "id", or a list of fields`) != nil {
 		s.paths("key", &into.Key)
 	}
 	s.paths("version", &into.Version)
+}
+
+// recordsPlaces reads where records are and what a whole answer must hold.
+func (r *reader) recordsPlaces(s section, into *Records) {
+	s.path("at", &into.At)
+	format := string(into.Format)
+	s.choice("format", &format, string(JSON), string(NDJSON))
+	into.Format = RecordFormat(format)
 	if deleted := s.child("deleted"); deleted != nil {
 		into.Deleted = r.deleted(deleted)
 	}

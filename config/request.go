@@ -224,7 +224,7 @@ func (q *Request) Uses(placeholder string) bool {
 // there from the second page on.
 func (q *Request) Needs(placeholder string) bool {
 	needed, look := false, q.templates
-	if placeholder == "cursor" || placeholder == "last" {
+	if placeholder == "cursor" || placeholder == "last" || placeholder == "first" {
 		look = q.first
 	}
 	look(func(t Template, must bool) {

@@ -12,6 +12,9 @@ type Source struct {
 	Jitter    time.Duration // JitterAuto: a tenth of the interval, at most 30 s
 	Mode      Mode
 	Lag       time.Duration // how late the owner shows a commit
+	Expired   Expired
+	Retention time.Duration // how long the owner can still tell changes; 0: not said
+	Resync    *Resync       // nil: nothing is known of how to ask for everything
 	Each      []Partition   // empty: the source is one partition
 	Request   Request
 	Paging    Paging
@@ -33,10 +36,13 @@ const JitterAuto time.Duration = -1
 // Mode is what a poll asks for.
 type Mode string
 
-// The modes: changes since a watermark that we hold over a field, or the whole list each time.
+// The modes: changes since a watermark that we hold over a field, the whole list each time, changes since a token
+// that the owner handed us, or events that are only appended.
 const (
 	Incremental Mode = "incremental"
 	Snapshot    Mode = "snapshot"
+	Delta       Mode = "delta"
+	EventLog    Mode = "log"
 )
 
 // Partition is one tuple of constants of a source, with a watermark and an as-of of its own. All partitions of
@@ -69,8 +75,8 @@ func (p Partition) Value(name string) (Scalar, bool) {
 }
 
 var sourceKeys = []string{
-	"owner", "schedule", "mode", "jitter", "lag", "each", "enabled", "columns",
-	"request", "paging", "records", "watermark",
+	"owner", "schedule", "mode", "jitter", "lag", "each", "expired", "retention", "enabled", "columns",
+	"request", "paging", "records", "watermark", "resync",
 }
 
 func (r *reader) source(n *node, c *Config) *Source {
@@ -88,15 +94,16 @@ func (r *reader) source(n *node, c *Config) *Source {
 	}
 	s.duration("jitter", &src.Jitter, 0, day)
 	s.duration("lag", &src.Lag, 0, 30*day)
-	mode := string(src.Mode)
-	s.choice("mode", &mode, string(Incremental), string(Snapshot))
-	src.Mode = Mode(mode)
+	s.duration("retention", &src.Retention, time.Minute, 3650*day)
+	if expired := s.child("expired"); expired != nil {
+		r.expired(expired, &src.Expired)
+	}
 	r.parts(s, src)
 	r.checkSource(s, src)
 	return src
 }
 
-// parts reads the tables of a source, and fills in what follows from them.
+// parts reads the tables of a source, and fills in what follows from them, the mode too.
 func (r *reader) parts(s section, src *Source) {
 	s.need("records", `records = { at = "PATH OF THE ARRAY", key = "id", … }`)
 	read := func(key string, f func(*node)) {
@@ -111,10 +118,18 @@ func (r *reader) parts(s section, src *Source) {
 	read("paging", func(n *node) { r.paging(n, &src.Paging) })
 	read("records", func(n *node) { r.records(n, &src.Records) })
 	read("watermark", func(n *node) { src.Watermark = r.watermark(n) })
+	src.Mode = src.Watermark.mode()
+	mode := string(src.Mode)
+	s.choice("mode", &mode, string(Incremental), string(Snapshot), string(Delta), string(EventLog))
+	src.Mode = Mode(mode)
 	if src.Paging.By == "" {
 		src.Paging.By = src.Paging.style(src.Request.Uses)
 	}
+	if src.Paging.By == PagingNone && s.child("paging").child("by") == nil {
+		src.Paging.By = src.logStyle()
+	}
 	src.Request.fill(src.Paging.By)
+	read("resync", func(n *node) { src.Resync = r.resync(n, src) })
 	if len(src.Records.Version) == 0 && src.Watermark != nil {
 		src.Records.Version = src.Watermark.Fields
 	}

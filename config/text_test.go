@@ -17,7 +17,7 @@ func TestTemplateReadsAnyText(t *testing.T) {
 		var names []string
 		for range rapid.IntRange(0, 5).Draw(t, "parts") {
 			if rapid.Bool().Draw(t, "placeholder") {
-				name := rapid.SampledFrom([]string{"since", "cursor", "page", "last.a.b", `last."a.b"`, "each.x"}).Draw(t, "name")
+				name := rapid.SampledFrom([]string{"since", "cursor", "page", "last.a.b", `last."a.b"`, "first.a", "each.x"}).Draw(t, "name")
 				names = append(names, "{"+name+"}")
 				written.WriteString("{" + name + "}")
 				want.WriteString("<>")

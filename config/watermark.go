@@ -5,18 +5,34 @@ import (
 	"time"
 )
 
-// Watermark is what a source is asked for next, and where that comes from: exactly one of Fields, Place and Start.
+// Watermark is what a source is asked for next, and where that comes from: exactly one of Fields, Place, Start, Last
+// and First.
 type Watermark struct {
-	Fields       []Path // of records: the maximum of the first that is not null
-	Place        Place  // of the response
-	Start        bool   // the owner's time at the poll's start
-	Format       Format
+	Fields       []Path        // of records: the maximum of the first that is not null
+	Place        Place         // of the response
+	Start        bool          // the owner's time at the poll's start
+	Last         Path          // of the last record of a walk
+	First        Path          // of the first record of a walk
+	Opaque       Opaque        // the owner's own word, sent back as it is
+	Format       Format        // zero if Opaque
 	Overlap      time.Duration // of times: what is asked again each poll
 	OverlapCount int64         // of integers
 	Initial      string        // where the first poll starts, in Format; empty: the beginning
 	Order        Order
 	Null         NullPolicy
 }
+
+// Opaque is a kind of watermark that is never parsed, compared or moved. Empty: it is in a Format.
+type Opaque string
+
+// The opaque watermarks.
+const (
+	Token Opaque = "token" // sent as {since}
+	URL   Opaque = "url"   // the first request of the next poll
+)
+
+// isPosition reports whether the watermark is an event's place in a log.
+func (w *Watermark) isPosition() bool { return !w.Last.IsZero() || !w.First.IsZero() }
 
 // Order is what the owner promises about the sequence of records.
 type Order string
@@ -47,11 +63,21 @@ func (r *reader) watermark(n *node) *Watermark {
 	if from := s.need("from", `from = "updated_at", or another field that moves with every change`); from != nil {
 		r.watermarkFrom(from, w)
 	}
-	s.format("format", "zone", &w.Format)
+	s.format("format", "zone", &w.Format, string(Token), string(URL))
+	switch name := w.Format.Name; {
+	case name == string(Token) || name == string(URL):
+		w.Opaque, w.Format = Opaque(name), Format{}
+	case w.isPosition() && !s.has("format"):
+		w.Opaque, w.Format = Token, Format{}
+	}
 	order, null := string(w.Order), string(w.Null)
 	s.choice("order", &order, string(OrderNone), string(OrderAscending), string(OrderDescending))
 	s.choice("null", &null, string(NullFail), string(NullInclude), string(NullSkip))
 	w.Order, w.Null = Order(order), NullPolicy(null)
+	if w.Opaque != "" || w.isPosition() {
+		s.checkOwnWord(w)
+		return w
+	}
 	if overlap := s.child("overlap"); overlap != nil {
 		r.overlap(overlap, w)
 	}
@@ -78,12 +104,27 @@ func (r *reader) watermarkFrom(n *node, w *Watermark) {
 		w.Start = true
 	case prefix == "body" || prefix == "header":
 		w.Place, _ = r.place(n)
+	case (prefix == "last" || prefix == "first") && prefix != text:
+		r.watermarkRecord(n, w, prefix, strings.TrimPrefix(text, prefix+":"))
 	case prefix != text && !strings.ContainsAny(prefix, `."'`):
-		r.wrong(n, "unknown place %s; write a field of the record, body:PATH, header:NAME or start", r.shown(n))
+		r.wrong(n, "unknown place %s; write a field of the record, last:FIELD, first:FIELD, body:PATH, header:NAME or start", r.shown(n))
 	default:
 		if p, ok := r.path(n); ok {
 			w.Fields = []Path{p}
 		}
+	}
+}
+
+// watermarkRecord reads FIELD of last:FIELD and first:FIELD.
+func (r *reader) watermarkRecord(n *node, w *Watermark, which, field string) {
+	p, err := ParsePath(field)
+	switch {
+	case err != nil:
+		r.wrong(n, "%s names no field: %v", r.shown(n), err)
+	case which == "last":
+		w.Last = p
+	default:
+		w.First = p
 	}
 }
 
@@ -118,5 +159,35 @@ func (s section) checkWatermark(w *Watermark) {
 	}
 	if w.Order == OrderAscending && len(w.Fields) == 0 {
 		s.r.wrong(s.child("order"), "speaks of a field of the records, and from names none")
+	}
+}
+
+// checkOwnWord checks a watermark that is sent back as the owner wrote it.
+func (s section) checkOwnWord(w *Watermark) {
+	what := w.said()
+	for _, x := range []struct{ key, why string }{
+		{"overlap", "nothing lies before it that could be asked again"},
+		{"initial", "no poll can start at one that the owner has not told"},
+		{"order", "it has none that could be compared"},
+		{"null", "the owner gives one or the poll fails"},
+	} {
+		if n := s.child(x.key); n != nil && !(x.key == "initial" && w.Opaque == "") {
+			s.r.wrong(n, "has no use with %s: %s; leave it out", what, x.why)
+		}
+	}
+	if initial := s.child("initial"); initial != nil && w.Opaque == "" {
+		s.r.initial(initial, w)
+	}
+	from := s.child("from")
+	switch {
+	case from == nil:
+	case w.isPosition() && w.Opaque == "" && w.Format.Name != FormatInteger:
+		s.r.wrong(s.child("format"), "is a time, and the position of a log is not; write \"integer\", or leave it out for any text")
+	case w.isPosition() && w.Opaque == URL:
+		s.r.wrong(from, "is a field, and a url has a place in the answer; write body:PATH or header:NAME")
+	case len(w.Fields) > 0:
+		s.r.wrong(from, "is a field, and a %s has no order that could tell the greatest; write body:PATH or header:NAME, or last:%s for the position of a log", w.Opaque, w.Fields[0])
+	case w.Start:
+		s.r.wrong(from, "is a time and no %s; write body:PATH or header:NAME", w.Opaque)
 	}
 }

@@ -35,6 +35,9 @@ func (s *Source) read(r *response) (*page, error) {
 	if err != nil && !isSound(err) {
 		return nil, unreadable(err)
 	}
+	if s.expired.inAnswer(r.status, r.header, decoded.Body) {
+		return nil, refusal{errSaysExpired}
+	}
 	// What the owner says went wrong explains why the array is not there.
 	if wrong := s.judge(r.header, decoded.Body); wrong != nil {
 		return nil, refusal{wrong}

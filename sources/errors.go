@@ -28,6 +28,10 @@ type StatusError struct {
 	// Retry is when the owner wants to be asked again, at most an hour ahead;
 	// zero if it did not say.
 	Retry time.Time
+	// header and body are kept to be judged, never to be shown. The body only
+	// where somebody asked for it.
+	header http.Header
+	body   []byte
 }
 
 func (e *StatusError) Error() string {

@@ -26,6 +26,8 @@ const (
 	drainBytes        = 4 << 10
 	// mostExpected bounds the room made for a body that announces no length.
 	mostExpected = 1 << 20
+	// mostRefusal bounds what is read of a body that tells why not.
+	mostRefusal = 64 << 10
 )
 
 // question is one request, ready to be sent as often as it takes.
@@ -38,6 +40,8 @@ type question struct {
 	// expect is about how large the body will be, as the page before tells; 0
 	// if nothing does. It is for bodies that do not announce their length.
 	expect int
+	// examine lists the statuses, other than success, whose bodies are kept.
+	examine []int
 }
 
 // response is an owner's response of any status that is worth a look: success,
@@ -169,12 +173,16 @@ func (x *exchange) judge(resp *http.Response) (*response, error) {
 		}
 		return r, nil
 	}
+	failed := &StatusError{Status: resp.StatusCode, Attempts: x.attempts, header: resp.Header}
+	if slices.Contains(x.question.examine, resp.StatusCode) {
+		// One that breaks off is no sound JSON and tells nothing.
+		failed.body, _ = io.ReadAll(io.LimitReader(resp.Body, mostRefusal))
+	}
 	_, _ = io.CopyN(io.Discard, resp.Body, drainBytes)
 	_ = resp.Body.Close()
 	if isSuccess(resp.StatusCode) || resp.StatusCode == http.StatusNotModified {
 		return r, nil
 	}
-	failed := &StatusError{Status: resp.StatusCode, Attempts: x.attempts}
 	if wait, ok := retryAfter(resp.Header, time.Now()); ok {
 		failed.Retry = time.Now().Add(min(wait, longestRetryAfter))
 	}

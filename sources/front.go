@@ -29,7 +29,7 @@ func (k *walk) drifts() bool {
 func (k *walk) front(ctx context.Context) (*syncer.Batch, http.Header, error) {
 	for range fronts {
 		k.guard.restart()
-		k.passed, k.until, k.step = false, k.mark.high, k.style.first()
+		k.passed, k.until, k.step = false, k.mark.high, k.begun
 		for pages := 1; ; pages++ {
 			p, err := k.fetch(ctx)
 			if err != nil {

@@ -9,8 +9,9 @@ import (
 const (
 	// barrenPages is how many successive pages may come without a new key.
 	barrenPages = 1000
-	// knownKeys bounds how many keys a walk remembers to tell new ones; what
-	// lies beyond counts as new, and max_time bounds such a walk.
+	// knownKeys bounds how many keys a walk remembers to tell new ones: it
+	// forgets them then, and begins to remember anew. max_time bounds such a
+	// walk.
 	knownKeys = 1 << 18
 	// knownSteps bounds how many pages a walk remembers to find loops.
 	knownSteps = 1 << 20
@@ -33,6 +34,7 @@ type guard struct {
 	newestFirst bool
 	pages       int
 	barren      int
+	news        bool  // the last page had a key that is new
 	received    int64 // records
 	wanted      int64 // of the total
 	total       int64
@@ -76,7 +78,7 @@ func (g *guard) page(s step, records [][][]byte) error {
 	}
 	g.steps[sum] = struct{}{}
 
-	if g.fresh(records) {
+	if g.news = g.fresh(records); g.news {
 		g.barren = 0
 	} else if g.barren++; g.barren >= barrenPages {
 		return pagingError("%d successive pages bring no new key", barrenPages)
@@ -84,10 +86,12 @@ func (g *guard) page(s step, records [][][]byte) error {
 	return nil
 }
 
-// fresh remembers the keys of a page and reports whether any is new. With no
-// room for more, the first new one is all that it looks for.
+// fresh remembers the keys of a page and reports whether any is new.
 func (g *guard) fresh(records [][][]byte) bool {
 	fresh := false
+	if !g.counted && len(g.keys) >= knownKeys {
+		clear(g.keys)
+	}
 	for _, record := range records {
 		var h maphash.Hash
 		h.SetSeed(g.seed)
@@ -100,9 +104,6 @@ func (g *guard) fresh(records [][][]byte) bool {
 			continue
 		}
 		fresh = true
-		if !g.counted && len(g.keys) >= knownKeys {
-			return true
-		}
 		g.keys[sum] = struct{}{}
 	}
 	return fresh

@@ -13,6 +13,9 @@ import (
 func (k *walk) look(p Part) []byte {
 	switch p.Placeholder {
 	case "since":
+		if k.spec.Paging.By == Since && k.step.cursor != nil {
+			return k.step.cursor
+		}
 		return k.mark.spec.json(k.mark.sinceText)
 	case "now":
 		return k.now()
@@ -33,6 +36,10 @@ func (k *walk) look(p Part) []byte {
 	case "last":
 		if i := slices.Index(k.paging.fields, p.Field); i >= 0 && i < len(k.step.last) {
 			return k.step.last[i]
+		}
+	case "first":
+		if i := slices.Index(k.paging.fronts, p.Field); i >= 0 && i < len(k.heads) {
+			return k.heads[i]
 		}
 	case "each":
 		return k.w.Partition.Value(p.Field)

@@ -49,6 +49,10 @@ type answer struct {
 	body    [][]byte
 	// received is how many records the walk has received, this page included.
 	received int64
+	// since is the watermark so far, as JSON text; nil for none. news says that
+	// the page brought a new key, or moved a watermark that the owner hands out.
+	since []byte
+	news  bool
 }
 
 // paging is what the styles share: the compiled places.
@@ -61,6 +65,9 @@ type paging struct {
 	link   func(from *url.URL, link string) (*url.URL, error)
 	fields []string // of {last.FIELD}
 	slots  []int    // where a record has them
+	// The same of {first.FIELD}.
+	fronts     []string
+	frontSlots []int
 }
 
 func newStyle(p paging) (style, error) {
@@ -85,6 +92,8 @@ func newStyle(p paging) (style, error) {
 		return byOffset{p}, nil
 	case Keyset:
 		return byKeyset{p}, need(len(p.fields) > 0, "a placeholder {last.FIELD}")
+	case Since:
+		return bySince{byCursor{p}}, nil
 	}
 	return nil, fmt.Errorf("unknown paging %q", p.spec.By)
 }

@@ -14,6 +14,8 @@ type asker struct {
 	client   *Client
 	request  Request
 	streamed bool
+	// examine lists the statuses whose bodies tell why.
+	examine []int
 }
 
 func newAsker(c *Client, r Request, streamed bool) (*asker, error) {
@@ -47,7 +49,7 @@ func (a *asker) literalPath() string {
 
 // ask builds the question of one step.
 func (a *asker) ask(s step, look values) (question, error) {
-	q := question{method: a.request.Method, url: s.url, streamed: a.streamed}
+	q := question{method: a.request.Method, url: s.url, streamed: a.streamed, examine: a.examine}
 	var err error
 	if q.url == nil {
 		if q.url, err = a.url(s, look); err != nil {

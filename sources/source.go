@@ -24,25 +24,42 @@ type Source struct {
 	errorAt   place
 	require   test
 	watermark markSpec
+	expired   expired
 	deleted   int // slot, or -1
 	goneIf    [][]byte
 	keys      []int          // slots
 	constants map[int]string // slot to the partition value that fills it
 	// streamed bodies are read in windows while they arrive.
 	streamed bool
+	// everything is asked by a resync, where that is not asked as changes are;
+	// before, where set, is asked ahead of it. lists says that a complete
+	// resync has seen all that there is.
+	everything *Source
+	before     *before
+	lists      bool
 }
 
 // New compiles a spec. It sends nothing.
 func New(c *Client, spec Spec) (*Source, error) {
-	s := &Source{spec: spec, client: c, constants: map[int]string{}, deleted: -1}
-	if err := s.compile(); err != nil {
+	s := newSource(c, spec)
+	err := s.compile()
+	if err == nil {
+		err = s.compileResync()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read source %q: %w", spec.Name, err)
 	}
 	return s, nil
 }
 
+func newSource(c *Client, spec Spec) *Source {
+	return &Source{spec: spec, client: c, constants: map[int]string{}, deleted: -1}
+}
+
 func (s *Source) compile() error {
-	if s.spec.Mode != Incremental && s.spec.Mode != SnapshotAll {
+	switch s.spec.Mode {
+	case Incremental, SnapshotAll, Delta, Log:
+	default:
 		return fmt.Errorf("unknown mode %q", s.spec.Mode)
 	}
 	s.spec.Paging.By = cmp.Or(s.spec.Paging.By, None)
@@ -67,6 +84,7 @@ func (s *Source) compile() error {
 	if s.asker, err = newAsker(s.client, s.spec.Request, s.streamed); err != nil {
 		return err
 	}
+	s.asker.examine = s.expired.examine()
 	s.decoder, err = s.layout(set).Compile()
 	return err
 }
@@ -102,10 +120,22 @@ func (s *Source) compileRecords(set *pathSet) (err error) {
 	if s.require, err = set.body.test(r.Require); err != nil {
 		return err
 	}
-	if s.spec.Mode == Incremental {
-		s.watermark, err = newMarkSpec(s.spec.Watermark, set)
+	if s.expired, err = newExpired(s.spec.Expired, &set.body, &s.client.owner); err != nil {
+		return err
 	}
-	return err
+	return s.compileWatermark(set)
+}
+
+func (s *Source) compileWatermark(set *pathSet) (err error) {
+	if s.spec.Mode == SnapshotAll {
+		return nil
+	}
+	if s.watermark, err = newMarkSpec(s.spec.Watermark, set, s.watermarkPlaces(set)); err != nil {
+		return err
+	}
+	s.watermark.link = s.client.follow
+	s.watermark.first = s.spec.Watermark.First != "" && s.spec.Paging.By != Since
+	return nil
 }
 
 func (s *Source) compilePaging(set *pathSet) error {
@@ -118,15 +148,15 @@ func (s *Source) compilePaging(set *pathSet) error {
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
-	for _, field := range s.spec.Request.lastFields() {
-		slot, err := set.find(field)
-		if err != nil {
-			return err
-		}
-		p.fields, p.slots = append(p.fields, field), append(p.slots, slot)
+	p.fields, p.fronts = s.spec.Request.fields("last"), s.spec.Request.fields("first")
+	var err error
+	if p.slots, err = set.findAll(p.fields); err != nil {
+		return err
+	}
+	if p.frontSlots, err = set.findAll(p.fronts); err != nil {
+		return err
 	}
 	s.paging = p
-	var err error
 	s.style, err = newStyle(p)
 	return err
 }
@@ -173,12 +203,24 @@ func (p *pathSet) find(text string) (int, error) {
 	return p.add(text)
 }
 
-// lastFields are the fields of {last.FIELD}, each once.
-func (r *Request) lastFields() []string {
+func (p *pathSet) findAll(texts []string) ([]int, error) {
+	var slots []int
+	for _, text := range texts {
+		slot, err := p.find(text)
+		if err != nil {
+			return nil, err
+		}
+		slots = append(slots, slot)
+	}
+	return slots, nil
+}
+
+// fields are those of a placeholder such as {last.FIELD}, each once.
+func (r *Request) fields(placeholder string) []string {
 	var fields []string
 	r.templates(func(t Template) {
 		for _, p := range t {
-			if p.Placeholder == "last" && !slices.Contains(fields, p.Field) {
+			if p.Placeholder == placeholder && !slices.Contains(fields, p.Field) {
 				fields = append(fields, p.Field)
 			}
 		}

@@ -18,6 +18,8 @@ type Spec struct {
 	Records Records
 	// Watermark is not used by a snapshot.
 	Watermark Watermark
+	Expired   Expired
+	Resync    Resync
 	// Paths is the path set: path i fills slot i of every record. "each.NAME"
 	// is a value of the partition. Records may hold further slots behind
 	// these, which the source needs for itself.
@@ -27,10 +29,14 @@ type Spec struct {
 // Mode is what a poll asks for.
 type Mode string
 
-// The modes: changes since a watermark, or the whole list each time.
+// The modes: changes since a watermark that we hold, the whole list each time,
+// changes since a token or link that the owner hands us, or events in the order
+// in which they were appended.
 const (
 	Incremental Mode = "incremental"
 	SnapshotAll Mode = "snapshot"
+	Delta       Mode = "delta"
+	Log         Mode = "log"
 )
 
 // Request is how a source asks.
@@ -98,6 +104,7 @@ const (
 	Page    Style = "page"
 	Offset  Style = "offset"
 	Keyset  Style = "keyset"
+	Since   Style = "since" // each page moves {since} to the watermark so far
 )
 
 // Test is a place and what it must hold.
@@ -132,17 +139,59 @@ const (
 )
 
 // Watermark is what a source is asked for next and where that comes from:
-// exactly one of From, Place and Start.
+// exactly one of From, Place, Last, First and Start.
 type Watermark struct {
-	From         []string // of records: the maximum of the first that is not null
-	Place        string   // of the first response
-	Start        bool     // the owner's time at the walk's start
+	From  []string // of records: the maximum of the first that is not null
+	Place string   // of the first response; of an opaque one, of the last that has it
+	Last  string   // path in the last record of the walk
+	// First is a path in the first record of the walk's first page, for feeds
+	// that come newest first; paged by Since, of each page. It turns the
+	// records of a page round, so that they are applied oldest first.
+	First string
+	Start bool // the owner's time at the walk's start
+	// Exactly one of Opaque and Format is given. Last and First with a Format
+	// need one that counts.
+	Opaque       Opaque
 	Format       *row.Format
 	Overlap      time.Duration // of times: what is asked again each walk
 	OverlapCount int64         // of integers
 	Initial      string        // where the first walk starts, in Format; "": the beginning
 	Order        Order
 	Null         Null
+}
+
+// Opaque is what a watermark is that only its owner can read: it is handed
+// back as it came. It has no overlap, no bound by time and no lateness.
+type Opaque string
+
+// The opaque watermarks: a text for {since}, or the next walk's first request,
+// of the owner's origin; a walk without one asks by the source's own request.
+const (
+	Token Opaque = "token"
+	URL   Opaque = "url"
+)
+
+// Expired is how an owner tells that it cannot say any more what changed since
+// the watermark: by a status, and where At is given, by what stands there.
+type Expired struct {
+	Status []int
+	At     string // a place; of a success, too, if Status holds it
+	Equals []string
+}
+
+// Resync is how everything is asked for where that differs from how changes
+// are: a part that is given replaces the source's.
+type Resync struct {
+	// Known says that there is a way to ask for everything. Of a delta without
+	// a part here, asking without a watermark is that way.
+	Known     bool
+	Request   *Request
+	Paging    *Paging
+	Records   *Records
+	Watermark *Watermark
+	// Before is asked before the list; the watermark's Place is in its answer.
+	// Without it, the Place of a list asked by Request is in its first page.
+	Before *Request
 }
 
 // Order is what the owner promises about the sequence of records.

@@ -22,9 +22,9 @@ func (k *walk) stream(ctx context.Context) error {
 	if err := k.bounds(ctx); err != nil {
 		return err
 	}
-	r, err := k.ask(ctx)
+	r, err := k.ask(ctx, k.asker)
 	if err != nil {
-		return k.resumable(err)
+		return k.resumable(k.expires(err))
 	}
 	if r.status == http.StatusNotModified {
 		return k.hand(k.unchanged())
@@ -38,8 +38,10 @@ func (k *walk) stream(ctx context.Context) error {
 	if err := k.judge(r.header, nil); err != nil {
 		return k.resumable(refusal{err})
 	}
-	if err := k.mark.place(&answer{header: r.header}); err != nil {
-		return err
+	if k.before == nil {
+		if err := k.mark.place(&answer{header: r.header, url: r.url}); err != nil {
+			return err
+		}
 	}
 	body, err := sniff(r.header, r.stream)
 	if err != nil {

@@ -16,8 +16,8 @@ type Template []Part
 // Part is a literal, or a placeholder: exactly one of both is set.
 type Part struct {
 	Literal     string
-	Placeholder string // "since", "now", "cursor", "page", "offset", "size", "last", "each"
-	Field       string // of {last.FIELD}: a path in the record; of {each.NAME}: the name
+	Placeholder string // "since", "now", "cursor", "page", "offset", "size", "last", "first", "each"
+	Field       string // of {last.FIELD} and {first.FIELD}: a path in the record; of {each.NAME}: the name
 }
 
 // Literal is a template without placeholders.

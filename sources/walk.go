@@ -1,11 +1,13 @@
 package sources
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/larder-sync/larder/syncer"
@@ -32,6 +34,8 @@ type walk struct {
 	// until ends a look at the front of a feed: what is older was read.
 	until row.Stamp
 	each  map[int][]byte // slot to the partition's value
+	heads [][]byte       // values of {first.FIELD}, once there is a record
+	begun step           // where a pass begins
 	asked string         // digest of a conditional request
 }
 
@@ -50,11 +54,17 @@ func (s *Source) Walk(ctx context.Context, w syncer.Walk) iter.Seq2[*syncer.Batc
 }
 
 func (s *Source) begin(w syncer.Walk) (*walk, error) {
-	k := &walk{Source: s, w: w, started: time.Now(), step: s.style.first(), each: map[int][]byte{}}
+	s = s.forKind(w.Kind)
+	k := &walk{Source: s, w: w, started: time.Now(), each: map[int][]byte{}}
+	var err error
+	if k.begun, err = s.first(w); err != nil {
+		return nil, err
+	}
+	k.step = k.begun
 	if k.w.Sent.IsZero() {
 		k.w.Sent = k.started
 	}
-	k.guard = newGuard(s.keys, s.paging.total.set(), s.spec.Watermark.Order == Descending)
+	k.guard = newGuard(s.identity(), s.paging.total.set(), s.spec.Watermark.Order == Descending)
 	for slot, name := range s.constants {
 		k.each[slot] = w.Partition.Value(name)
 	}
@@ -65,7 +75,6 @@ func (s *Source) begin(w syncer.Walk) (*walk, error) {
 		}
 		k.step = at
 	}
-	var err error
 	if k.mark, err = newMark(&s.watermark, w); err != nil && k.resumed() {
 		err = fmt.Errorf("read where the walk stood: %w", syncer.ErrNotResumable)
 	}
@@ -75,6 +84,9 @@ func (s *Source) begin(w syncer.Walk) (*walk, error) {
 func (k *walk) resumed() bool { return k.w.From.Resume != nil }
 
 func (k *walk) run(ctx context.Context) error {
+	if err := k.askBefore(ctx); err != nil {
+		return fmt.Errorf("fetch the watermark ahead of the list: %w", err)
+	}
 	if k.streamed {
 		return k.stream(ctx)
 	}
@@ -88,7 +100,7 @@ func (k *walk) run(ctx context.Context) error {
 		}
 		k.guard.restart()
 		k.mark.last = row.Stamp{}
-		k.step = k.style.first()
+		k.heads, k.step = nil, k.begun
 	}
 }
 
@@ -145,7 +157,7 @@ func (k *walk) fetch(ctx context.Context) (*page, error) {
 	if err := k.bounds(ctx); err != nil {
 		return nil, err
 	}
-	r, err := k.ask(ctx)
+	r, err := k.ask(ctx, k.asker)
 	if err == nil && r.status == http.StatusNotModified {
 		return nil, nil
 	}
@@ -153,12 +165,12 @@ func (k *walk) fetch(ctx context.Context) (*page, error) {
 	if err == nil {
 		p, err = k.read(r)
 	}
-	return p, k.resumable(err)
+	return p, k.resumable(k.expires(err))
 }
 
 // ask sends the request of the walk's step and hears the owner's clock.
-func (k *walk) ask(ctx context.Context) (*response, error) {
-	q, err := k.asker.ask(k.step, k.look)
+func (k *walk) ask(ctx context.Context, a *asker) (*response, error) {
+	q, err := a.ask(k.step, k.look)
 	if err != nil {
 		return nil, &failure{class: syncer.ClassInternal, text: "make request", cause: err}
 	}
@@ -230,18 +242,33 @@ func (k *walk) page(p *page) (*syncer.Batch, *step, error) {
 	}
 	k.guard.received += int64(len(p.records))
 	p.received = k.guard.received
-	next, err := k.style.next(k.step, &p.answer)
+	if k.before == nil {
+		if err := k.mark.place(&p.answer); err != nil {
+			return nil, nil, err
+		}
+	}
+	b, err := k.batch(p.records, p.size)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := k.mark.place(&p.answer); err != nil {
-		return nil, nil, err
-	}
-	b, err := k.batch(p.records, p.size)
+	k.noteHeads(p.records)
+	p.since = k.mark.spec.json(k.mark.highText)
+	p.news = k.guard.news || k.mark.moves() && !bytes.Equal(p.since, k.look(Part{Placeholder: "since"}))
+	next, err := k.style.next(k.step, &p.answer)
 	if k.passed {
 		next = nil
 	}
 	return b, next, err
+}
+
+// noteHeads keeps the values of {first.FIELD}.
+func (k *walk) noteHeads(records [][][]byte) {
+	if k.heads != nil || len(records) == 0 {
+		return
+	}
+	for _, slot := range k.paging.frontSlots {
+		k.heads = append(k.heads, records[0][slot])
+	}
 }
 
 // batch turns records into a batch.
@@ -272,6 +299,12 @@ func (k *walk) batch(records [][][]byte, size int64) (*syncer.Batch, error) {
 		k.passed = k.passed || k.mark.passed(stamp) || !stamp.IsZero() && row.Compare(stamp, k.until) < 0
 		b.Records = append(b.Records, r)
 	}
+	if err := k.mark.edge(records); err != nil {
+		return nil, err
+	}
+	if k.mark.spec.First != "" {
+		slices.Reverse(b.Records)
+	}
 	now := time.Now()
 	var since time.Duration
 	if k.pages > 1 || k.resumed() {
@@ -286,6 +319,9 @@ func (k *walk) batch(records [][][]byte, size int64) (*syncer.Batch, error) {
 // so far was as old as the oldest answer when the walk began.
 func (k *walk) resume(next step) *syncer.Resume {
 	cursor := k.style.note(next)
+	if len(k.paging.fronts) > 0 {
+		return nil // its first record is not noted
+	}
 	if cursor == "" && (k.mark.spec.Order != Ascending || k.mark.high.IsZero()) {
 		return nil
 	}
@@ -315,7 +351,7 @@ func (k *walk) listed() bool {
 	case syncer.Snapshot:
 		return true
 	case syncer.Resync:
-		return k.spec.Watermark.Initial == "" && k.spec.Watermark.Null != NullSkip
+		return k.lists
 	}
 	return false
 }

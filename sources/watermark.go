@@ -1,8 +1,11 @@
 package sources
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -16,34 +19,67 @@ type markSpec struct {
 	Watermark
 	slots   []int // of From
 	at      place // of Place
+	edge    []int // of Last or First: one slot, or none
 	initial row.Stamp
 	number  bool // the format writes JSON numbers
+	// first says that the first text that a walk sees is the one that counts.
+	first bool
+	// link resolves an owner's link against the URL it came from.
+	link func(from *url.URL, link string) (*url.URL, error)
 }
 
-func newMarkSpec(w Watermark, set *pathSet) (markSpec, error) {
+// newMarkSpec compiles a watermark. Its place is one of body.
+func newMarkSpec(w Watermark, set *pathSet, body *places) (markSpec, error) {
 	m := markSpec{Watermark: w}
-	if w.Format == nil {
-		return m, errors.New("watermark has no format")
-	}
-	m.number = w.Format.Counts() || w.Format.Render(row.StampAt(time.Unix(0, 0))) == "0"
-	for _, field := range w.From {
-		slot, err := set.find(field)
-		if err != nil {
-			return m, err
-		}
-		m.slots = append(m.slots, slot)
-	}
-	var err error
-	if m.at, err = set.body.add(w.Place); err != nil {
+	err := w.check()
+	if err != nil {
 		return m, err
 	}
-	if (len(m.slots) == 0) != (w.Start || m.at.set()) || w.Start && m.at.set() {
-		return m, errors.New("watermark needs exactly one of from, place and start")
+	if m.slots, err = set.findAll(w.From); err != nil {
+		return m, err
 	}
+	if m.at, err = body.add(w.Place); err != nil {
+		return m, err
+	}
+	if edge := cmp.Or(w.Last, w.First); edge != "" {
+		if m.edge, err = set.findAll([]string{edge}); err != nil {
+			return m, err
+		}
+	}
+	if w.Format == nil {
+		return m, nil
+	}
+	m.number = w.Format.Counts() || w.Format.Render(row.StampAt(time.Unix(0, 0))) == "0"
 	if w.Initial != "" {
 		m.initial, err = w.Format.ParseText(w.Initial)
 	}
 	return m, err
+}
+
+// check refuses what contradicts itself.
+func (w *Watermark) check() error {
+	given := 0
+	for _, is := range []bool{len(w.From) > 0, w.Place != "", w.Last != "", w.First != "", w.Start} {
+		if is {
+			given++
+		}
+	}
+	edge := w.Last != "" || w.First != ""
+	switch {
+	case given != 1:
+		return errors.New("watermark needs exactly one of from, place, last, first and start")
+	case (w.Format == nil) == (w.Opaque == ""):
+		return errors.New("watermark needs a format, or to be opaque")
+	case w.Opaque != "" && w.Opaque != Token && w.Opaque != URL:
+		return fmt.Errorf("unknown watermark %q", w.Opaque)
+	case w.Opaque != "" && w.Place == "" && !edge:
+		return errors.New("an opaque watermark has no maximum: it needs a place, last or first")
+	case w.Opaque == URL && edge:
+		return errors.New("records hold no link to go on from: a watermark that is a URL needs a place")
+	case w.Format != nil && edge && !w.Format.Counts():
+		return errors.New("last and first are ids: a token, or a format that counts")
+	}
+	return nil
 }
 
 // mark follows the watermark through one walk.
@@ -63,6 +99,9 @@ type mark struct {
 // newMark takes up a walk where w stands.
 func newMark(spec *markSpec, w syncer.Walk) (mark, error) {
 	m := mark{spec: spec}
+	if spec.opaque() {
+		return m, m.takeUp(w)
+	}
 	if w.Kind == syncer.Snapshot || spec.Format == nil {
 		return m, m.resume(w.From.Resume)
 	}
@@ -90,7 +129,9 @@ func (m *mark) resume(r *syncer.Resume) (err error) {
 	if r == nil {
 		return nil
 	}
-	if r.High != "" && m.spec.Format != nil {
+	if m.spec.opaque() {
+		m.highText = r.High
+	} else if r.High != "" && m.spec.Format != nil {
 		if m.high, err = m.spec.Format.ParseText(r.High); err != nil {
 			return err
 		}
@@ -182,6 +223,9 @@ func (m *mark) place(a *answer) error {
 		return nil
 	}
 	raw := m.spec.at.in(a.header, a.body)
+	if m.spec.opaque() {
+		return m.hold(raw, a.url)
+	}
 	if empty(raw) {
 		return answerError("answer has no watermark at %q", m.spec.at)
 	}
@@ -196,6 +240,9 @@ func (m *mark) place(a *answer) error {
 // end is the watermark that a complete walk proves: what was seen, but never
 // past the owner's time at the walk's start, and never back.
 func (m *mark) end() (string, error) {
+	if m.spec.opaque() {
+		return m.held()
+	}
 	if m.spec.Format == nil {
 		return "", nil
 	}

@@ -58,6 +58,8 @@ func Classify(err error) Class {
 	switch {
 	case errors.Is(err, ErrFenced):
 		return ClassFenced
+	case errors.Is(err, ErrExpired):
+		return ClassAnswer
 	case errors.As(err, &classed):
 		return classed.FailureClass()
 	case errors.Is(err, context.DeadlineExceeded):

@@ -20,6 +20,9 @@ type Feed struct {
 	Copies     []*Copy
 	// Lag is how long the owner itself may take to show a commit.
 	Lag time.Duration
+	// Retention is how long the owner can tell what changed; 0: for ever. A
+	// copy whose as-of is older is resynced.
+	Retention time.Duration
 	// Gather bounds what one transaction applies at once.
 	Gather Gather
 	// Progress, if set, is told after every transaction how far the walk is.

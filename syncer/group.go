@@ -41,6 +41,8 @@ type group struct {
 	end     *End
 	records int
 	began   time.Time
+	// snapshot is that of the feed.
+	snapshot bool
 }
 
 // muster reads where every table of the feed stands, all at once, so that one
@@ -48,7 +50,7 @@ type group struct {
 func (f *Feed) muster(ctx context.Context, p Partition) *group {
 	ctx, cancel := context.WithTimeout(ctx, standingTime)
 	defer cancel()
-	g := &group{began: time.Now()}
+	g := &group{began: time.Now(), snapshot: f.Snapshot}
 	for _, c := range f.Copies {
 		g.members = append(g.members, &member{copy: c, report: TableReport{Table: c.Name}})
 	}

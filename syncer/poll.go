@@ -2,7 +2,6 @@ package syncer
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -29,11 +28,9 @@ func (f *Feed) poll(ctx context.Context, p Partition, next time.Time) Report {
 	report := Report{Source: f.Name, Partition: p.Name, Started: time.Now()}
 	g := f.muster(ctx, p)
 	if len(g.members) > 0 {
-		err := f.walk(ctx, p, g, &report)
-		if errors.Is(err, ErrNotResumable) {
-			g.forgetResume()
-			err = f.walk(ctx, p, g, &report)
-		}
+		g.outlive(f.Retention, report.Started)
+		walk := func() error { return f.walk(ctx, p, g, &report) }
+		err := g.repair(walk(), walk)
 		if err != nil && ctx.Err() != nil {
 			err = ctx.Err() // however the source words it, a stop is not its failure
 		}

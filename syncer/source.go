@@ -12,9 +12,10 @@ type Source interface {
 	// which they must be applied. The sequence ends with a batch whose End is
 	// set, or with an error; it yields nothing after either. A walk that can
 	// not go on from where w.From.Resume stands yields ErrNotResumable before
-	// any batch. Stopping the iteration, or ending the context, releases
-	// everything the walk holds. One Source serves one walk at a time for each
-	// partition.
+	// any batch; ErrExpired says, before or behind any page, that everything
+	// has to be asked for. Stopping the iteration, or ending the context,
+	// releases everything the walk holds. One Source serves one walk at a time
+	// for each partition.
 	Walk(ctx context.Context, w Walk) iter.Seq2[*Batch, error]
 }
 

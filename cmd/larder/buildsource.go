@@ -1,12 +1,8 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -36,7 +32,7 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 	if err != nil {
 		return nil, err
 	}
-	f := &syncer.Feed{Name: cs.Name, Source: src, Snapshot: cs.Mode == config.Snapshot, Partitions: partitionsOf(cs), Lag: cs.Lag, Gather: gather}
+	f := &syncer.Feed{Name: cs.Name, Source: src, Snapshot: cs.Mode == config.Snapshot, Partitions: partitionsOf(cs), Lag: cs.Lag, Retention: cs.Retention, Gather: gather}
 	out := &feed{Scheduled: &syncer.Scheduled{Feed: f, Schedule: p.Schedule, Jitter: p.jitter}}
 	if cs.Watermark != nil {
 		out.overlap = cs.Watermark.Overlap
@@ -104,28 +100,68 @@ func authOf(a config.Auth) auth.Authenticator {
 func sourceOf(s *config.Source) (sources.Spec, error) {
 	out := sources.Spec{
 		Name: s.Name, Mode: sources.Mode(s.Mode), Request: requestOf(s.Request),
-		Paging: sources.Paging{
-			By: sources.Style(s.Paging.By), Next: s.Paging.Next.String(), First: s.Paging.First, Size: s.Paging.Size,
-			More: testOf(s.Paging.More), Total: s.Paging.Total.String(), Pages: s.Paging.Pages.String(),
-			ShortPage: s.Paging.ShortPage, MaxPages: s.Paging.MaxPages, MaxTime: s.Paging.MaxTime,
-		},
-		Records: sources.Records{
-			At: s.Records.At.Text, Format: sources.Format(s.Records.Format), Key: texts(s.Records.Key),
-			Deleted: s.Records.Deleted.Field.Text, DeletedEquals: jsonTexts(s.Records.Deleted.Equals),
-			Error: s.Records.Error.String(), Require: testOf(s.Records.Require),
-		},
+		Paging: pagingOf(s.Paging), Records: recordsOf(s.Records),
+		Expired: sources.Expired{Status: s.Expired.Status, At: s.Expired.At.String(), Equals: jsonTexts(s.Expired.Equals)},
 	}
-	if w := s.Watermark; w != nil {
-		format, err := formatOf(w.Format)
-		if err != nil {
-			return out, fmt.Errorf("read watermark format: %w", err)
-		}
-		out.Watermark = sources.Watermark{
-			From: texts(w.Fields), Place: w.Place.String(), Start: w.Start, Format: format, Overlap: w.Overlap,
-			OverlapCount: w.OverlapCount, Initial: w.Initial, Order: sources.Order(w.Order), Null: sources.Null(w.Null),
+	var err error
+	if s.Watermark != nil {
+		if out.Watermark, err = watermarkOf(s.Watermark); err != nil {
+			return out, err
 		}
 	}
-	return out, nil
+	if s.Resync != nil {
+		out.Resync, err = resyncOf(s.Resync)
+	}
+	return out, err
+}
+
+func pagingOf(p config.Paging) sources.Paging {
+	return sources.Paging{
+		By: sources.Style(p.By), Next: p.Next.String(), First: p.First, Size: p.Size,
+		More: testOf(p.More), Total: p.Total.String(), Pages: p.Pages.String(),
+		ShortPage: p.ShortPage, MaxPages: p.MaxPages, MaxTime: p.MaxTime,
+	}
+}
+
+func recordsOf(r config.Records) sources.Records {
+	return sources.Records{
+		At: r.At.Text, Format: sources.Format(r.Format), Key: texts(r.Key),
+		Deleted: r.Deleted.Field.Text, DeletedEquals: jsonTexts(r.Deleted.Equals),
+		Error: r.Error.String(), Require: testOf(r.Require),
+	}
+}
+
+func watermarkOf(w *config.Watermark) (sources.Watermark, error) {
+	format, err := formatOf(w.Format)
+	if err != nil {
+		return sources.Watermark{}, fmt.Errorf("read watermark format: %w", err)
+	}
+	return sources.Watermark{
+		From: texts(w.Fields), Place: w.Place.String(), Last: w.Last.Text, First: w.First.Text, Start: w.Start,
+		Opaque: sources.Opaque(w.Opaque), Format: format, Overlap: w.Overlap,
+		OverlapCount: w.OverlapCount, Initial: w.Initial, Order: sources.Order(w.Order), Null: sources.Null(w.Null),
+	}, nil
+}
+
+// resyncOf maps the parts of a resync that are given.
+func resyncOf(y *config.Resync) (sources.Resync, error) {
+	out := sources.Resync{Known: true, Request: optional(y.Request, requestOf), Paging: optional(y.Paging, pagingOf),
+		Records: optional(y.Records, recordsOf), Before: optional(y.Before, requestOf)}
+	if y.Watermark == nil {
+		return out, nil
+	}
+	w, err := watermarkOf(y.Watermark)
+	out.Watermark = &w
+	return out, err
+}
+
+// optional maps what may be left out.
+func optional[A, B any](a *A, to func(A) B) *B {
+	if a == nil {
+		return nil
+	}
+	b := to(*a)
+	return &b
 }
 
 func requestOf(r config.Request) sources.Request {
@@ -250,45 +286,6 @@ func partitionsOf(s *config.Source) []syncer.Partition {
 		}
 		p.Name = string(name)
 		out = append(out, p)
-	}
-	return out
-}
-
-// digest shortens what shapes an answer.
-func digest(parts ...any) string {
-	b, err := json.Marshal(parts)
-	if err != nil {
-		b = []byte(fmt.Sprint(parts...))
-	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:8])
-}
-
-// sourceDigest covers what shapes a source's answers and their reading. Host,
-// credentials, sizes, schedules and rates change nothing.
-func sourceDigest(s *config.Source) string {
-	path := s.Owner.URL
-	if u, err := url.Parse(s.Owner.URL); err == nil {
-		path = u.Path
-	}
-	watermark := []string{}
-	if w := s.Watermark; w != nil {
-		watermark = append(texts(w.Fields), w.Place.String(), w.Format.String(), w.Format.Zone)
-	}
-	return digest(path, s.Request.Method, s.Request.Path.String(), queryText(s.Request.Query), s.Request.Body, queryText(s.Request.Later.Query), s.Request.Later.Body, s.Request.Later.Without,
-		s.Records.At.Text, strings.Join(texts(s.Records.Key), "\n"), watermark)
-}
-
-// queryText leaves the size of pages out: it shapes no record.
-func queryText(query []config.Param) []string {
-	var out []string
-	for _, q := range query {
-		for _, v := range q.Values {
-			if v.Kind == config.Text && v.Text.IsSingle() && v.Text.Parts[0].Placeholder == "size" {
-				continue
-			}
-			out = append(out, q.Name+"="+digest(v.Text.String(), v))
-		}
 	}
 	return out
 }

@@ -55,6 +55,7 @@ func rooms() []room {
 		{"syncer/syncertest", []string{"*"}, "only tests import it"},
 		{"syncer/postgres/postgrestest", []string{"*"}, "only tests import it"},
 		{"sources/sourcetest", []string{"*"}, "only tests import it"},
+		{"sources/feedtest", []string{"*"}, "only tests import it"},
 	}
 }
 

@@ -31,6 +31,7 @@ func schedulesOf(c *config.Config) (map[*config.Source]plan, config.Mistakes) {
 		}
 		plans[s] = p
 		mistakes = append(mistakes, unkeptBudgets(c, s, p)...)
+		mistakes = append(mistakes, outlivedRetention(c, s, p)...)
 	}
 	return plans, mistakes
 }
@@ -121,6 +122,20 @@ func unkeptBudgets(c *config.Config, s *config.Source, p plan) config.Mistakes {
 		}
 	}
 	return mistakes
+}
+
+// outlivedRetention tells a source that the owner forgets changes of between two
+// polls: each of them would ask for everything.
+func outlivedRetention(c *config.Config, s *config.Source, p plan) config.Mistakes {
+	if s.Retention == 0 || !s.Enabled {
+		return nil
+	}
+	oldest := schedule.LargestGap(p.Schedule, time.Now()) + p.jitter + s.Lag
+	if s.Retention > oldest {
+		return nil
+	}
+	return config.Mistakes{c.Mistake(s.KeyPath+".retention", "%v is not longer than the %v that may pass between polls by %s, "+
+		"so that each would ask for everything; poll more often", s.Retention, oldest, because(1, s))}
 }
 
 func because(walks int, s *config.Source) string {

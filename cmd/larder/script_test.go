@@ -109,12 +109,17 @@ func query(file, text string) (string, error) {
 // GET /NAME lists the records of NAME.json, two a page, as
 // {"data": […], "meta": {"next_cursor": …}}, of those with updated_at at or
 // after ?since=. If the file NAME.answer is there, that is the answer instead:
-// its first line is status and content type, the rest the body.
+// its first line is status and content type, the rest the body. NAME?QUERY.answer
+// is the answer to that query alone.
 type scriptOwner struct{ dir string }
 
 func (o scriptOwner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := filepath.Join(o.dir, filepath.Base(r.URL.Path))
-	if raw, err := os.ReadFile(name + ".answer"); !errors.Is(err, fs.ErrNotExist) {
+	raw, err := os.ReadFile(name + "?" + r.URL.RawQuery + ".answer")
+	if errors.Is(err, fs.ErrNotExist) {
+		raw, err = os.ReadFile(name + ".answer")
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
 		head, body, _ := strings.Cut(string(raw), "\n")
 		status, kind, _ := strings.Cut(head, " ")
 		code, _ := strconv.Atoi(status)
@@ -123,7 +128,7 @@ func (o scriptOwner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, body)
 		return
 	}
-	raw, err := os.ReadFile(name + ".json")
+	raw, err = os.ReadFile(name + ".json")
 	var all, page []map[string]any
 	if err == nil {
 		err = json.Unmarshal(raw, &all)

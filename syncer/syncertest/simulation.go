@@ -51,9 +51,10 @@ type owner struct {
 	start time.Time
 
 	mu sync.Mutex
-	// failAt is the page of a walk that fails, and with then before it does;
-	// refuse makes walks refuse to be resumed.
+	// failAt is the page of a walk that fails with why, and with then before
+	// it does; refuse makes walks refuse to be resumed.
 	failAt int
+	why    error
 	then   func()
 	refuse bool
 	// walks and pages count the work of one poll; ended says that a walk of it
@@ -68,7 +69,7 @@ func (o *owner) clock() time.Duration { return time.Since(o.start) }
 func (o *owner) quiet() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.failAt, o.then, o.refuse, o.walks, o.pages, o.ended = 0, nil, false, 0, 0, false
+	o.failAt, o.why, o.then, o.refuse, o.walks, o.pages, o.ended = 0, errOwner, nil, false, 0, 0, false
 }
 
 // visible returns the last change of each key that readers see at an instant,
@@ -154,7 +155,10 @@ func (l *lister) answer(page int) (*syncer.Batch, error) {
 		if l.then != nil {
 			l.then()
 		}
-		return nil, errOwner
+		if errors.Is(l.why, syncer.ErrExpired) {
+			l.failAt = 0 // what has expired once is not asked for again
+		}
+		return nil, l.why
 	}
 	b := l.read(l.clock())
 	l.ended = l.ended || b.End != nil

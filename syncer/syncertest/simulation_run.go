@@ -70,6 +70,8 @@ const (
 	Stop FaultKind = "stop"
 	// Refuse makes the owner refuse to go on with an unfinished walk.
 	Refuse FaultKind = "resume refused"
+	// Expire makes the owner forget at page At what changed since.
+	Expire FaultKind = "watermark expires"
 )
 
 // Fault is what goes wrong in one poll, and where.
@@ -256,6 +258,8 @@ func (s *simulation) prepare(f Fault) {
 		s.owner.failAt, s.owner.then = f.At, func() { s.stop() }
 	case Refuse:
 		s.owner.refuse = true
+	case Expire:
+		s.owner.failAt, s.owner.why = f.At, syncer.ErrExpired
 	}
 }
 

@@ -76,7 +76,7 @@ func drawPoll(t *rapid.T) Planned {
 		Table:  rapid.IntRange(0, 1).Draw(t, "table"),
 		Fault: Fault{
 			Kind: rapid.SampledFrom([]FaultKind{None, None, None, Kill, KillAsking, OwnerFails, TableFails,
-				LeaseLost, Stop, Refuse}).Draw(t, "fault"),
+				LeaseLost, Stop, Refuse, Expire}).Draw(t, "fault"),
 			Table: rapid.IntRange(0, 1).Draw(t, "table"),
 			At:    rapid.IntRange(1, 5).Draw(t, "at"),
 			Step:  rapid.SampledFrom([]string{"begin", "commit", "committed"}).Draw(t, "step"),

@@ -1,0 +1,25 @@
+package sources
+
+// bySince asks each page since the watermark that the pages so far have given.
+// Its token is that watermark. It counts its steps, because to ask for the same
+// again is no circle here: a page without news is the end.
+type bySince struct{ byCursor }
+
+func (p bySince) next(s step, a *answer) (*step, error) {
+	v, err := p.judge(a)
+	if err != nil || v == ends {
+		return nil, err
+	}
+	full := p.spec.Size > 0 && len(a.records) >= p.spec.Size
+	switch {
+	case !a.news && full:
+		return nil, pagingError("a full page brings nothing new: more records share one watermark than fit in a page")
+	case !a.news && v == goesOn:
+		return nil, pagingError("%q says that more follows, and the page brings nothing new", p.more.at)
+	case !a.news, len(a.records) == 0 && v != goesOn:
+		return nil, nil
+	case a.since == nil:
+		return nil, pagingError("no record has a watermark to go on from")
+	}
+	return &step{cursor: a.since, number: s.number + 1}, nil
+}
