@@ -22,6 +22,20 @@ func (k *walk) drifts() bool {
 	return k.spec.Watermark.Order == Descending && k.spec.Paging.By != None && (k.pages > 1 || k.resumed())
 }
 
+// slips reports whether the record with this index on the page tells that the
+// pass may have missed another one. Where pages are counted, and the order is
+// not newest first, a record that was read and then changes moves behind: all
+// that lie between close up, and one of them crosses to a page that was read.
+// It shows by a key that comes again with a stamp of after the walk's start. A
+// key that comes again with an old stamp was only pushed on.
+func (k *walk) slips(i int, stamp row.Stamp) bool {
+	switch k.paging.spec.By {
+	case Page, Offset:
+		return k.guard.again[i] && !stamp.IsZero() && k.spec.Watermark.Order != Descending && !k.mark.start.after(stamp)
+	}
+	return false
+}
+
 // front reads the feed again from its newest record down to the newest that the
 // pass before had seen, until that takes a single page or brings nothing newer:
 // then nothing has moved unseen. It hands out all pages but the last, which it

@@ -34,9 +34,11 @@ type guard struct {
 	newestFirst bool
 	pages       int
 	barren      int
-	news        bool  // the last page had a key that is new
-	received    int64 // records
-	wanted      int64 // of the total
+	news        bool   // the last page had a key that is new
+	again       []bool // which records of the last page have keys of earlier ones
+	moved       bool   // a record was read, changed, and came again
+	received    int64  // records
+	wanted      int64  // of the total
 	total       int64
 	fell        bool
 }
@@ -54,7 +56,7 @@ func newGuard(slots []int, counted, newestFirst bool) *guard {
 // restart forgets everything, for another pass.
 func (g *guard) restart() {
 	g.keys, g.steps = map[keyHash]struct{}{}, map[uint64]struct{}{}
-	g.pages, g.barren, g.received, g.wanted, g.total, g.fell = 0, 0, 0, 0, 0, false
+	g.pages, g.barren, g.received, g.wanted, g.total, g.fell, g.moved = 0, 0, 0, 0, 0, false, false
 }
 
 // page takes note of a page, and fails if the walk goes round in a circle.
@@ -92,7 +94,8 @@ func (g *guard) fresh(records [][][]byte) bool {
 	if !g.counted && len(g.keys) >= knownKeys {
 		clear(g.keys)
 	}
-	for _, record := range records {
+	g.again = append(g.again[:0], make([]bool, len(records))...)
+	for i, record := range records {
 		var h maphash.Hash
 		h.SetSeed(g.seed)
 		for _, slot := range g.slots {
@@ -101,6 +104,7 @@ func (g *guard) fresh(records [][][]byte) bool {
 		var sum keyHash
 		binary.NativeEndian.PutUint64(sum[:], h.Sum64())
 		if _, known := g.keys[sum]; known {
+			g.again[i] = true
 			continue
 		}
 		fresh = true
@@ -124,6 +128,9 @@ func (g *guard) unfinished(resumed bool) string {
 	switch {
 	case g.fell:
 		return "the total fell on the way"
+	case g.moved:
+		return "a record that was read changed, and its place on the pages with it, so that another may have slipped by; " +
+			"order = \"descending\", a total or a cursor would tell"
 	case !resumed && int64(len(g.keys)) < g.wanted:
 		return strconv.Itoa(len(g.keys)) + " keys came of a total of " + strconv.FormatInt(g.wanted, 10)
 	}

@@ -275,7 +275,7 @@ func (k *walk) noteHeads(records [][][]byte) {
 func (k *walk) batch(records [][][]byte, size int64) (*syncer.Batch, error) {
 	b := &syncer.Batch{Size: size, Records: make([]syncer.Record, 0, len(records))}
 	var newest row.Stamp
-	for _, slots := range records {
+	for i, slots := range records {
 		for slot, value := range k.each {
 			slots[slot] = value
 		}
@@ -296,6 +296,7 @@ func (k *walk) batch(records [][][]byte, size int64) (*syncer.Batch, error) {
 		if row.Compare(stamp, newest) > 0 {
 			newest = stamp
 		}
+		k.guard.moved = k.guard.moved || k.slips(i, stamp)
 		k.passed = k.passed || k.mark.passed(stamp) || !stamp.IsZero() && row.Compare(stamp, k.until) < 0
 		b.Records = append(b.Records, r)
 	}

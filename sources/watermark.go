@@ -319,6 +319,12 @@ func (o *ownerStart) saw(stamp row.Stamp, since time.Duration, now time.Time) {
 	}
 }
 
+// after reports whether the walk began after a stamp, as far as that is known.
+func (o ownerStart) after(stamp row.Stamp) bool {
+	at, dated := stamp.Time()
+	return dated && o.told && o.at.After(at)
+}
+
 func (o ownerStart) stamp() (row.Stamp, bool) {
 	return row.StampAt(o.at), !o.at.IsZero()
 }
