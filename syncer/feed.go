@@ -18,6 +18,9 @@ type Feed struct {
 	// Partitions has at least one; a source without parts has the zero one.
 	Partitions []Partition
 	Copies     []*Copy
+	// Fields names the slots of the source's records, as far as they are the
+	// tables'; a complete list tells which of them no record has.
+	Fields []string
 	// Lag is how long the owner itself may take to show a commit.
 	Lag time.Duration
 	// Retention is how long the owner can tell what changed; 0: for ever. A

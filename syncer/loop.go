@@ -151,4 +151,7 @@ func (r *Runner) sayReport(rep Report) {
 		}
 	}
 	ev.Msg(text)
+	if len(rep.Absent) > 0 {
+		r.Log.Debug().Str("source", rep.Source).Strs("fields", rep.Absent).Msg("no record has these fields")
+	}
 }

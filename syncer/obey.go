@@ -112,6 +112,7 @@ func (k *keeper) find(table string) (*Scheduled, *Copy) {
 // table of it did not settle.
 func Outcome(reports []Report) (string, error) {
 	var sum Applied
+	var absent []string
 	records, held, waiting, tables := 0, 0, 0, 0
 	for _, r := range reports {
 		if r.Failure != nil {
@@ -119,6 +120,7 @@ func Outcome(reports []Report) (string, error) {
 		}
 		records += r.Records
 		tables += len(r.Tables)
+		absent = append(absent, r.Absent...)
 		for _, t := range r.Tables {
 			if t.Failure != nil {
 				return "", fmt.Errorf("%s: %s: %s", t.Table, t.Failure.Class, t.Failure.Text)
@@ -138,6 +140,10 @@ func Outcome(reports []Report) (string, error) {
 	}
 	if waiting > 0 {
 		line += fmt.Sprintf("; %d rows are absent and wait for another walk to confirm it", waiting)
+	}
+	if len(absent) > 0 {
+		slices.Sort(absent)
+		line += fmt.Sprintf("; no record has %q: is the name right?", slices.Compact(absent))
 	}
 	return line, nil
 }

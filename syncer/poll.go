@@ -64,6 +64,9 @@ func (f *Feed) walk(ctx context.Context, p Partition, g *group, report *Report) 
 		}
 		if g.end = batches[len(batches)-1].End; g.end != nil {
 			report.Unchanged = g.end.Unchanged
+			if w.Kind.Listing() && !report.Resumed && report.Records > 0 {
+				report.Absent = f.absent(report.found)
+			}
 			return nil
 		}
 		if !g.anyLeft() {
@@ -83,9 +86,28 @@ func empty(batches []*Batch) bool {
 	return batches[len(batches)-1].Resume == nil
 }
 
+// absent names the fields that were not found in any record.
+func (f *Feed) absent(found []bool) []string {
+	var names []string
+	for slot, name := range f.Fields {
+		if slot >= len(found) || !found[slot] {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // count adds what the owner sent.
 func (r *Report) count(batches []*Batch) {
 	for _, b := range batches {
+		for _, record := range b.Records {
+			for slot, raw := range record.Slots {
+				if slot >= len(r.found) {
+					r.found = append(r.found, false)
+				}
+				r.found[slot] = r.found[slot] || raw != nil
+			}
+		}
 		r.Batches++
 		r.Records += len(b.Records)
 		r.Bytes += b.Size

@@ -22,12 +22,18 @@ type Report struct {
 	Bytes            int64
 	// Unchanged says that the owner answered "not modified".
 	Unchanged bool
+	// Absent are the fields that no record of a complete list has: perhaps
+	// their names are wrong.
+	Absent []string
 	// Failure is why the walk did not reach the feed's end; nil if it did.
 	Failure *Failure
 	// Tables are the outcomes, one for each table that took part.
 	Tables []TableReport
 	// RetryAt is when the owner wishes to be asked again; zero: it did not say.
 	RetryAt time.Time
+
+	// found says of each slot whether any record has it.
+	found []bool
 }
 
 // TableReport tells what a walk did to one table.

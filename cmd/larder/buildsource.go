@@ -32,7 +32,7 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 	if err != nil {
 		return nil, err
 	}
-	f := &syncer.Feed{Name: cs.Name, Source: src, Snapshot: cs.Mode == config.Snapshot, Partitions: partitionsOf(cs), Lag: cs.Lag, Retention: cs.Retention, Gather: gather}
+	f := &syncer.Feed{Name: cs.Name, Source: src, Snapshot: cs.Mode == config.Snapshot, Partitions: partitionsOf(cs), Lag: cs.Lag, Fields: set.texts, Retention: cs.Retention, Gather: gather}
 	out := &feed{Scheduled: &syncer.Scheduled{Feed: f, Schedule: p.Schedule, Jitter: p.jitter}}
 	if cs.Watermark != nil {
 		out.overlap = cs.Watermark.Overlap
