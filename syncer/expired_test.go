@@ -159,6 +159,9 @@ func TestPollRestartsAnExpiredSnapshot(t *testing.T) {
 			if len(walks) != 2 || walks[0].Kind != syncer.Snapshot || walks[1].Kind != syncer.Snapshot || walks[1].From.Resume != nil {
 				t.Errorf("asks %+v, want two snapshots from their beginning", walks)
 			}
+			if r.Tables[0].Kind != syncer.Snapshot {
+				t.Errorf("table applies a %s", r.Tables[0].Kind)
+			}
 			if times == 1 {
 				wantClass(t, "walk", r.Failure, "")
 				p.want(0, "1:1 2:2 3:3 4:4")
