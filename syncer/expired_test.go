@@ -229,3 +229,19 @@ func TestPollRetentionOfAnUnfinishedWalk(t *testing.T) {
 		})
 	}
 }
+
+// A deletion between a table's watermark and another one's resync is in neither
+// the list nor the changes behind it: the table is resynced with the other.
+func TestPollListsTellNoDeletions(t *testing.T) {
+	p := newPantry(t, numbered(5, nil), 2)
+	p.Lists = true
+	p.mustPoll()
+	order := syncer.Order{Kind: syncer.OrderResync}
+	if _, err := p.Copies[1].Keeper.Obey(t.Context(), order); err != nil {
+		t.Fatal(err)
+	}
+	p.Source = numbered(3, nil) // 4 and 5 are gone
+	p.mustPoll()
+	p.want(0, "1:1 2:2 3:3")
+	p.want(1, "1:1 2:2 3:3")
+}
