@@ -3,6 +3,7 @@ package sources_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -119,4 +120,33 @@ func streamed(t *testing.T) sources.Spec {
 	spec := lines(t)
 	spec.Expired = sources.Expired{Status: []int{410}}
 	return spec
+}
+
+// endless is a refusal whose body never ends; it counts what is read of it.
+type endless struct{ read int }
+
+func (e *endless) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusBadRequest, Header: http.Header{}, Body: e, Request: r, ContentLength: -1}, nil
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.read += len(p); e.read > 16<<20 {
+		return 0, io.EOF
+	}
+	return copy(p, strings.Repeat(" ", len(p))), nil
+}
+
+func (e *endless) Close() error { return nil }
+
+// TestExpiredReadsLittle: of a body that says why not, 64 KiB are enough.
+func TestExpiredReadsLittle(t *testing.T) {
+	e := &endless{}
+	spec := delta()
+	spec.Expired = sources.Expired{Status: []int{400}, At: "code", Equals: []string{`"tooOld"`}}
+	owner := pages("")
+	owner.Transport = e
+	fails(t, source(t, owner, spec), changes("t0"), syncer.ClassHTTP4xx)
+	if e.read > 256<<10 {
+		t.Errorf("%d bytes are read of a refusal", e.read)
+	}
 }

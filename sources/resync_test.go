@@ -193,3 +193,32 @@ func TestResyncsThatContradictThemselves(t *testing.T) {
 	}
 	source(t, pages(`{}`), drive())
 }
+
+// TestResyncBeforeTheFeedItself: what the pages hold where the answer ahead of
+// them has the watermark is not taken for one, in bodies or in headers.
+func TestResyncBeforeTheFeedItself(t *testing.T) {
+	before := &sources.Request{Path: text("/start")}
+	paged := delta()
+	paged.Resync = sources.Resync{Before: before}
+	lined := delta()
+	lined.Request.Query, lined.Paging = nil, sources.Paging{}
+	lined.Records.At, lined.Records.Format = "", sources.NDJSON
+	lined.Watermark.Place = "header:X-Token"
+	lined.Resync = sources.Resync{Before: before}
+	headed := lined
+	headed.Records.At, headed.Records.Format = "data", sources.JSON
+	for name, spec := range map[string]sources.Spec{"a page": paged, "lines": lined, "a page's header": headed} {
+		owner := scripted(func(n int, w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Token", []string{"s1", "wrong", "wrong"}[n-1])
+			body := []string{`{"token":"s1"}`, `{"data":[{"id":1}],"next":"wrong"}`, `{"data":[]}`}[n-1]
+			if spec.Records.Format == sources.NDJSON && n > 1 {
+				body = `{"id":1}`
+			}
+			w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+			fmt.Fprint(w, body)
+		})
+		if _, end := complete(t, source(t, owner, spec), resync()); end.Watermark != "s1" {
+			t.Errorf("%s: watermark %q, want the one ahead of the list", name, end.Watermark)
+		}
+	}
+}

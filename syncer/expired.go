@@ -35,7 +35,6 @@ func (g *group) startOver() {
 	g.forgetResume()
 	for _, m := range g.members {
 		m.standing.Resync = m.standing.Resync || !g.snapshot
-		m.standing.Position.Validator = ""
 	}
 }
 

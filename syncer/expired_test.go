@@ -159,6 +159,9 @@ func TestPollRestartsAnExpiredSnapshot(t *testing.T) {
 			if len(walks) != 2 || walks[0].Kind != syncer.Snapshot || walks[1].Kind != syncer.Snapshot || walks[1].From.Resume != nil {
 				t.Errorf("asks %+v, want two snapshots from their beginning", walks)
 			}
+			if r.Tables[0].Kind != syncer.Snapshot {
+				t.Errorf("table applies a %s", r.Tables[0].Kind)
+			}
 			if times == 1 {
 				wantClass(t, "walk", r.Failure, "")
 				p.want(0, "1:1 2:2 3:3 4:4")
@@ -225,4 +228,20 @@ func TestPollRetentionOfAnUnfinishedWalk(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A deletion between a table's watermark and another one's resync is in neither
+// the list nor the changes behind it: the table is resynced with the other.
+func TestPollListsTellNoDeletions(t *testing.T) {
+	p := newPantry(t, numbered(5, nil), 2)
+	p.Lists = true
+	p.mustPoll()
+	order := syncer.Order{Kind: syncer.OrderResync}
+	if _, err := p.Copies[1].Keeper.Obey(t.Context(), order); err != nil {
+		t.Fatal(err)
+	}
+	p.Source = numbered(3, nil) // 4 and 5 are gone
+	p.mustPoll()
+	p.want(0, "1:1 2:2 3:3")
+	p.want(1, "1:1 2:2 3:3")
 }

@@ -15,6 +15,10 @@ type Feed struct {
 	Source Source
 	// Snapshot feeds list everything at each poll.
 	Snapshot bool
+	// Lists says that a walk from zero tells what there is, and not what was
+	// deleted, as of a token's owner who is asked without one: every table that
+	// takes part in it applies it as a resync, or it would miss deletions.
+	Lists bool
 	// Partitions has at least one; a source without parts has the zero one.
 	Partitions []Partition
 	Copies     []*Copy

@@ -56,7 +56,9 @@ func planWalk(f *Feed, p Partition, members []*member, id string, now time.Time)
 	}
 	for _, m := range members {
 		m.walk = w
-		m.walk.Kind = applyKind(f, m)
+		if m.walk.Kind = applyKind(f, m); f.Lists && fromZero(oldest) {
+			m.walk.Kind = Resync
+		}
 	}
 	w.Kind = askKind(f, fromZero(oldest))
 	return w

@@ -91,3 +91,30 @@ func TestPlanWalk(t *testing.T) {
 		})
 	}
 }
+
+// TestPlanWalkOfAList: where a walk from zero tells no deletions, a table that
+// only takes part in another's resync is resynced with it.
+func TestPlanWalkOfAList(t *testing.T) {
+	held := Standing{AsOf: time.Unix(5, 0), Position: Position{Watermark: "w5"}}
+	for _, test := range []struct {
+		name  string
+		lists bool
+		stand []Standing
+		apply []WalkKind
+	}{
+		{"a new table beside an old one", true, []Standing{held, {}}, []WalkKind{Resync, Resync}},
+		{"where deletions are told", false, []Standing{held, {}}, []WalkKind{Changes, Resync}},
+		{"changes", true, []Standing{held, held}, []WalkKind{Changes, Changes}},
+	} {
+		var members []*member
+		for _, st := range test.stand {
+			members = append(members, &member{standing: st})
+		}
+		planWalk(&Feed{Lists: test.lists}, Partition{}, members, "id", time.Unix(1000, 0))
+		for i, m := range members {
+			if m.walk.Kind != test.apply[i] {
+				t.Errorf("%s: table %d applies a %s, want a %s", test.name, i, m.walk.Kind, test.apply[i])
+			}
+		}
+	}
+}

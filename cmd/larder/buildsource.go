@@ -32,7 +32,12 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 	if err != nil {
 		return nil, err
 	}
-	f := &syncer.Feed{Name: cs.Name, Source: src, Snapshot: cs.Mode == config.Snapshot, Partitions: partitionsOf(cs), Lag: cs.Lag, Fields: set.texts, Retention: cs.Retention, Gather: gather}
+	f := &syncer.Feed{
+		Name: cs.Name, Source: src, Snapshot: cs.Mode == config.Snapshot,
+		Lists:      cs.Mode == config.Delta || cs.Resync != nil && cs.Resync.Request != nil,
+		Partitions: partitionsOf(cs), Fields: set.texts,
+		Lag: cs.Lag, Retention: cs.Retention, Gather: gather,
+	}
 	out := &feed{Scheduled: &syncer.Scheduled{Feed: f, Schedule: p.Schedule, Jitter: p.jitter}}
 	if cs.Watermark != nil {
 		out.overlap = cs.Watermark.Overlap
@@ -109,6 +114,9 @@ func sourceOf(s *config.Source) (sources.Spec, error) {
 			return out, err
 		}
 	}
+	// An owner that hands out tokens tells everything when it is asked without
+	// one: that is how every copy of it begins.
+	out.Resync.Known = s.Mode == config.Delta
 	if s.Resync != nil {
 		out.Resync, err = resyncOf(s.Resync)
 	}
