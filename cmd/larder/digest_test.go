@@ -33,7 +33,8 @@ func parse(t *testing.T, text string) *config.Config {
 	return c
 }
 
-// How long an owner can tell what changed is the feed's to know.
+// How long an owner can tell what changed is the feed's to know, and that what
+// it tells from zero holds no deletions.
 func TestRetentionReachesTheFeed(t *testing.T) {
 	p, err := build(parse(t, strings.Replace(tokenFeed, "resync ", "retention = \"7d\"\nresync ", 1)), zerolog.Nop())
 	if err != nil {
@@ -42,6 +43,9 @@ func TestRetentionReachesTheFeed(t *testing.T) {
 	defer p.close()
 	if got := p.feeds[0].Retention; got != 7*24*time.Hour {
 		t.Errorf("the feed's retention is %v", got)
+	}
+	if !p.feeds[0].Lists {
+		t.Error("the feed does not know that a walk from zero tells no deletions")
 	}
 }
 
