@@ -110,6 +110,22 @@ func TestExpiredInMidWalk(t *testing.T) {
 	}
 }
 
+// A list of lines says so in a header: its body may be sound, and empty.
+func TestExpiredLines(t *testing.T) {
+	spec := lines(t)
+	spec.Expired = sources.Expired{Status: []int{200}, At: "header:X-Reset", Equals: []string{`"true"`}}
+	for said, want := range map[string]bool{"true": true, "false": false} {
+		owner := scripted(func(_ int, w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Reset", said)
+			w.Header().Set("Content-Length", "0")
+		})
+		_, err := walk(t, source(t, owner, spec), changes("2024-01-01T00:00:00Z"))
+		if errors.Is(err, syncer.ErrExpired) != want || !want && err != nil {
+			t.Errorf("X-Reset is %s: %v", said, err)
+		}
+	}
+}
+
 func incremental(t *testing.T) sources.Spec {
 	spec := users(t, sources.Cursor)
 	spec.Paging.Next, spec.Expired = "next", sources.Expired{Status: []int{410}}

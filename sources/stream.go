@@ -35,6 +35,9 @@ func (k *walk) stream(ctx context.Context) error {
 	if err := k.refuse(r, nil); err != nil {
 		return err
 	}
+	if k.expired.inAnswer(r.status, r.header, nil) {
+		return k.resumable(k.expires(refusal{errSaysExpired}))
+	}
 	if err := k.judge(r.header, nil); err != nil {
 		return k.resumable(refusal{err})
 	}
