@@ -11,6 +11,7 @@ import (
 
 	"github.com/larder-sync/larder/sources"
 	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/row"
 )
 
 // drive is a delta whose list and first token are requests of their own, as of
@@ -220,5 +221,26 @@ func TestResyncBeforeTheFeedItself(t *testing.T) {
 		if _, end := complete(t, source(t, owner, spec), resync()); end.Watermark != "s1" {
 			t.Errorf("%s: watermark %q, want the one ahead of the list", name, end.Watermark)
 		}
+	}
+}
+
+// TestResyncBeforeTheFirstEvent: the position of a log without events is 0,
+// where it is counted, and changes go on from there.
+func TestResyncBeforeTheFirstEvent(t *testing.T) {
+	integer, err := row.ParseFormat("integer", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := drive()
+	spec.Mode, spec.Watermark = sources.Log, sources.Watermark{Last: "seq", Format: integer}
+	spec.Resync.Watermark = &sources.Watermark{Place: "last_seq", Format: integer}
+	for body, want := range map[string]string{`{"last_seq":0}`: "0", `{"last_seq":7}`: "7"} {
+		s := source(t, pages(body, `{"files":[]}`), spec)
+		if _, end := complete(t, s, resync()); end.Watermark != want {
+			t.Errorf("%s: watermark %q, want %q", body, end.Watermark, want)
+		}
+	}
+	for _, body := range []string{`{}`, `{"last_seq":null}`, `{"last_seq":""}`, `{"last_seq":false}`} {
+		fails(t, source(t, pages(body, `{"files":[]}`), spec), resync(), syncer.ClassAnswer)
 	}
 }

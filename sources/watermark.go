@@ -224,7 +224,7 @@ func (m *mark) place(a *answer) error {
 	if m.spec.opaque() {
 		return m.hold(raw, a.url)
 	}
-	if empty(raw) {
+	if empty(raw) && !(m.spec.Format.Counts() && string(raw) == "0") { // an integer counts from 0
 		return answerError("answer has no watermark at %q", m.spec.at)
 	}
 	stamp, err := m.spec.Format.Parse(raw)
