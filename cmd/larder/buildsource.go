@@ -34,7 +34,7 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 	}
 	f := &syncer.Feed{
 		Name: cs.Name, Source: src, Snapshot: cs.Mode == config.Snapshot,
-		Lists:      cs.Mode == config.Delta || cs.Resync != nil && cs.Resync.Request != nil,
+		Lists:      listsFromZero(cs),
 		Partitions: partitionsOf(cs), Fields: set.texts,
 		Lag: cs.Lag, Retention: cs.Retention, Gather: gather,
 	}
@@ -43,6 +43,17 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 		out.overlap = cs.Watermark.Overlap
 	}
 	return out, nil
+}
+
+// listsFromZero reports whether a walk without a watermark, whoever keeps it,
+// brings what there is. A log from its beginning brings events, and a snapshot
+// has no other walk.
+func listsFromZero(s *config.Source) bool {
+	switch s.Mode {
+	case config.Incremental, config.Delta:
+		return true
+	}
+	return s.Resync != nil && s.Resync.Request != nil
 }
 
 // pathSet numbers the paths that tables read.

@@ -49,6 +49,36 @@ func TestRetentionReachesTheFeed(t *testing.T) {
 	}
 }
 
+// A walk from zero tells no deletions, whoever keeps the watermark: only events
+// from the beginning do.
+func TestWhichFeedsList(t *testing.T) {
+	const one = `resync    = { request = { path = "/all" }, records = { at = "items" } }`
+	for _, x := range []struct {
+		watermark, resync string
+		lists             bool
+	}{
+		{`{ from = "body:sync", format = "token" }`, `resync = true`, true},
+		{`"last:event"`, `resync = true`, false},
+		{`"last:event"`, `resync = { request = { path = "/all" }, watermark = "header:X-Last" }`, true},
+		{`"updated_at"`, ``, true},
+		{``, `mode = "snapshot"`, false},
+	} {
+		text := strings.Replace(tokenFeed, one, x.resync, 1)
+		text = strings.Replace(text, `{ from = "body:sync", format = "token" }`, x.watermark, 1)
+		if x.watermark == "" {
+			text = strings.NewReplacer("watermark = \n", "", `, query = { token = "{since}" }`, "").Replace(text)
+		}
+		p, err := build(parse(t, text), zerolog.Nop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.feeds[0].Lists; got != x.lists {
+			t.Errorf("watermark = %s, %s: lists %t, want %t", x.watermark, x.resync, got, x.lists)
+		}
+		p.close()
+	}
+}
+
 // What shapes the answer voids the watermark; how everything is asked for does
 // not, because the next resync does.
 func TestDigest(t *testing.T) {
