@@ -1,5 +1,7 @@
 package config
 
+import "slices"
+
 // checkMode checks the mode against the watermark, and both against what the request asks for.
 func (r *reader) checkMode(s section, src *Source) {
 	if !r.checkWatermarkOfMode(s, src) {
@@ -10,6 +12,7 @@ func (r *reader) checkMode(s section, src *Source) {
 		r.checkSnapshot(s, src)
 	case Delta, EventLog:
 		r.checkToken(s, src)
+		r.checkNewestFirst(s, src)
 		fallthrough
 	default:
 		r.checkSince(s, src)
@@ -72,6 +75,18 @@ func (r *reader) checkToken(s section, src *Source) {
 	}
 	if src.Watermark.Opaque == URL && src.Request.Uses("since") {
 		r.wrongAt(s, "{since}", "{since} has no value here: with format = \"url\" the next poll asks the URL itself, and this request is for a poll without one; leave it out")
+	}
+}
+
+// checkNewestFirst refuses pages that come newest first where nothing tells that a later one is older: of the events
+// about one record the oldest would stand. Paging by "since" begins with the oldest page, and one page is turned round.
+func (r *reader) checkNewestFirst(s section, src *Source) {
+	w, whole := src.Watermark, src.Paging.By == PagingNone && src.Records.Format == JSON
+	if w.First.IsZero() || whole || src.Paging.By == PagingSince || src.broken["paging"] || src.broken["records"] || len(src.Records.Version) > 0 {
+		return
+	}
+	if !slices.ContainsFunc(src.Records.Key, func(p Path) bool { return p.Text == w.First.Text }) {
+		r.wrong(s.at("records"), "the newest events come first, so of two about one record the older would come last and stand; name what tells the newer one with version = \"FIELD\", or page by \"since\"")
 	}
 }
 
