@@ -63,6 +63,9 @@ func (k *keeper) carryOut(ctx context.Context, o Order) {
 }
 
 func (k *keeper) obey(ctx context.Context, o Order) (string, error) {
+	if o.Kind == OrderForget {
+		return k.forget(ctx, o.Table)
+	}
 	feed, c := k.find(o.Table)
 	if c == nil {
 		return "", fmt.Errorf("table %q is not in the daemon's configuration", o.Table)
@@ -81,6 +84,15 @@ func (k *keeper) obey(ctx context.Context, o Order) (string, error) {
 		feed.PollSoon()
 	}
 	return outcome, nil
+}
+
+// forget retires a table. One that is configured here would come back with the
+// next start, and what is remembered of it may be in use.
+func (k *keeper) forget(ctx context.Context, table string) (string, error) {
+	if _, c := k.find(table); c != nil || slices.Contains(k.Idle, table) {
+		return "", fmt.Errorf("table %q is in the daemon's configuration: remove it there and restart the daemon first", table)
+	}
+	return k.Forgetter.Forget(ctx, table)
 }
 
 // pollFor polls a feed on behalf of an order and says how it went.

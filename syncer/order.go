@@ -13,6 +13,8 @@ const (
 	OrderResume          OrderKind = "resume"
 	OrderQuarantineRetry OrderKind = "quarantine-retry"
 	OrderQuarantineDrop  OrderKind = "quarantine-drop"
+	// OrderForget is for a table that is in no configuration any more.
+	OrderForget OrderKind = "forget"
 )
 
 // Order is a command to one table. A command line that finds the lease held
@@ -36,8 +38,17 @@ type Keeper interface {
 	// and refreshes deadlines after a change of budgets. It needs the lease.
 	Prepare(ctx context.Context) error
 	// Obey carries out an order in fenced transactions and says in one line
-	// what it did. OrderPoll is none of its business.
+	// what it did. OrderPoll and OrderForget are none of its business.
 	Obey(ctx context.Context, o Order) (string, error)
+}
+
+// Forgetter retires tables of a consumer's database.
+type Forgetter interface {
+	// Forget removes all that larder remembers of a table, in one fenced
+	// transaction, leaves the table itself as it is, and says in one line what
+	// it did. An order to forget the table that still waits is kept for its
+	// answer. A table that the database does not know is an error.
+	Forget(ctx context.Context, target string) (string, error)
 }
 
 // Inbox holds the orders that wait in a consumer's database.

@@ -49,12 +49,17 @@ type Scheduled struct {
 	kicked, joined chan struct{}
 }
 
-// Consumer is one consumer's database with the tables that live there.
+// Consumer is one consumer's database with the tables that live there. Lease,
+// Inbox and Forgetter are sides of that database.
 type Consumer struct {
-	Name   string
-	Lease  Lease
-	Inbox  Inbox
-	Copies []*Copy
+	Name      string
+	Lease     Lease
+	Inbox     Inbox
+	Forgetter Forgetter
+	Copies    []*Copy
+	// Idle are the targets of tables that are configured and not polled,
+	// because their source is switched off.
+	Idle []string
 }
 
 // Run keeps all feeds in step. It returns nil when ctx has ended, the

@@ -109,7 +109,7 @@ func newKitchen(name string, m *syncertest.Memory, s syncer.Source, schedule syn
 	k.feed = &syncer.Scheduled{Schedule: schedule, Feed: &syncer.Feed{Name: "items", Source: s,
 		Partitions: []syncer.Partition{{}}, Copies: []*syncer.Copy{c}, Gather: syncer.Gather{Records: 100, Bytes: 1 << 20}}}
 	k.Runner = &syncer.Runner{Feeds: []*syncer.Scheduled{k.feed}, Concurrency: 1, History: &history{}, Log: zerolog.New(k.journal),
-		Consumers: []*syncer.Consumer{{Name: "c", Lease: k.lease, Inbox: d, Copies: []*syncer.Copy{c}}}}
+		Consumers: []*syncer.Consumer{{Name: "c", Lease: k.lease, Inbox: d, Forgetter: d, Idle: []string{"idle"}, Copies: []*syncer.Copy{c}}}}
 	return k
 }
 
@@ -200,6 +200,9 @@ func TestRunnerCarriesOutOrders(t *testing.T) {
 		k := newKitchen("us", m, s, every(24*time.Hour))
 		k.start(t)
 		time.Sleep(10 * time.Second)
+		if err := k.daemon.Table(spec("left")).Prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		cli := m.NewDaemon("command line")
 		for _, test := range []struct {
 			order   syncer.Order
@@ -213,6 +216,12 @@ func TestRunnerCarriesOutOrders(t *testing.T) {
 			{syncer.Order{Kind: syncer.OrderPoll, Table: "a"}, "failed", "nothing is polled: every table is paused", 3},
 			{syncer.Order{Kind: syncer.OrderResume, Table: "a"}, "done", "resume", 4},
 			{syncer.Order{Kind: syncer.OrderPoll, Table: "b"}, "failed", `table "b" is not in the daemon's configuration`, 4},
+			{syncer.Order{Kind: syncer.OrderForget, Table: "left"}, "done", "forgotten", 4},
+			{syncer.Order{Kind: syncer.OrderForget, Table: "left"}, "failed", `table "left" is not prepared`, 4},
+			{syncer.Order{Kind: syncer.OrderForget, Table: "a"}, "failed",
+				`table "a" is in the daemon's configuration: remove it there and restart the daemon first`, 4},
+			{syncer.Order{Kind: syncer.OrderForget, Table: "idle"}, "failed",
+				`table "idle" is in the daemon's configuration: remove it there and restart the daemon first`, 4},
 			{syncer.Order{Kind: "dance", Table: "a"}, "failed", `order "dance" is not known`, 4},
 		} {
 			id, err := cli.Send(t.Context(), test.order)

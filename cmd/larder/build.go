@@ -54,6 +54,7 @@ type consumer struct {
 type database interface {
 	syncer.Lease
 	syncer.Inbox
+	syncer.Forgetter
 	Send(context.Context, syncer.Order) (id string, err error)
 	Outcome(ctx context.Context, id string) (state, text string, err error)
 	Status(context.Context) ([]syncer.Status, error)
@@ -80,7 +81,7 @@ func build(c *config.Config, log zerolog.Logger) (*parts, error) {
 	consumers := make(map[*config.Consumer]*consumer)
 	for _, cc := range c.Consumers {
 		db, table := openDatabase(cc, log)
-		con := &consumer{Consumer: &syncer.Consumer{Name: cc.Name, Lease: db, Inbox: db}, db: db}
+		con := &consumer{Consumer: &syncer.Consumer{Name: cc.Name, Lease: db, Inbox: db, Forgetter: db, Idle: idleTables(c, cc)}, db: db}
 		makers[cc], consumers[cc] = table, con
 		p.consumers = append(p.consumers, con)
 	}
@@ -111,6 +112,17 @@ func build(c *config.Config, log zerolog.Logger) (*parts, error) {
 		p.feeds = append(p.feeds, f)
 	}
 	return p, nil
+}
+
+// idleTables are the targets of a consumer's tables that nothing polls.
+func idleTables(c *config.Config, of *config.Consumer) []string {
+	var out []string
+	for _, t := range c.Tables {
+		if t.Consumer == of && !t.Source.Enabled {
+			out = append(out, t.Name)
+		}
+	}
+	return out
 }
 
 // add makes a table part of the feed and of its consumer.

@@ -23,7 +23,8 @@ func (a *app) checkCommand() *cobra.Command {
 		Short: "for monitoring, cron and init containers: one line, exit 0 to 3",
 		Long: `check judges the named tables, or all of them, and prints one line as monitoring
 plugins do, with the staleness of each table as performance data. It reads the
-consumers' databases, so it is right while no daemon runs.
+consumers' databases, so it is right while no daemon runs. Tables that are not
+in the configuration any more are counted, not judged.
 
 Exit codes: 0 every table is fresh, 1 one is at warn, 2 one is critical or was
 never polled to the end, 3 that cannot be told.
@@ -84,10 +85,14 @@ func (a *app) check(ctx context.Context, names []string, wait bool, timeout time
 // them: text, and performance data behind a bar.
 func verdict(lines []line, wanted []string) (string, int) {
 	state, fresh, total := 0, 0, 0
-	var paused, quarantined, held int64
+	var paused, quarantined, held, left int64
 	var why, perf []string
 	for _, l := range lines {
 		if len(wanted) > 0 && !slices.Contains(wanted, l.Table) {
+			continue
+		}
+		if l.NotConfigured {
+			left++
 			continue
 		}
 		total++
@@ -116,7 +121,7 @@ func verdict(lines []line, wanted []string) (string, int) {
 	for _, n := range []struct {
 		count int64
 		what  string
-	}{{paused, "paused"}, {quarantined, "records in quarantine"}, {held, "deletions held"}} {
+	}{{paused, "paused"}, {quarantined, "records in quarantine"}, {held, "deletions held"}, {left, "not in the configuration"}} {
 		if n.count > 0 {
 			text += fmt.Sprintf(", %d %s", n.count, n.what)
 		}

@@ -64,24 +64,29 @@ func hold(ctx context.Context, consumers []*consumer, do func(context.Context) e
 	return hold(ctx, consumers[1:], do)
 }
 
-// order carries out o on a table: by ourselves where no daemon holds the
-// lease, else by leaving it for the daemon and following what becomes of it.
+// order carries out o on a table and says what became of it.
 func (a *app) order(ctx context.Context, c *copied, o syncer.Order) error {
 	o.Table = c.target
-	line := ""
-	err := c.consumer.Hold(ctx, func(ctx context.Context) (err error) {
-		line, err = c.Keeper.Obey(ctx, o)
-		return err
-	})
-	var held *syncer.HeldError
-	if errors.As(err, &held) {
-		line, err = follow(ctx, c.consumer, o)
-	}
+	line, err := carryOut(ctx, c.consumer, o, func(ctx context.Context) (string, error) { return c.Keeper.Obey(ctx, o) })
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", o.Kind, c.Name, err)
 	}
 	a.say("%s: %s", c.Name, line)
 	return nil
+}
+
+// carryOut carries out o: by do, under the consumer's lease, where no daemon
+// holds it, else by leaving it for the daemon and following what becomes of it.
+func carryOut(ctx context.Context, c *consumer, o syncer.Order, do func(context.Context) (string, error)) (line string, err error) {
+	err = c.Hold(ctx, func(ctx context.Context) (err error) {
+		line, err = do(ctx)
+		return err
+	})
+	var held *syncer.HeldError
+	if errors.As(err, &held) {
+		return follow(ctx, c, o)
+	}
+	return line, err
 }
 
 // errNoDaemon says that the daemon ended before it took an order.

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -14,8 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/larder-sync/larder/syncer"
-	"github.com/larder-sync/larder/syncer/postgres"
-	"github.com/larder-sync/larder/syncer/sqlite"
 )
 
 // line is what status and check know of one table.
@@ -37,12 +34,13 @@ type line struct {
 	Error            string       `json:"error,omitempty"`
 	FailingSince     *time.Time   `json:"failing_since,omitempty"`
 	LatenessSeconds  float64      `json:"lateness_seconds,omitempty"`
+	NotConfigured    bool         `json:"not_configured,omitempty"`
 	staleness        time.Duration
 	budget           syncer.Budget
 }
 
 // lines asks every consumer's database, not the daemon, and returns one line a
-// configured table, worst first. A database that does not answer makes its
+// table that is configured, or that only the database knows, worst first. A database that does not answer makes its
 // tables unknown, which is not fresh.
 func (p *parts) lines(ctx context.Context) []line {
 	var all []line
@@ -53,6 +51,11 @@ func (p *parts) lines(ctx context.Context) []line {
 				if c.consumer == con {
 					all = append(all, newLine(f, c, statuses, err))
 				}
+			}
+		}
+		for _, s := range statuses {
+			if !p.configured(con, s.Table) {
+				all = append(all, leftLine(con, s))
 			}
 		}
 	}
@@ -71,7 +74,7 @@ func (l line) share() float64 { return float64(l.staleness) / float64(max(l.budg
 func newLine(f *feed, c *copied, statuses []syncer.Status, err error) line {
 	l := line{Table: c.Name, Source: f.Name, Level: syncer.Never, Reason: "no daemon has seen it yet",
 		budget: c.budget, Warn: c.budget.Warn.Seconds(), Critical: c.budget.Critical.Seconds()}
-	if err != nil && !errors.Is(err, sqlite.ErrNoBookkeeping) && !errors.Is(err, postgres.ErrNoBookkeeping) {
+	if err != nil && !unwritten(err) {
 		l.Level, l.Reason = syncer.Unknown, err.Error()
 		return l
 	}
@@ -79,22 +82,26 @@ func newLine(f *feed, c *copied, statuses []syncer.Status, err error) line {
 	if i < 0 {
 		return l
 	}
-	s := statuses[i]
+	l.take(statuses[i])
+	if late := latenessNote(f, statuses[i].Late); late != "" {
+		l.Reason = join(l.Reason, late)
+	}
+	return l
+}
+
+// take takes over what the database says of the table.
+func (l *line) take(s syncer.Status) {
 	l.Level, l.Reason, l.staleness = s.Level, s.Reason, s.Staleness
 	l.StalenessSeconds = s.Staleness.Round(time.Millisecond).Seconds()
 	l.AsOf, l.NextPoll, l.FailingSince = instant(s.AsOf), instant(s.NextPoll), instant(s.FailingSince)
 	l.Rows, l.Quarantined, l.Held, l.Paused = s.Rows, s.Quarantined, s.Held, s.Paused
 	l.Class, l.Error, l.LatenessSeconds = s.Class, s.Error, s.Late.Seconds()
-	if late := latenessNote(f, s.Late); late != "" {
-		l.Reason = join(l.Reason, late)
-	}
 	if s.Held > 0 {
 		l.Reason = join(l.Reason, fmt.Sprintf("%d deletions are held", s.Held))
 	}
 	if s.Quarantined > 0 {
 		l.Reason = join(l.Reason, fmt.Sprintf("%d in quarantine", s.Quarantined))
 	}
-	return l
 }
 
 // latenessNote warns when commits were seen as late as half the overlap: the
@@ -136,7 +143,8 @@ prints one line a table, worst first:
   AS-OF      the instant up to which the copy is complete
   NEXT POLL  when the daemon means to poll again
   WHY        the last error and since when, deletions that are held, records in
-             quarantine, a pause
+             quarantine, a pause; or that the table is not in the configuration
+             any more and only the database tells of it: see forget
 
 It exits 0 whatever the levels are. For a verdict, use check.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -190,8 +198,12 @@ func (a *app) printStatus(ctx context.Context, p *parts, asJSON bool) error {
 	return w.Flush()
 }
 
-// ofBudget is the staleness against the budgets: "3m of 5m/15m".
+// ofBudget is the staleness against the budgets: "3m of 5m/15m". Those of a
+// table that is not configured may not be known.
 func (l line) ofBudget() string {
+	if l.budget.Critical == 0 {
+		return "-"
+	}
 	budget := short(l.budget.Critical)
 	if l.budget.Warn > 0 {
 		budget = short(l.budget.Warn) + "/" + budget

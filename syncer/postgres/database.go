@@ -58,8 +58,8 @@ type Options struct {
 	Log    zerolog.Logger
 }
 
-// Database is one consumer's database. It implements syncer.Lease and
-// syncer.Inbox, and is safe for concurrent use.
+// Database is one consumer's database. It implements syncer.Lease,
+// syncer.Inbox and syncer.Forgetter, and is safe for concurrent use.
 type Database struct {
 	options Options
 	config  *pgxpool.Config

@@ -234,4 +234,5 @@ func (d *Database) unwritten(err error) error {
 var _ interface {
 	syncer.Lease
 	syncer.Inbox
+	syncer.Forgetter
 } = (*Database)(nil)

@@ -19,6 +19,7 @@ type Table interface {
 type Database interface {
 	syncer.Lease
 	syncer.Inbox
+	syncer.Forgetter
 	Send(context.Context, syncer.Order) (id string, err error)
 	Outcome(ctx context.Context, id string) (state, text string, err error)
 	Status(context.Context) ([]syncer.Status, error)
@@ -56,6 +57,7 @@ func Conform(t *testing.T, open func(t *testing.T) Harness) {
 	}{
 		{"apply", applyScenarios}, {"settle", settleScenarios}, {"sweep", sweepScenarios},
 		{"lease", leaseScenarios}, {"orders", orderScenarios}, {"quarantine", quarantineScenarios},
+		{"forget", forgetScenarios},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for name, scenario := range group.scenarios {

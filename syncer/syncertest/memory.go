@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ type Memory struct {
 	holder     string
 	expires    time.Time
 	orders     []memOrder
+	sent       int // orders, those that are forgotten included
 }
 
 type memOrder struct {
@@ -44,6 +46,8 @@ type memTable struct {
 	parts      map[string]*memPart
 	gone       map[string]memGone
 	quarantine map[string]syncer.Quarantined
+	// forgotten tables have rows and nothing else.
+	forgotten bool
 }
 
 type memGone struct {
@@ -136,7 +140,8 @@ func (d *Daemon) Release(context.Context) error {
 func (d *Daemon) Send(_ context.Context, o syncer.Order) (string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	o.ID = fmt.Sprint(len(d.orders) + 1)
+	d.sent++
+	o.ID = fmt.Sprint(d.sent)
 	d.orders = append(d.orders, memOrder{Order: o, state: "waiting"})
 	return o.ID, nil
 }
@@ -187,6 +192,9 @@ func (d *Daemon) Status(context.Context) ([]syncer.Status, error) {
 	defer d.mu.Unlock()
 	var out []syncer.Status
 	for _, t := range d.tables {
+		if t.forgotten {
+			continue
+		}
 		s := syncer.Status{Source: t.spec.Source, Rows: int64(len(t.rows)), Quarantined: int64(len(t.quarantine))}
 		first := true
 		for _, p := range t.parts {
@@ -245,7 +253,7 @@ func (d *Daemon) write(target string, do func(*memTable) error) error {
 		return syncer.ErrFenced
 	}
 	t := d.tables[target]
-	if t == nil {
+	if t == nil || t.forgotten {
 		return fmt.Errorf("table %q is not prepared", target)
 	}
 	c := t.clone()
@@ -256,7 +264,24 @@ func (d *Daemon) write(target string, do func(*memTable) error) error {
 		return err
 	}
 	d.tables[target] = c
+	if c.forgotten {
+		d.orders = slices.DeleteFunc(d.orders, func(o memOrder) bool {
+			return o.Table == target && (o.Kind != syncer.OrderForget || o.state != "waiting")
+		})
+	}
 	return d.fault("committed")
+}
+
+// Forget implements syncer.Forgetter.
+func (d *Daemon) Forget(_ context.Context, target string) (string, error) {
+	err := d.write(target, func(t *memTable) error {
+		*t = memTable{spec: t.spec, rows: t.rows, forgotten: true}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	return "forgotten", nil
 }
 
 func (d *Daemon) fault(step string) error {

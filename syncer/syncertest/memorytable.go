@@ -30,8 +30,12 @@ func (t *MemoryTable) Prepare(context.Context) error {
 		t.d.tables = make(map[string]*memTable)
 	}
 	tab := t.d.tables[t.spec.Target]
-	if tab == nil {
-		tab = &memTable{rows: make(map[string]row.Row), parts: make(map[string]*memPart),
+	if tab == nil || tab.forgotten {
+		rows := make(map[string]row.Row)
+		if tab != nil {
+			rows = tab.rows
+		}
+		tab = &memTable{rows: rows, parts: make(map[string]*memPart),
 			gone: make(map[string]memGone), quarantine: make(map[string]syncer.Quarantined)}
 		t.d.tables[t.spec.Target] = tab
 	}
@@ -95,7 +99,7 @@ func (t *MemoryTable) Standing(_ context.Context, p syncer.Partition) (syncer.St
 	t.d.mu.Lock()
 	defer t.d.mu.Unlock()
 	tab := t.d.tables[t.spec.Target]
-	if tab == nil {
+	if tab == nil || tab.forgotten {
 		return syncer.Standing{}, fmt.Errorf("table %q is not prepared", t.spec.Target)
 	}
 	part := tab.part(p.Name)
