@@ -53,6 +53,8 @@ type answer struct {
 	// the page brought a new key, or moved a watermark that the owner hands out.
 	since []byte
 	news  bool
+	// receding says that the page ends with an older stamp than came before.
+	receding bool
 }
 
 // paging is what the styles share: the compiled places.

@@ -16,6 +16,8 @@ func (p bySince) next(s step, a *answer) (*step, error) {
 		return nil, pagingError("a full page brings nothing new: more records share one watermark than fit in a page")
 	case !a.news && v == goesOn:
 		return nil, pagingError("%q says that more follows, and the page brings nothing new", p.more.at)
+	case a.receding && (full || v == goesOn):
+		return nil, pagingError("more follows a page that does not end with its newest record: what is older would never be asked for")
 	case !a.news, len(a.records) == 0 && v != goesOn:
 		return nil, nil
 	case a.since == nil:

@@ -84,6 +84,23 @@ func TestSinceThatStandsStill(t *testing.T) {
 	}
 }
 
+// TestSinceNewestFirst: to go on at the newest record would leave out what lies
+// before a page that is not the last. One that is may come in any order.
+func TestSinceNewestFirst(t *testing.T) {
+	var asked []string
+	s := source(t, numbers(&asked, [2]int{4, 4}, [2]int{3, 3}, [2]int{2, 2}, [2]int{1, 1}), anchored(t))
+	if err := fails(t, s, resync(), syncer.ClassPaging); !strings.Contains(err.Error(), "newest record") {
+		t.Error(err)
+	}
+	more := anchored(t)
+	more.Paging.Size, more.Paging.More = 0, sources.Test{At: "more"}
+	fails(t, source(t, pages(`{"data":[{"id":2,"n":2},{"id":1,"n":1}],"more":true}`, `{"data":[]}`), more), resync(), syncer.ClassPaging)
+	_, end := complete(t, source(t, numbers(&asked, [2]int{2, 2}, [2]int{1, 1}), anchored(t)), resync())
+	if end.Watermark != "2" {
+		t.Errorf("end %+v", end)
+	}
+}
+
 // TestSinceJudgesByMore: a flag ends, and one that says that more follows is
 // not believed behind a page without news.
 func TestSinceJudgesByMore(t *testing.T) {

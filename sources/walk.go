@@ -254,6 +254,7 @@ func (k *walk) page(p *page) (*syncer.Batch, *step, error) {
 	k.noteHeads(p.records)
 	p.since = k.mark.spec.json(k.mark.highText)
 	p.news = k.guard.news || k.mark.moves() && !bytes.Equal(p.since, k.look(Part{Placeholder: "since"}))
+	p.receding = row.Compare(k.mark.last, k.mark.high) < 0
 	next, err := k.style.next(k.step, &p.answer)
 	if k.passed {
 		next = nil
