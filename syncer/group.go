@@ -184,7 +184,8 @@ func (m *member) fail(ctx context.Context, began, next time.Time) {
 		return err
 	})
 	if noteErr != nil && m.report.Failure.Class != ClassDatabase {
-		m.report.Failure.Text = oneLine(m.report.Failure.Text + "; note it: " + noteErr.Error())
+		// The one that the copy keeps is read by the watcher.
+		m.report.Failure = &Failure{Class: m.report.Failure.Class, Text: oneLine(m.report.Failure.Text + "; note it: " + noteErr.Error())}
 	}
 }
 
