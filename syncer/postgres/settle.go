@@ -110,17 +110,18 @@ func (t *Table) settleEnd(ctx context.Context, tx pgx.Tx, e end, settled *syncer
 	err := tx.QueryRow(ctx, t.endSQL(),
 		t.spec.Target, e.walk.Partition.Name, e.End.Watermark, e.End.Validator, shape, back.Microseconds(),
 		until(e.Next), e.Late.Microseconds(), resync, settled.Held,
-		e.head.counted).Scan(&asOf, &deletes)
+		e.head.counted, e.walk.Kind == syncer.Resync).Scan(&asOf, &deletes)
 	settled.AsOf, settled.DeletesAsOf = ago(asOf), ago(deletes)
 	return failed("settle", err)
 }
 
 // endSQL is the one statement of a settled walk. greatest and least leave null
 // out, which is right for an as-of that was never set, and wrong for deletions
-// that were never proven.
+// that were never proven. A resync that found nothing to go on from voids the
+// watermark that was held.
 func (t *Table) endSQL() string {
 	return `UPDATE ` + t.db.own("watermark") + ` w SET
-		watermark = coalesce(nullif($3, ''), w.watermark),
+		watermark = CASE WHEN $3 = '' AND NOT $12 THEN w.watermark ELSE $3 END,
 		validator = CASE WHEN n.missing THEN '' ELSE $4 END,
 		shape = $5, resume = NULL, walk_sent = NULL, seen_walk = '', seen_count = 0,
 		as_of = n.as_of, deletes_as_of = n.deletes_as_of,

@@ -92,7 +92,8 @@ func (t *Table) complete(x *tx, w syncer.Walk, s syncer.Settlement, st *state) e
 	if err != nil {
 		return err
 	}
-	if s.End.Watermark != "" {
+	// A resync that found nothing to go on from voids what was held.
+	if s.End.Watermark != "" || w.Kind == syncer.Resync {
 		st.watermark = s.End.Watermark
 	}
 	st.validator = s.End.Validator

@@ -92,6 +92,14 @@ var settleScenarios = map[string]func(*testing.T, *bench){
 			t.Errorf("watermark is %q", w)
 		}
 	},
+	// What was held may be of a history that the owner has lost.
+	"a resync without a watermark keeps none": func(t *testing.T, b *bench) {
+		b.settle(b.walk(syncer.Changes, "w1"), syncer.End{Watermark: "W1"})
+		b.settle(b.walk(syncer.Resync, "w2"), syncer.End{})
+		if w := b.standing().Position.Watermark; w != "" {
+			t.Errorf("watermark is still %q", w)
+		}
+	},
 	"not modified moves as-of and nothing else": func(t *testing.T, b *bench) {
 		w := b.walk(syncer.Snapshot, "w1")
 		b.apply(w, person("1", "Ada", "00:01"))

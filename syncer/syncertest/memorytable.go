@@ -338,7 +338,7 @@ func within(r row.Row, columns []int, values []any) bool {
 
 // settle moves the position and the as-of.
 func (t *memTable) settle(p *memPart, w syncer.Walk, s syncer.Settlement, out *syncer.Settled) {
-	if s.End.Watermark != "" {
+	if s.End.Watermark != "" || w.Kind == syncer.Resync {
 		p.Position.Watermark = s.End.Watermark
 	}
 	p.Position.Validator = s.End.Validator
