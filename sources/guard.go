@@ -37,6 +37,7 @@ type guard struct {
 	news        bool   // the last page had a key that is new
 	again       []bool // which records of the last page have keys of earlier ones
 	moved       bool   // a record was read, changed, and came again
+	gap         bool   // a page by since begins behind the end of the one before
 	received    int64  // records
 	wanted      int64  // of the total
 	total       int64
@@ -56,7 +57,7 @@ func newGuard(slots []int, counted, newestFirst bool) *guard {
 // restart forgets everything, for another pass.
 func (g *guard) restart() {
 	g.keys, g.steps = map[keyHash]struct{}{}, map[uint64]struct{}{}
-	g.pages, g.barren, g.received, g.wanted, g.total, g.fell, g.moved = 0, 0, 0, 0, 0, false, false
+	g.pages, g.barren, g.received, g.wanted, g.total, g.fell, g.moved, g.gap = 0, 0, 0, 0, 0, false, false, false
 }
 
 // page takes note of a page, and fails if the walk goes round in a circle.
@@ -128,6 +129,9 @@ func (g *guard) unfinished(resumed bool) string {
 	switch {
 	case g.fell:
 		return "the total fell on the way"
+	case g.gap:
+		return "a page does not begin with the record that the one before ended with, so that others of its stamp may lie between; " +
+			"the owner's since has to include the moment that is asked for"
 	case g.moved:
 		return "a record that was read changed, and its place on the pages with it, so that another may have slipped by; " +
 			"order = \"descending\", a total or a cursor would tell"

@@ -1,5 +1,7 @@
 package sources
 
+import "slices"
+
 // bySince asks each page since the watermark that the pages so far have given.
 // Its token is that watermark. It counts its steps, because to ask for the same
 // again is no circle here: a page without news is the end.
@@ -24,4 +26,15 @@ func (p bySince) next(s step, a *answer) (*step, error) {
 		return nil, pagingError("no record has a watermark to go on from")
 	}
 	return &step{cursor: a.since, number: s.number + 1}, nil
+}
+
+// parted reports whether a page holds no record that is known from before. By
+// since, a page asks for the stamp that the one before ended with, and that
+// includes its last record, unless it has changed meanwhile, or the owner
+// leaves the moment itself out: then records that share the stamp are lost.
+// Numbers of a sequence are shared by nobody.
+func (k *walk) parted(records [][][]byte) bool {
+	m := k.mark.spec
+	byTime := k.paging.spec.By == Since && m.Opaque == "" && m.Format != nil && !m.Format.Counts()
+	return byTime && k.guard.pages > 1 && len(records) > 0 && !slices.Contains(k.guard.again, true)
 }

@@ -198,3 +198,35 @@ func TestSinceEndsBeyondAllKnownKeys(t *testing.T) {
 		t.Errorf("end %+v after %d requests", end, requests)
 	}
 }
+
+// TestSinceLeavesTheMomentOut: an owner that answers only what is later than
+// the moment asked for loses the records that share the stamp a page ends with.
+// The walk notices, and does not take it for complete.
+func TestSinceLeavesTheMomentOut(t *testing.T) {
+	second := func(n int) string { return fmt.Sprintf("2026-11-23T04:00:%02dZ", n) }
+	stamps := []int{1, 2, 3, 3, 4}
+	for name, inclusive := range map[string]bool{"inclusive": true, "exclusive": false} {
+		t.Run(name, func(t *testing.T) {
+			owner := scripted(func(_ int, w http.ResponseWriter, r *http.Request) {
+				since, list := r.URL.Query().Get("since"), []map[string]any{}
+				for id, n := range stamps {
+					if at := second(n); (at > since || inclusive && at == since) && len(list) < 3 {
+						list = append(list, map[string]any{"id": id, "n": at})
+					}
+				}
+				body, _ := json.Marshal(map[string]any{"data": list})
+				_, _ = w.Write(body)
+			})
+			spec := anchored(t)
+			spec.Watermark.Format, spec.Watermark.OverlapCount = rfc3339(t), 0
+			s := source(t, owner, spec)
+			if !inclusive {
+				fails(t, s, resync(), syncer.ClassPaging)
+				return
+			}
+			if batches, _ := complete(t, s, resync()); len(copiedIDs(batches)) != len(stamps) {
+				t.Errorf("%v are copied", copiedIDs(batches))
+			}
+		})
+	}
+}

@@ -251,6 +251,7 @@ func (k *walk) page(p *page) (*syncer.Batch, *step, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	k.guard.gap = k.guard.gap || k.parted(p.records)
 	k.noteHeads(p.records)
 	p.since = k.mark.spec.json(k.mark.highText)
 	p.news = k.guard.news || k.mark.moves() && !bytes.Equal(p.since, k.look(Part{Placeholder: "since"}))
