@@ -41,6 +41,8 @@ type group struct {
 	end     *End
 	records int
 	began   time.Time
+	// found says of each slot whether any record of the walk has it.
+	found []bool
 	// snapshot is that of the feed.
 	snapshot bool
 }
@@ -105,6 +107,20 @@ func (m *member) inTerm() error {
 		return fmt.Errorf("go on with %s: %w", m.copy.Name, ErrFenced)
 	}
 	return nil
+}
+
+// find notes which slots the records have.
+func (g *group) find(batches []*Batch) {
+	for _, b := range batches {
+		for _, record := range b.Records {
+			for slot, raw := range record.Slots {
+				if slot >= len(g.found) {
+					g.found = append(g.found, false)
+				}
+				g.found[slot] = g.found[slot] || raw != nil
+			}
+		}
+	}
 }
 
 // own returns the batches with a Resume of the kind in which this member

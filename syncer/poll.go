@@ -59,13 +59,14 @@ func (f *Feed) walk(ctx context.Context, p Partition, g *group, report *Report) 
 			g.apply(ctx, batches)
 		}
 		report.count(batches)
+		g.find(batches)
 		if f.Progress != nil {
 			f.Progress(*report)
 		}
 		if g.end = batches[len(batches)-1].End; g.end != nil {
 			report.Unchanged = g.end.Unchanged
 			if w.Kind.Listing() && !report.Resumed && report.Records > 0 {
-				report.Absent = f.absent(report.found)
+				report.Absent = f.absent(g.found)
 			}
 			return nil
 		}
@@ -100,14 +101,6 @@ func (f *Feed) absent(found []bool) []string {
 // count adds what the owner sent.
 func (r *Report) count(batches []*Batch) {
 	for _, b := range batches {
-		for _, record := range b.Records {
-			for slot, raw := range record.Slots {
-				if slot >= len(r.found) {
-					r.found = append(r.found, false)
-				}
-				r.found[slot] = r.found[slot] || raw != nil
-			}
-		}
 		r.Batches++
 		r.Records += len(b.Records)
 		r.Bytes += b.Size

@@ -31,9 +31,6 @@ type Report struct {
 	Tables []TableReport
 	// RetryAt is when the owner wishes to be asked again; zero: it did not say.
 	RetryAt time.Time
-
-	// found says of each slot whether any record has it.
-	found []bool
 }
 
 // TableReport tells what a walk did to one table.
