@@ -27,6 +27,9 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 			return nil, err
 		}
 	}
+	if d := cs.Records.Deleted; len(d.Equals) > 0 {
+		set.slots([]config.Path{d.Field}) // a field with values is one that every record has
+	}
 	spec.Paths = set.texts
 	src, err := sources.New(client, spec)
 	if err != nil {
