@@ -50,6 +50,7 @@ func (f *Feed) walk(ctx context.Context, p Partition, g *group, report *Report) 
 	report.Walk, report.Kind, report.Resumed = w.ID, w.Kind, w.From.Resume != nil
 	waiting := fetch(ctx, f.Source, w)
 	defer waiting.stop()
+	whole := w.Kind.Listing() && !report.Resumed // so that it tells which fields are nowhere
 	for {
 		batches, err := waiting.gather(f.Gather)
 		if err != nil {
@@ -59,13 +60,15 @@ func (f *Feed) walk(ctx context.Context, p Partition, g *group, report *Report) 
 			g.apply(ctx, batches)
 		}
 		report.count(batches)
-		g.find(batches)
+		if whole {
+			g.find(batches)
+		}
 		if f.Progress != nil {
 			f.Progress(*report)
 		}
 		if g.end = batches[len(batches)-1].End; g.end != nil {
 			report.Unchanged = g.end.Unchanged
-			if w.Kind.Listing() && !report.Resumed && report.Records > 0 {
+			if whole && report.Records > 0 {
 				report.Absent = f.absent(g.found)
 			}
 			return nil
