@@ -20,9 +20,6 @@ type Part struct {
 	Field       string // of {last.FIELD} and {first.FIELD}: a path in the record; of {each.NAME}: the name
 }
 
-// Literal is a template without placeholders.
-func Literal(text string) Template { return Template{{Literal: text}} }
-
 func (p Part) String() string {
 	switch {
 	case p.Placeholder == "":

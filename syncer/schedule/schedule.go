@@ -118,16 +118,6 @@ func instant(wall time.Time, zone *time.Location) time.Time {
 	}
 }
 
-// Missed says whether a tick passed between the last attempt and now, so that a daemon that was
-// down catches up at once. Without a last attempt (zero) one is due.
-func Missed(s Schedule, lastAttempt, now time.Time) bool {
-	if lastAttempt.IsZero() {
-		return true
-	}
-	next := s.Next(lastAttempt)
-	return !next.IsZero() && !next.After(now)
-}
-
 // Jitter is the delay after each tick of the source of that name: from 0 up to, not including,
 // limit. It is always the same for one name and spreads many names evenly, so sources with one
 // schedule do not start in one instant.

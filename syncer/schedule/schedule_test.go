@@ -231,28 +231,6 @@ func TestNextIsStrictlyAfter(t *testing.T) {
 	})
 }
 
-func TestMissed(t *testing.T) {
-	six := parse(t, "0 6 * * *", nil)
-	day := func(hour int) time.Time { return time.Date(2026, 5, 4, hour, 0, 0, 0, time.UTC) }
-	for _, test := range []struct {
-		name      string
-		last, now time.Time
-		want      bool
-	}{
-		{"never tried", time.Time{}, day(5), true},
-		{"tick still to come", day(4), day(5), false},
-		{"tick passed", day(5), day(7), true},
-		{"tick is now", day(5), day(6), true},
-		{"tried at the tick", day(6), day(23), false},
-		{"several days down", day(6).AddDate(0, 0, -3), day(5), true},
-		{"clock went back", day(9), day(7), false},
-	} {
-		if got := schedule.Missed(six, test.last, test.now); got != test.want {
-			t.Errorf("%s: missed %v, want %v", test.name, got, test.want)
-		}
-	}
-}
-
 func TestJitter(t *testing.T) {
 	const limit = 30 * time.Second
 	slots := make([]int, 10)
