@@ -93,36 +93,3 @@ type End struct {
 	// Age is how old the answer already was when it was sent (HTTP Age).
 	Age time.Duration
 }
-
-// Partition is one part of a source that is asked for, swept and aged apart.
-// The zero Partition is the whole of a source that has no parts.
-type Partition struct {
-	// Name identifies the partition for good: the canonical JSON object of its
-	// values, "" for the whole.
-	Name string
-	// Values are its parameters, each as JSON text, in the order of the names.
-	Values []PartitionValue
-}
-
-// PartitionValue is one named parameter of a partition.
-type PartitionValue struct {
-	Name string
-	JSON []byte
-}
-
-// Value returns the JSON text of the parameter name, nil if there is none.
-func (p Partition) Value(name string) []byte {
-	for _, v := range p.Values {
-		if v.Name == name {
-			return v.JSON
-		}
-	}
-	return nil
-}
-
-func (p Partition) String() string {
-	if p.Name == "" {
-		return "whole"
-	}
-	return p.Name
-}

@@ -295,19 +295,11 @@ func partitionsOf(s *config.Source) []syncer.Partition {
 	}
 	var out []syncer.Partition
 	for _, each := range s.Each {
-		values := make(map[string]json.RawMessage)
-		p := syncer.Partition{}
+		var values []syncer.PartitionValue
 		for _, c := range each {
-			raw := jsonOf(c.Value)
-			values[c.Name] = raw
-			p.Values = append(p.Values, syncer.PartitionValue{Name: c.Name, JSON: raw})
+			values = append(values, syncer.PartitionValue{Name: c.Name, JSON: jsonOf(c.Value)})
 		}
-		name, err := json.Marshal(values) // sorts the names
-		if err != nil {
-			name = []byte(fmt.Sprint(values)) // scalars always encode
-		}
-		p.Name = string(name)
-		out = append(out, p)
+		out = append(out, syncer.NewPartition(values...))
 	}
 	return out
 }

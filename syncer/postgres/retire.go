@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -30,7 +29,7 @@ func (t *Table) retire(ctx context.Context, tx pgx.Tx, f *form) error {
 		return failed("count rows", err)
 	}
 	for _, name := range parts {
-		if err := t.retirePart(ctx, tx, f, parsePartition(name), total); err != nil {
+		if err := t.retirePart(ctx, tx, f, syncer.ParsePartition(name), total); err != nil {
 			return err
 		}
 	}
@@ -77,16 +76,4 @@ func (t *Table) missAll(ctx context.Context, tx pgx.Tx, f *form, p syncer.Partit
 	_, err = tx.Exec(ctx, fmt.Sprintf(`INSERT INTO %s (partition, %s, walks) SELECT $1, %s, $2 FROM %s t WHERE %s`, t.missing, keyColumns(f),
 		f.keyList(func(_, i int) string { return "t." + f.columns[i].name }), t.name, within), append([]any{p.Name, t.spec.Confirm}, args...)...)
 	return failed("retire partition", err)
-}
-
-// parsePartition reads a partition back from its name.
-func parsePartition(name string) syncer.Partition {
-	p := syncer.Partition{Name: name}
-	var values map[string]json.RawMessage
-	if json.Unmarshal([]byte(name), &values) == nil {
-		for name, value := range values {
-			p.Values = append(p.Values, syncer.PartitionValue{Name: name, JSON: value})
-		}
-	}
-	return p
 }

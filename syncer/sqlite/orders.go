@@ -145,7 +145,7 @@ func (t *Table) accept(x *tx, deletes int) (string, error) {
 	var held int64
 	for _, p := range partitions {
 		// A row may have come to another partition since it was missed here.
-		if scope, err := t.scope(parsePartition(p)); err == nil {
+		if scope, err := t.scope(syncer.ParsePartition(p)); err == nil {
 			if err := run(x.Conn, t.sql.moved, append([]any{p}, scope...)...); err != nil {
 				return "", err
 			}

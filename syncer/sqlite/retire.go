@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"encoding/json"
 	"slices"
 
 	"zombiezen.com/go/sqlite"
@@ -32,7 +31,7 @@ func (t *Table) retire(x *tx) error {
 		return err
 	}
 	for _, name := range retired {
-		if err := t.retireOne(x, parsePartition(name), int(total)); err != nil {
+		if err := t.retireOne(x, syncer.ParsePartition(name), int(total)); err != nil {
 			return err
 		}
 	}
@@ -72,17 +71,4 @@ func (t *Table) missAll(x *tx, p syncer.Partition) (int, error) {
 	}
 	err = run(x.Conn, t.sql.missAll, append([]any{p.Name, t.spec.Confirm}, scope...)...)
 	return x.Changes(), err
-}
-
-// parsePartition reads a partition back from its name, which is the canonical
-// JSON object of its values.
-func parsePartition(name string) syncer.Partition {
-	p := syncer.Partition{Name: name}
-	var values map[string]json.RawMessage
-	if json.Unmarshal([]byte(name), &values) == nil {
-		for name, value := range values {
-			p.Values = append(p.Values, syncer.PartitionValue{Name: name, JSON: value})
-		}
-	}
-	return p
 }

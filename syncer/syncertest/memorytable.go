@@ -2,7 +2,6 @@ package syncertest
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -61,11 +60,11 @@ func (t *memTable) retireAll() error {
 // whole table, and what it holds waits to be accepted.
 func (t *memTable) retire(name string) error {
 	p := t.parts[name]
-	columns, values, err := t.spec.PartitionValues(parsePartition(name))
+	columns, values, err := t.spec.PartitionValues(syncer.ParsePartition(name))
 	if err != nil {
 		return err
 	}
-	covered := t.spec.Covers(parsePartition(name))
+	covered := t.spec.Covers(syncer.ParsePartition(name))
 	for key, r := range t.rows {
 		if within(r, columns, values) && !covered {
 			p.missing[key] = memMissing{walks: t.spec.Confirm, present: p.missing[key].present}
@@ -79,19 +78,6 @@ func (t *memTable) retire(name string) error {
 	}
 	delete(t.parts, name)
 	return nil
-}
-
-// parsePartition reads a partition back from its name.
-func parsePartition(name string) syncer.Partition {
-	var values map[string]json.RawMessage
-	if json.Unmarshal([]byte(name), &values) != nil {
-		return syncer.Partition{Name: name}
-	}
-	p := syncer.Partition{Name: name}
-	for k, v := range values {
-		p.Values = append(p.Values, syncer.PartitionValue{Name: k, JSON: v})
-	}
-	return p
 }
 
 // Standing implements syncer.Table.
