@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"sync"
@@ -30,6 +31,19 @@ type Feed struct {
 	// Retention is how long the owner can tell what changed; 0: for ever. A
 	// copy whose as-of is older is resynced.
 	Retention time.Duration
+	// Ask tells which partitions there are, at every poll, where they are not
+	// fixed; nil: they are Partitions.
+	Ask func(context.Context) ([]Partition, error)
+	// Concurrency is how many partitions are walked at one time; 0: one.
+	Concurrency int
+	// Apart says that changes can be asked for while a table is resynced or
+	// audited: a record of a change is whole, and needs no other before it.
+	Apart bool
+	// Audit is when and how tables are compared with the owner; nil: only when
+	// somebody asks for it, by CompareAll.
+	Audit *AuditPlan
+	// Persist is how long a difference must last to count: overlap and lag.
+	Persist time.Duration
 	// Gather bounds what one transaction applies at once.
 	Gather Gather
 	// Progress, if set, is told after every transaction how far the walk is.

@@ -6,6 +6,9 @@ import "time"
 // zero Warn means that there is no warning before Critical.
 type Budget struct {
 	Warn, Critical time.Duration
+	// Deletes is how old the delete as-of may be where only audits see
+	// deletions; 0: the feed tells of them, and they are judged with the rest.
+	Deletes time.Duration
 }
 
 // Level is how a copy's staleness stands against its budget.

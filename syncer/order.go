@@ -13,6 +13,10 @@ const (
 	OrderResume          OrderKind = "resume"
 	OrderQuarantineRetry OrderKind = "quarantine-retry"
 	OrderQuarantineDrop  OrderKind = "quarantine-drop"
+	// OrderAudit compares the table with its owner; OrderRepair puts right what
+	// the audit finds, too.
+	OrderAudit  OrderKind = "audit"
+	OrderRepair OrderKind = "audit-repair"
 	// OrderForget is for a table that is in no configuration any more.
 	OrderForget OrderKind = "forget"
 )
@@ -40,6 +44,10 @@ type Keeper interface {
 	// Obey carries out an order in fenced transactions and says in one line
 	// what it did. OrderPoll and OrderForget are none of its business.
 	Obey(ctx context.Context, o Order) (string, error)
+	// Repartition states which partitions there are, of a table whose
+	// partitions are not fixed: new ones are noted, and the rows of those that
+	// are no more are deleted under the guard. It needs the lease.
+	Repartition(ctx context.Context, parts []Partition) error
 }
 
 // Forgetter retires tables of a consumer's database.

@@ -16,7 +16,11 @@ type Position struct {
 	Watermark string
 	// Validator makes a one-page answer conditional; "" for none.
 	Validator string
-	// Resume is where inside an unfinished walk the table stands; nil: none.
+	// Epoch names the owner's history that the watermark belongs to: where the
+	// owner tells of another one, the watermark is void. "": it does not tell.
+	Epoch string
+	// Resume is where inside an unfinished walk for changes the table stands;
+	// nil: none. That of a listing walk is Standing.Listing.
 	Resume *Resume
 }
 
@@ -52,6 +56,14 @@ func Shape(source string, columns []string) string {
 	sorted := slices.Clone(columns)
 	slices.Sort(sorted)
 	return source + "/" + strings.Join(sorted, ",")
+}
+
+// SameSource reports whether two shapes are of the same source, so that a
+// watermark of one is good for the other, whatever their columns are.
+func SameSource(held, wanted string) bool {
+	heldSource, _, ok := strings.Cut(held, "/")
+	source, _, _ := strings.Cut(wanted, "/")
+	return ok && source == heldSource
 }
 
 // ShapeCovers reports whether a copy made under the held shape is complete

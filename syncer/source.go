@@ -30,11 +30,13 @@ const (
 	// Resync reads everything from zero and replaces the copy without
 	// emptying it first.
 	Resync WalkKind = "resync"
+	// Audit reads everything to compare it with the copy.
+	Audit WalkKind = "audit"
 )
 
 // Listing reports whether a complete walk of this kind notes every key it
 // sees, so that what it has not seen can be swept.
-func (k WalkKind) Listing() bool { return k == Snapshot || k == Resync }
+func (k WalkKind) Listing() bool { return k == Snapshot || k == Resync || k == Audit }
 
 // Walk is one way through a source: from a position to the feed's true end.
 type Walk struct {
@@ -49,6 +51,8 @@ type Walk struct {
 	// instant that as-of is measured from. It carries a monotonic reading. A
 	// resumed walk keeps its first start.
 	Sent time.Time
+	// Audit says how an audit compares; nil in walks of other kinds.
+	Audit *Comparison
 }
 
 // Batch is a response of the owner, or a window of a streamed one.
@@ -92,4 +96,7 @@ type End struct {
 	Unchanged bool
 	// Age is how old the answer already was when it was sent (HTTP Age).
 	Age time.Duration
+	// Epoch names the owner's history that the watermark belongs to; "" where
+	// the owner does not tell.
+	Epoch string
 }

@@ -21,6 +21,14 @@ type Status struct {
 	// Held rows would be deleted but for the guard.
 	Held   int64
 	Paused bool
+	// DeletesAsOf and ProvenAsOf are the oldest over the partitions; zero: not
+	// known of all of them. See Standing.
+	DeletesAsOf, ProvenAsOf time.Time
+	// Found and Left are the differences that the last audits counted, and
+	// those of them that were not put right; AuditError is why the last audit
+	// did not come to its end.
+	Found, Left int64
+	AuditError  string
 	// Late is the greatest lateness of a commit that was ever observed.
 	Late time.Duration
 }

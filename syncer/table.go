@@ -17,7 +17,8 @@ import (
 type Table interface {
 	// Standing reads where the table stands. A partition that was never polled
 	// has the zero Position. If the table's shape is not covered by the stored
-	// one, the Position is zero and Resync is set.
+	// one, Resync is set, and if the source is another one, the Position is
+	// zero: of a column that was added, changes can go on to be asked for.
 	Standing(ctx context.Context, p Partition) (Standing, error)
 
 	// Apply writes the records of all batches, in order, and the last batch's
@@ -26,6 +27,13 @@ type Table interface {
 	// not rewritten; a record that does not fit goes to quarantine. In a
 	// listing walk every key is noted as seen; the notes of another walk are
 	// thrown away first. The watermark does not move.
+	//
+	// Walks for changes go on beside a listing walk of the same partition. A
+	// key that one of them wrote while the listing walk is under way belongs to
+	// it: it counts as seen, and what the list says of it is left alone, because
+	// what the list has may be older, and what is newer will be told as a change.
+	//
+	// An audit writes nothing but what it repairs. See Comparison.
 	Apply(ctx context.Context, w Walk, batches []*Batch) (Applied, error)
 
 	// Settle writes what a walk came to, in one fenced transaction: the sweep
@@ -45,6 +53,14 @@ type Standing struct {
 	// DeletesAsOf is the same for deletions: older than AsOf while a sweep is
 	// held or unconfirmed.
 	DeletesAsOf time.Time
+	// ProvenAsOf is the instant up to which the last audit that left no
+	// difference found the copy complete; zero: none did.
+	ProvenAsOf time.Time
+	// Audited is when the last complete audit was sent; zero: none was.
+	Audited time.Time
+	// Listing is where inside an unfinished snapshot, resync or audit the
+	// partition stands; nil: none.
+	Listing *Resume
 	// FirstSeen is when larder first knew of the partition.
 	FirstSeen time.Time
 	// LastPoll is when a walk last ended, well or not; zero: never.
@@ -97,6 +113,8 @@ type Settled struct {
 	// Swept rows were deleted; Held ones would have been but for the guard;
 	// Waiting ones need another complete walk to confirm.
 	Swept, Held, Waiting int
+	// Audit is what an audit found; nil after walks of other kinds.
+	Audit *Audited
 }
 
 // Guard is how much a sweep may delete at once.

@@ -279,3 +279,6 @@ func (t *Table) refresh(ctx context.Context, tx pgx.Tx) error {
 		t.spec.Target, t.spec.Source, t.spec.Budget.Warn.Microseconds(), t.spec.Budget.Critical.Microseconds())
 	return failed("refresh budgets", err)
 }
+
+// Repartition implements syncer.Keeper.
+func (t *Table) Repartition(ctx context.Context, _ []syncer.Partition) error { return t.Prepare(ctx) }

@@ -31,6 +31,17 @@ type Spec struct {
 	// Partitions are those the source has, at least one. Prepare notes when it
 	// first sees each of them.
 	Partitions []syncer.Partition
+	// Changing says that Partitions are not fixed: Repartition states them.
+	Changing bool
+	// Keep says that rows are never deleted: not by a deletion that the owner
+	// tells of, and not because they are absent.
+	Keep bool
+	// Partial says that a change may carry only what changed: of a row that is
+	// there, columns whose slots are all absent stay as they are.
+	Partial bool
+	// Where, if set, says which records the table takes. One that it no longer
+	// takes leaves the copy.
+	Where Condition
 	// Shape identifies what shapes the table's contents. See syncer.Shape.
 	Shape string
 	// Budget is the staleness the table may reach.
@@ -63,4 +74,11 @@ type Column struct {
 	// Each names the partition value that the column holds; "" for none. Such
 	// columns tell the rows of one partition from those of another.
 	Each string
+}
+
+// Condition says which records a table takes. It may be asked concurrently.
+type Condition interface {
+	// Holds judges the slots of a record; a path that is absent is null. Its
+	// error says why a record cannot be judged: it does not fit the table.
+	Holds(slots [][]byte) (bool, error)
 }

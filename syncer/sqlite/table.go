@@ -103,3 +103,6 @@ func (t *Table) version(r row.Row) any {
 	}
 	return r.Values[t.spec.Version]
 }
+
+// Repartition implements syncer.Keeper.
+func (t *Table) Repartition(ctx context.Context, _ []syncer.Partition) error { return t.Prepare(ctx) }

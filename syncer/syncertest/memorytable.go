@@ -288,3 +288,6 @@ func (t *memTable) release(o syncer.Order) (string, error) {
 	}
 	return fmt.Sprintf("%d records", n), nil
 }
+
+// Repartition implements syncer.Keeper.
+func (t *MemoryTable) Repartition(ctx context.Context, _ []syncer.Partition) error { return t.Prepare(ctx) }
