@@ -290,4 +290,6 @@ func (t *memTable) release(o syncer.Order) (string, error) {
 }
 
 // Repartition implements syncer.Keeper.
-func (t *MemoryTable) Repartition(ctx context.Context, _ []syncer.Partition) error { return t.Prepare(ctx) }
+func (t *MemoryTable) Repartition(ctx context.Context, _ []syncer.Partition) error {
+	return t.Prepare(ctx)
+}
