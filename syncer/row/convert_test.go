@@ -22,7 +22,7 @@ func convert(c row.Column, raw string) (any, string) {
 		Columns: []row.Column{{Name: "id", Type: row.Type{Kind: row.Bigint}, Slots: []int{0}}, c},
 		Key:     []int{0}, Version: -1,
 	}
-	f := s.Fold([]*syncer.Batch{{Records: []syncer.Record{record("1", raw)}}})
+	f := s.Fold([]*syncer.Batch{{Records: []syncer.Record{record("1", raw)}}}, false)
 	if len(f.Misfits) == 1 {
 		return nil, f.Misfits[0].Reason
 	}
@@ -303,7 +303,7 @@ func FuzzConvert(f *testing.F) {
 			c.Name, c.Slots = "c", []int{1}
 			s := row.Spec{Columns: []row.Column{{Name: "id", Type: row.Type{Kind: row.Bigint}}, c}, Key: []int{0}, Version: -1}
 			s.Columns[0].Slots = []int{0}
-			f := s.Fold([]*syncer.Batch{{Records: []syncer.Record{{Slots: [][]byte{[]byte("1"), raw}}}}})
+			f := s.Fold([]*syncer.Batch{{Records: []syncer.Record{{Slots: [][]byte{[]byte("1"), raw}}}}}, false)
 			for _, m := range f.Misfits {
 				if !utf8.ValidString(m.Record) || strings.Contains(m.Record+m.Reason, "\x00") || !utf8.ValidString(m.Reason) || len(m.Record) > 16<<10 {
 					t.Fatalf("%s from %q: misfit can not be stored: %+v", kind, raw, m)

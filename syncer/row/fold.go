@@ -20,6 +20,15 @@ type Row struct {
 	Key string
 	// Late is the record's. See syncer.Record.
 	Late time.Duration
+	// Absent says of each column, in a table of partial records, whether the
+	// record told nothing of it: of a row that is there it stays as it is, and
+	// with the version among them the record is as new as the row. The value of
+	// such a column is nil, even where the column holds no null. Nil: the row
+	// is whole.
+	Absent []bool
+	// Turned says of a delete that the owner still has the record, which Where
+	// turned down: only a row that was there has gone.
+	Turned bool
 }
 
 // Folded is what the records of several batches come to.
@@ -41,8 +50,15 @@ type Folded struct {
 // version replaces everything before it, and everything after replaces it. A
 // record that does not fit replaces nothing. It is reported unless a change of
 // its key that is as new or newer makes it void.
-func (s *Spec) Fold(batches []*syncer.Batch) Folded {
+//
+// A record that Where turns down takes part by its version, as any other, and
+// is a delete in the end; in a listing walk it is then left out, as if the
+// owner did not have it. With Keep there are no deletes of either kind: those
+// records are counted and that is all. Outside listing walks, whose records are
+// whole, partial records of one key add up.
+func (s *Spec) Fold(batches []*syncer.Batch, listing bool) Folded {
 	f := newFold(s, batches)
+	f.listing, f.partial = listing, s.Partial && !listing
 	for _, b := range batches {
 		for i := range b.Records {
 			f.record(&b.Records[i])
@@ -59,6 +75,9 @@ type fold struct {
 	misfits []pending
 	badKey  map[string]int
 	records int
+	// listing says that what is turned down is left out; partial, that absent
+	// columns are told from null ones.
+	listing, partial bool
 	// slab is where rows get their Values from, a few hundred at a time; left
 	// is how many may still come.
 	slab []any
@@ -74,6 +93,9 @@ type pending struct {
 	misfit  Misfit
 	version any
 }
+
+// told reports whether the owner itself says that the row is gone.
+func (c *change) told() bool { return c.gone && !c.row.Turned }
 
 func newFold(s *Spec, batches []*syncer.Batch) *fold {
 	f := &fold{reading: newReading(s), badKey: map[string]int{}}
@@ -100,16 +122,30 @@ func (f *fold) take() []any {
 
 func (f *fold) record(r *syncer.Record) {
 	f.records++
+	takes, unjudged := true, error(nil)
+	if f.spec.Where != nil && !r.Gone {
+		takes, unjudged = f.spec.Where.Holds(r.Slots)
+		takes = takes || unjudged != nil
+	}
+	gone := r.Gone || !takes
+	if gone && f.spec.Keep {
+		return
+	}
 	for i := range f.raws {
 		f.raws[i] = f.spec.pick(i, r.Slots)
 	}
-	f.values = f.take()
-	if misfit := f.read(r.Gone); misfit != nil {
-		misfit.Record = f.spec.encodeRecord(f.raws, r.Gone)
-		f.setAside(*misfit, f.spec.versionOf(f.values))
+	f.values, f.absent = f.take(), nil
+	if f.partial && !gone {
+		f.absent = f.spec.absent(f.raws)
+	}
+	if misfit := f.judge(gone, unjudged); misfit != nil {
+		if r.Gone || takes || !f.listing {
+			misfit.Record = f.spec.encodeRecord(f.raws, gone, unjudged != nil)
+			f.setAside(*misfit, f.spec.versionOf(f.values))
+		}
 		return
 	}
-	f.apply(change{row: Row{Values: f.values, Late: r.Late}, gone: r.Gone})
+	f.apply(change{row: Row{Values: f.values, Late: r.Late, Absent: f.absent, Turned: !takes}, gone: gone})
 }
 
 // apply lets a change replace what its key, in f.key, had before.
@@ -121,14 +157,17 @@ func (f *fold) apply(c change) {
 		f.changes = append(f.changes, c)
 	} else {
 		before := &f.changes[i]
-		if !f.spec.replaces(c, *before) {
+		if !f.spec.replaces(&c, before) {
 			return
 		}
 		c.row.Key = before.row.Key
+		if c.row.Absent != nil {
+			c.row.complete(before)
+		}
 		*before = c
 	}
 	if at, bad := f.badKey[c.row.Key]; bad {
-		if f.spec.wipes(c) || f.spec.Compare(f.spec.versionOf(c.row.Values), f.misfits[at].version) >= 0 {
+		if f.spec.wipes(&c) || f.spec.compareVersions(&c.row, f.misfits[at].version) >= 0 {
 			f.misfits[at].misfit.Key = ""
 			delete(f.badKey, c.row.Key)
 		}
@@ -137,12 +176,21 @@ func (f *fold) apply(c change) {
 
 // replaces reports whether a change takes the place of an earlier one. Nothing
 // is older than a tombstone without version.
-func (s *Spec) replaces(c, before change) bool {
-	return s.wipes(c) || s.Compare(s.versionOf(c.row.Values), s.versionOf(before.row.Values)) >= 0
+func (s *Spec) replaces(c, before *change) bool {
+	return s.wipes(c) || s.compareVersions(&c.row, s.versionOf(before.row.Values)) >= 0
+}
+
+// compareVersions compares a row's version with another one; a partial record
+// that does not tell its version is not older than anything before it.
+func (s *Spec) compareVersions(r *Row, version any) int {
+	if r.Absent != nil && s.Version >= 0 && r.Absent[s.Version] {
+		return 0
+	}
+	return s.Compare(s.versionOf(r.Values), version)
 }
 
 // wipes reports whether c is a tombstone without version.
-func (s *Spec) wipes(c change) bool { return c.gone && s.versionOf(c.row.Values) == nil }
+func (s *Spec) wipes(c *change) bool { return c.told() && s.versionOf(c.row.Values) == nil }
 
 func (s *Spec) versionOf(values []any) any {
 	if s.Version < 0 {
@@ -168,6 +216,9 @@ func (f *fold) setAside(m Misfit, version any) {
 
 func (f *fold) result() Folded {
 	out := Folded{Records: f.records}
+	if f.listing && f.spec.Where != nil {
+		f.changes = slices.DeleteFunc(f.changes, func(c change) bool { return c.row.Turned })
+	}
 	gone := 0
 	for i := range f.changes {
 		if f.changes[i].gone {

@@ -85,7 +85,7 @@ func TestFold(t *testing.T) {
 	}
 	for _, test := range tests {
 		s := users()
-		got := s.Fold(batch(test.records...))
+		got := s.Fold(batch(test.records...), false)
 		if told(got) != test.want || got.Records != len(test.records) {
 			t.Errorf("%s: got %s of %d records, want %s", test.name, told(got), got.Records, test.want)
 		}
@@ -94,7 +94,7 @@ func TestFold(t *testing.T) {
 
 func TestFoldSaysWhatDoesNotFit(t *testing.T) {
 	s := users()
-	got := s.Fold(batch(record("7", "5", "1.5"), tombstone("1.5", "5"), record("8", "5", "9", "\"\xff\""))).Misfits
+	got := s.Fold(batch(record("7", "5", "1.5"), tombstone("1.5", "5"), record("8", "5", "9", "\"\xff\"")), false).Misfits
 	want := []row.Misfit{
 		{Key: "[7]", Readable: true, KeyValues: []any{int64(7)}, Column: "age", Reason: `is not an integer: it has a fraction: "1.5"`, Record: `{"id":7,"rev":5,"age":1.5}`},
 		{Key: got[1].Key, Column: "id", Reason: `is not an integer: it has a fraction: "1.5"`, Record: `{":deleted":true,"id":1.5,"rev":5}`},
@@ -124,7 +124,7 @@ func TestLongRecordIsCut(t *testing.T) {
 		s.Columns = append(s.Columns, row.Column{Name: fmt.Sprintf("c%d", i), Slots: []int{4}})
 	}
 	for _, long := range []string{`"` + strings.Repeat("é", 5000) + `"`, "\"" + strings.Repeat("\xff", 10000) + "\"", `"` + strings.Repeat("x", 60) + `"`} {
-		m := s.Fold(batch(record("1", "5", "1.5", "", long))).Misfits[0]
+		m := s.Fold(batch(record("1", "5", "1.5", "", long)), false).Misfits[0]
 		_, _, err := s.Retry(m.Record)
 		if len(m.Record) > 16<<10 || err != row.ErrCut || !strings.HasPrefix(m.Record, `{"id":1,"rev":5,"age":1.5,`) {
 			t.Errorf("%.10s: got %d bytes, %v: %.200s", long, len(m.Record), err, m.Record)
@@ -141,7 +141,7 @@ func TestSlots(t *testing.T) {
 		{Name: "name", Slots: []int{9, 1, 2}},
 	}}
 	values := func(r syncer.Record) []any {
-		f := s.Fold(batch(r))
+		f := s.Fold(batch(r), false)
 		return append(f.Upserts, f.Deletes...)[0].Values
 	}
 	for _, test := range []struct {
@@ -170,11 +170,11 @@ func TestKey(t *testing.T) {
 		s.Key = append(s.Key, i)
 	}
 	const want = `["a\"é<",7,1.5,"2024-01-02T01:04:05.000000Z",true,0,"AA==","2024-01-02","a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"]`
-	if got := s.Fold(batch(record(raws...))); len(got.Upserts) != 1 || got.Upserts[0].Key != want {
+	if got := s.Fold(batch(record(raws...)), false); len(got.Upserts) != 1 || got.Upserts[0].Key != want {
 		t.Errorf("got %+v, want key %s", got, want)
 	}
 	raws[0] = `"` + strings.Repeat("x", 2048) + `"`
-	got := s.Fold(batch(record(raws...)))
+	got := s.Fold(batch(record(raws...)), false)
 	if len(got.Misfits) != 1 || got.Misfits[0].Readable || !strings.Contains(got.Misfits[0].Reason, "longer than 2048 bytes") {
 		t.Errorf("got %+v, want a misfit for its long key", got)
 	}
@@ -280,7 +280,7 @@ func TestFoldEqualsOracle(t *testing.T) {
 			last.Records = append(last.Records, e.record())
 		}
 		s := users()
-		if got, want := told(s.Fold(batches)), oracle(events); got != want {
+		if got, want := told(s.Fold(batches, false)), oracle(events); got != want {
 			t.Fatalf("got %s, want %s", got, want)
 		}
 	})
@@ -290,10 +290,10 @@ func TestLateIsThatOfWhatSurvives(t *testing.T) {
 	s := users()
 	early, late := record("1", "5", "10"), record("1", "6", "11")
 	early.Late, late.Late = time.Minute, time.Second
-	if got := s.Fold(batch(early, late)).Upserts[0].Late; got != time.Second {
+	if got := s.Fold(batch(early, late), false).Upserts[0].Late; got != time.Second {
 		t.Errorf("got %v", got)
 	}
-	if got := s.Fold(batch(late, early)).Upserts[0].Late; got != time.Second {
+	if got := s.Fold(batch(late, early), false).Upserts[0].Late; got != time.Second {
 		t.Errorf("got %v", got)
 	}
 }
@@ -376,7 +376,7 @@ func TestFoldLeavesTheBatchAlone(t *testing.T) {
 	for i, kind := range []row.Kind{row.Text, row.Numeric, row.JSON, row.Bytes} {
 		s.Columns = append(s.Columns, row.Column{Type: row.Type{Kind: kind}, Slots: []int{i}})
 	}
-	f := s.Fold(batch(syncer.Record{Slots: raw}))
+	f := s.Fold(batch(syncer.Record{Slots: raw}), false)
 	for _, b := range raw {
 		for i := range b {
 			b[i] = 'x'
@@ -404,7 +404,7 @@ func BenchmarkFold(b *testing.B) {
 	batches := batch(records...)
 	b.ReportAllocs()
 	for b.Loop() {
-		if f := s.Fold(batches); len(f.Upserts) != len(records) {
+		if f := s.Fold(batches, false); len(f.Upserts) != len(records) {
 			b.Fatal(f.Misfits)
 		}
 	}

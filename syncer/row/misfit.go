@@ -23,13 +23,22 @@ type Misfit struct {
 	// KeyValues are the values of the key's columns, if Readable.
 	KeyValues []any
 	// Column is the first column that does not fit, Reason what follows its
-	// name in a sentence. It shows at most a short excerpt of the value.
+	// name in a sentence. It shows at most a short excerpt of the value. Column
+	// is "" where it is the record as a whole: Where can not judge it.
 	Column, Reason string
 	// Record is a JSON object of the mapped fields by column, at most 16 KiB.
 	// It is valid UTF-8 without U+0000: a value that is no valid text stands
 	// as base64 under "COLUMN:base64"; the start of one that is too long under
 	// "COLUMN:cut".
 	Record string
+}
+
+// Why is what does not fit, in one sentence.
+func (m Misfit) Why() string {
+	if m.Column == "" {
+		return m.Reason
+	}
+	return fmt.Sprintf("column %q %s", m.Column, m.Reason)
 }
 
 var (
@@ -39,6 +48,9 @@ var (
 	// ErrTombstone says that a record in quarantine is a deletion, which
 	// becomes no row.
 	ErrTombstone = errors.New("record is a deletion whose key does not fit")
+	// ErrUnjudged says that a record in quarantine can not be held against
+	// Where again, which may look at fields that no column is read from.
+	ErrUnjudged = errors.New("record could not be judged by the table's condition; a resync brings it back")
 )
 
 const (
@@ -46,6 +58,7 @@ const (
 	markBase64    = ":base64"
 	markCut       = ":cut"
 	markTombstone = ":deleted"
+	markUnjudged  = ":unjudged"
 )
 
 // digest names a record whose key can not be read. Sent again, it has the same
@@ -66,14 +79,17 @@ func digest(raws [][]byte, gone bool) string {
 
 // encodeRecord writes the texts that a record's columns were read from, so
 // that Retry can read them again.
-func (s *Spec) encodeRecord(raws [][]byte, gone bool) string {
+func (s *Spec) encodeRecord(raws [][]byte, gone, unjudged bool) string {
 	size := 0
 	for i, raw := range raws {
 		size += 2*len(raw) + 6*len(s.Columns[i].Name) + 16
 	}
 	b := []byte{'{'}
-	if gone {
+	switch {
+	case gone:
 		b = append(b, `":deleted":true`...)
+	case unjudged:
+		b = append(b, `":unjudged":true`...)
 	}
 	for i, raw := range raws {
 		if len(raw) == 0 {
@@ -129,7 +145,7 @@ func appendName(b []byte, name string) []byte {
 
 // Retry converts a record out of quarantine again: it answers with a row, or
 // with why it still does not fit. A record that can not be read back is an
-// error; ErrCut and ErrTombstone are two such.
+// error; ErrCut, ErrTombstone and ErrUnjudged are such.
 func (s *Spec) Retry(record string) (Row, *Misfit, error) {
 	raws, err := s.decodeRecord(record)
 	if err != nil {
@@ -137,11 +153,14 @@ func (s *Spec) Retry(record string) (Row, *Misfit, error) {
 	}
 	r := newReading(s)
 	r.raws, r.values = raws, make([]any, len(s.Columns))
+	if s.Partial {
+		r.absent = s.absent(raws)
+	}
 	if misfit := r.read(false); misfit != nil {
 		misfit.Record = record
 		return Row{}, misfit, nil
 	}
-	return Row{Values: r.values, Key: string(r.key)}, nil, nil
+	return Row{Values: r.values, Key: string(r.key), Absent: r.absent}, nil, nil
 }
 
 // decodeRecord reads what encodeRecord wrote. Members of columns that are no
@@ -181,8 +200,11 @@ func (s *Spec) place(raws [][]byte, name string, value []byte) error {
 		raws[i] = value
 		return nil
 	}
-	if name == markTombstone {
+	switch name {
+	case markTombstone:
 		return ErrTombstone
+	case markUnjudged:
+		return ErrUnjudged
 	}
 	if strings.HasSuffix(name, markCut) {
 		return ErrCut

@@ -22,6 +22,8 @@ type reading struct {
 	values []any
 	// key is the canonical key of the record in hand.
 	key []byte
+	// absent says which columns a partial record tells nothing of; nil: none.
+	absent []bool
 	// memo holds each column's last value: neighbours often are equal.
 	memo []remembered
 }
@@ -42,6 +44,20 @@ func newReading(s *Spec) *reading {
 		r.isKey[i] = true
 	}
 	return r
+}
+
+// judge is read for a record that has been held against Where: one that could
+// not be judged is a misfit, of which only key and version are read.
+func (r *reading) judge(gone bool, unjudged error) *Misfit {
+	if unjudged == nil {
+		return r.read(gone)
+	}
+	misfit := r.read(true)
+	if misfit == nil {
+		misfit = &Misfit{Reason: unjudged.Error()}
+		r.identify(misfit, true, false)
+	}
+	return misfit
 }
 
 // read converts the record in hand, and of a tombstone no more than the key,
@@ -78,6 +94,9 @@ func (r *reading) read(gone bool) *Misfit {
 func (r *reading) column(i int, gone bool) error {
 	raw, memo := r.raws[i], &r.memo[i]
 	c := &r.spec.Columns[i]
+	if r.absent != nil && r.absent[i] && !r.isKey[i] {
+		return nil
+	}
 	if gone && !r.isKey[i] {
 		// A tombstone's version is the owner's or none, never the default.
 		if kind := kindOf(raw); kind != nothing && kind != aNull {

@@ -26,12 +26,10 @@ type merge struct {
 
 // Apply implements syncer.Table.
 func (t *Table) Apply(ctx context.Context, w syncer.Walk, batches []*syncer.Batch) (syncer.Applied, error) {
-	folded := t.strict.Load().Fold(batches)
+	folded := t.strict.Load().Fold(batches, w.Kind.Listing())
 	if t.spec.MisfitFails && len(folded.Misfits) > 0 {
-		first := folded.Misfits[0]
 		return syncer.Applied{}, &syncer.MisfitError{
-			Quarantined: len(folded.Misfits), Records: folded.Records,
-			First: fmt.Sprintf("column %q %s", first.Column, first.Reason),
+			Quarantined: len(folded.Misfits), Records: folded.Records, First: folded.Misfits[0].Why(),
 		}
 	}
 	m := merge{Table: t, w: w}

@@ -102,10 +102,10 @@ func (t *MemoryTable) Standing(_ context.Context, p syncer.Partition) (syncer.St
 
 // Apply implements syncer.Table.
 func (t *MemoryTable) Apply(_ context.Context, w syncer.Walk, batches []*syncer.Batch) (syncer.Applied, error) {
-	folded := t.spec.Fold(batches)
+	folded := t.spec.Fold(batches, w.Kind.Listing())
 	if t.spec.MisfitFails && len(folded.Misfits) > 0 {
 		m := folded.Misfits[0]
-		return syncer.Applied{}, &syncer.MisfitError{Quarantined: len(folded.Misfits), Records: folded.Records, First: m.Column + " " + m.Reason}
+		return syncer.Applied{}, &syncer.MisfitError{Quarantined: len(folded.Misfits), Records: folded.Records, First: m.Why()}
 	}
 	applied := syncer.Applied{Quarantined: len(folded.Misfits)}
 	err := t.d.write(t.spec.Target, func(tab *memTable) error {

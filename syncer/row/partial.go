@@ -1,0 +1,37 @@
+package row
+
+// absent says which columns a record tells nothing of; nil: it tells of all.
+func (s *Spec) absent(raws [][]byte) []bool {
+	var out []bool
+	for i, raw := range raws {
+		if len(raw) > 0 || s.Columns[i].Default != nil || s.Columns[i].Each != "" {
+			continue
+		}
+		if out == nil {
+			out = make([]bool, len(raws))
+		}
+		out[i] = true
+	}
+	return out
+}
+
+// complete takes from the change before what r tells nothing of. After a
+// delete there is no row to keep anything of: what is absent is null.
+func (r *Row) complete(before *change) {
+	if before.gone {
+		r.Absent = nil
+		return
+	}
+	still := false
+	for i, absent := range r.Absent {
+		if !absent {
+			continue
+		}
+		r.Values[i] = before.row.Values[i]
+		r.Absent[i] = before.row.Absent != nil && before.row.Absent[i]
+		still = still || r.Absent[i]
+	}
+	if !still {
+		r.Absent = nil
+	}
+}
