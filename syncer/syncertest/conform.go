@@ -55,7 +55,7 @@ func Conform(t *testing.T, open func(t *testing.T) Harness) {
 		name      string
 		scenarios map[string]func(*testing.T, *bench)
 	}{
-		{"apply", applyScenarios}, {"settle", settleScenarios}, {"sweep", sweepScenarios},
+		{"apply", applyScenarios}, {"settle", settleScenarios}, {"sweep", sweepScenarios}, {"lanes", lanesScenarios},
 		{"lease", leaseScenarios}, {"orders", orderScenarios}, {"quarantine", quarantineScenarios},
 		{"forget", forgetScenarios},
 	} {
@@ -143,6 +143,46 @@ func (b *bench) apply(w syncer.Walk, records ...syncer.Record) syncer.Applied {
 	return a
 }
 
+// begin begins a listing walk of the whole source, its notes open.
+func (b *bench) begin(kind syncer.WalkKind, id string) syncer.Walk {
+	b.t.Helper()
+	w := b.walk(kind, id)
+	if a, err := b.table.Apply(b.t.Context(), w, nil); err != nil || a != (syncer.Applied{}) {
+		b.t.Fatalf("open the notes of %s: %+v, %v", id, a, err)
+	}
+	return w
+}
+
+// changes applies records of a walk for changes that goes on beside others.
+func (b *bench) changes(records ...syncer.Record) syncer.Applied {
+	b.t.Helper()
+	return b.apply(b.walk(syncer.Changes, "changes"), records...)
+}
+
+// stand applies a batch without records that says where the walk can go on.
+func (b *bench) stand(w syncer.Walk, cursor string) {
+	b.t.Helper()
+	r := &syncer.Resume{Walk: w.ID, Kind: w.Kind, Sent: w.Sent, Cursor: cursor}
+	if _, err := b.table.Apply(b.t.Context(), w, []*syncer.Batch{{Resume: r}}); err != nil {
+		b.t.Fatalf("apply: %v", err)
+	}
+}
+
+func (b *bench) fail(w syncer.Walk, class syncer.Class, text string) {
+	b.t.Helper()
+	f := &syncer.Failure{Class: class, Text: text}
+	if _, err := b.table.Settle(b.t.Context(), w, syncer.Settlement{Failure: f}); err != nil {
+		b.t.Fatalf("settle a failure: %v", err)
+	}
+}
+
+func (b *bench) obey(o syncer.Order) {
+	b.t.Helper()
+	if _, err := b.table.Obey(b.t.Context(), o); err != nil {
+		b.t.Fatalf("obey %s: %v", o.Kind, err)
+	}
+}
+
 func (b *bench) settle(w syncer.Walk, end syncer.End) syncer.Settled {
 	b.t.Helper()
 	s, err := b.table.Settle(b.t.Context(), w, syncer.Settlement{End: &end})
@@ -214,6 +254,13 @@ func keys(m map[string]bool) []string {
 		out = append(out, k)
 	}
 	return out
+}
+
+// misfit makes a record that does not fit, of a key that can be read.
+func misfit(id string) syncer.Record {
+	r := person(id, "", "00:01")
+	r.Slots[1] = []byte(`{}`)
+	return r
 }
 
 // person makes a record; at is "HH:MM" of one day, "" for null.

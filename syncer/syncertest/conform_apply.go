@@ -20,7 +20,7 @@ var applyScenarios = map[string]func(*testing.T, *bench){
 			t.Fatalf("apply: %+v, %v", a, err)
 		}
 		b.want("1 Ada 00:01", "2 Bo 00:02")
-		got := b.standing().Position.Resume
+		got := b.standing().Listing
 		if got == nil {
 			t.Fatal("no resume is stored")
 		}
@@ -41,7 +41,7 @@ var applyScenarios = map[string]func(*testing.T, *bench){
 				t.Fatal(err)
 			}
 		}
-		if r := b.standing().Position.Resume; r != nil {
+		if r := b.standing().Listing; r != nil {
 			t.Errorf("resume is %+v after a batch that cannot be resumed", r)
 		}
 	},

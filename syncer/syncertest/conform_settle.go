@@ -125,27 +125,28 @@ var settleScenarios = map[string]func(*testing.T, *bench){
 			t.Errorf("resume is still %+v", r)
 		}
 	},
-	"another source or a new column voids the position, a column less does not": func(t *testing.T, b *bench) {
-		b.settle(b.walk(syncer.Resync, "w1"), syncer.End{Watermark: "W1"})
+	"another source voids the position, a new column asks for a resync, a column less for nothing": func(t *testing.T, b *bench) {
+		b.settle(b.walk(syncer.Resync, "w1"), syncer.End{Watermark: "W1", Epoch: "E1"})
 		spec := b.spec
-		for shape, void := range map[string]bool{
-			syncer.Shape("source", []string{"id", "name"}):                                  false,
-			syncer.Shape("source", []string{"id", "name", "updated_at", "region", "email"}): true,
-			syncer.Shape("another source", []string{"id", "name", "updated_at", "region"}):  true,
-			syncer.Shape("source", []string{"id", "name with another from", "updated_at"}):  true,
-			syncer.Shape("source", []string{"updated_at", "region", "name", "id"}):          false,
+		for shape, want := range map[string]struct{ resync, void bool }{
+			syncer.Shape("source", []string{"id", "name"}):                                  {},
+			syncer.Shape("source", []string{"id", "name", "updated_at", "region", "email"}): {resync: true},
+			syncer.Shape("another source", []string{"id", "name", "updated_at", "region"}):  {resync: true, void: true},
+			syncer.Shape("source", []string{"id", "name with another from", "updated_at"}):  {resync: true},
+			syncer.Shape("source", []string{"updated_at", "region", "name", "id"}):          {},
 		} {
 			spec.Shape = shape
 			b.use(spec)
 			st := b.standing()
-			if st.Resync != void || void != (st.Position == syncer.Position{}) {
+			kept := st.Position.Watermark == "W1" && st.Position.Epoch == "E1"
+			if st.Resync != want.resync || kept == want.void || want.void && st.Position != (syncer.Position{}) {
 				t.Errorf("shape %q: resync %v, position %+v", shape, st.Resync, st.Position)
 			}
 		}
 		spec.Shape = syncer.Shape("another source", []string{"id"})
 		b.use(spec)
 		b.settle(b.walk(syncer.Resync, "w2"), syncer.End{Watermark: "W2"})
-		if st := b.standing(); st.Resync || st.Position.Watermark != "W2" {
+		if st := b.standing(); st.Resync || st.Position.Watermark != "W2" || st.Position.Epoch != "" {
 			t.Errorf("after the resync: %+v", st)
 		}
 	},

@@ -6,7 +6,6 @@ package syncertest
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -57,13 +56,24 @@ type memGone struct {
 
 type memPart struct {
 	syncer.Standing
-	next, failingSince time.Time
-	failure            *syncer.Failure
-	late               time.Duration
-	seenWalk           string
-	seen               map[string]any
-	lost               bool // some of seen is
-	missing            map[string]memMissing
+	// resumeShape and listShape are those that Position.Resume and Listing were
+	// made under.
+	resumeShape, listShape string
+	next, failingSince     time.Time
+	failure                *syncer.Failure
+	failed                 syncer.WalkKind // of the walk that did
+	late                   time.Duration
+	seenWalk               string
+	seen                   map[string]memNote
+	lost                   bool // some of seen is
+	missing                map[string]memMissing
+}
+
+// memNote says that a key counts as seen; touched ones are those that a walk
+// for changes wrote while a listing walk was under way.
+type memNote struct {
+	version any
+	touched bool
 }
 
 type memMissing struct {
@@ -85,7 +95,7 @@ func (t *memTable) clone() *memTable {
 func (t *memTable) part(name string) *memPart {
 	p := t.parts[name]
 	if p == nil {
-		p = &memPart{seen: make(map[string]any), missing: make(map[string]memMissing)}
+		p = &memPart{seen: make(map[string]memNote), missing: make(map[string]memMissing)}
 		p.FirstSeen = time.Now()
 		t.parts[name] = p
 	}
@@ -289,101 +299,4 @@ func (d *Daemon) fault(step string) error {
 		return nil
 	}
 	return d.Fault(step)
-}
-
-// Age lets d pass for everything that the database has stored.
-func (m *Memory) Age(d time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	back := func(t *time.Time) {
-		if !t.IsZero() {
-			*t = t.Add(-d)
-		}
-	}
-	for _, t := range m.tables {
-		for _, p := range t.parts {
-			for _, at := range []*time.Time{&p.AsOf, &p.DeletesAsOf, &p.FirstSeen, &p.LastPoll, &p.failingSince} {
-				back(at)
-			}
-			if p.Position.Resume != nil {
-				r := *p.Position.Resume
-				back(&r.Sent)
-				p.Position.Resume = &r
-			}
-			for k, v := range p.missing {
-				back(&v.present)
-				p.missing[k] = v
-			}
-		}
-		for k, g := range t.gone {
-			back(&g.until)
-			t.gone[k] = g
-		}
-	}
-	back(&m.expires)
-}
-
-// LoseNotes throws away the notes of seen keys, as a crash may.
-func (m *Memory) LoseNotes() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, t := range m.tables {
-		for _, p := range t.parts {
-			p.lost = p.lost || len(p.seen) > 0
-			clear(p.seen)
-		}
-	}
-}
-
-// Rows returns the named columns of all rows as text, null as "NULL".
-func (m *Memory) Rows(target string, columns []string) [][]string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	t := m.tables[target]
-	var out [][]string
-	if t == nil {
-		return out
-	}
-	for _, r := range t.rows {
-		var line []string
-		for _, name := range columns {
-			for i, c := range t.spec.Columns {
-				if c.Name == name {
-					line = append(line, text(r.Values[i]))
-				}
-			}
-		}
-		out = append(out, line)
-	}
-	return out
-}
-
-// text prints a value as Conform compares it.
-func text(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return "NULL"
-	case time.Time:
-		return v.UTC().Format("2006-01-02T15:04:05.000000Z")
-	case []byte:
-		return fmt.Sprintf("%x", v)
-	case row.Document:
-		return canonical(string(v))
-	}
-	return fmt.Sprint(v)
-}
-
-// canonical brings JSON texts that mean the same to one form.
-func canonical(s string) string {
-	var v any
-	dec := json.NewDecoder(stringsReader(s))
-	dec.UseNumber()
-	if dec.Decode(&v) != nil {
-		return s
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return s
-	}
-	return string(b)
 }

@@ -14,30 +14,21 @@ func (t *MemoryTable) Settle(_ context.Context, w syncer.Walk, s syncer.Settleme
 	lost := false
 	err := t.d.write(t.spec.Target, func(tab *memTable) error {
 		p := tab.part(w.Partition.Name)
-		p.LastPoll, p.next = time.Now(), s.Next
 		if s.Failure != nil {
-			if p.failure == nil {
-				p.failingSince = time.Now()
-				if !s.Began.IsZero() {
-					p.failingSince = s.Began
-				}
-			}
-			p.failure = s.Failure
-			if s.Failure.Class == syncer.ClassMisfit {
-				p.Position.Resume = nil
-			}
+			p.fail(w, s)
 			return nil
 		}
 		if w.Kind.Listing() && s.End.Listed && !s.End.Unchanged {
-			if p.lost && p.seenWalk == w.ID {
-				p.Position.Resume, lost = nil, true
-				p.seen, p.seenWalk, p.lost = make(map[string]any), "", false
+			if lost = p.lost && p.seenWalk == w.ID; lost {
+				p.Listing = nil
+				p.close()
 				return nil
 			}
 			if err := tab.sweep(p, w, &out); err != nil {
 				return err
 			}
 		}
+		p.LastPoll, p.next = time.Now(), s.Next
 		tab.settle(p, w, s, &out)
 		return nil
 	})
@@ -50,10 +41,25 @@ func (t *MemoryTable) Settle(_ context.Context, w syncer.Walk, s syncer.Settleme
 	return out, nil
 }
 
+// fail keeps why a walk did not complete. Behind misfits it does not go on.
+func (p *memPart) fail(w syncer.Walk, s syncer.Settlement) {
+	if s.Failure.Class == syncer.ClassMisfit {
+		p.goOn(w, nil, "")
+	}
+	p.LastPoll, p.next = time.Now(), s.Next
+	if p.failure == nil {
+		p.failingSince = time.Now()
+		if !s.Began.IsZero() {
+			p.failingSince = s.Began
+		}
+	}
+	p.failure, p.failed = s.Failure, w.Kind
+}
+
 // sweep finds what a complete walk has not seen.
 func (t *memTable) sweep(p *memPart, w syncer.Walk, out *syncer.Settled) error {
 	if p.seenWalk != w.ID {
-		p.seen = make(map[string]any)
+		p.seen = make(map[string]memNote)
 	}
 	columns, values, err := t.spec.PartitionValues(w.Partition)
 	if err != nil {
@@ -110,28 +116,56 @@ func within(r row.Row, columns []int, values []any) bool {
 	return true
 }
 
-// settle moves the position and the as-of.
+// settle moves the position and the as-of. A walk for changes leaves what is a
+// listing walk's: its notes, where it goes on, and what only it makes good.
 func (t *memTable) settle(p *memPart, w syncer.Walk, s syncer.Settlement, out *syncer.Settled) {
-	if s.End.Watermark != "" || w.Kind == syncer.Resync {
-		p.Position.Watermark = s.End.Watermark
-	}
-	p.Position.Validator = s.End.Validator
-	if len(p.missing) > 0 {
-		p.Position.Validator = ""
-	}
-	p.Position.Shape, p.Position.Resume = t.spec.Shape, nil
-	now := time.Now()
-	if asOf := now.Add(-(syncer.Age(w.Sent, now) + s.Lag + s.End.Age)); asOf.After(p.AsOf) {
+	p.settlePosition(w, s.End, t.spec.Shape)
+	asOf := asOf(w, s)
+	if asOf.After(p.AsOf) {
 		p.AsOf = asOf
 	}
 	p.moveDeletes()
-	p.failure, p.failingSince = nil, time.Time{}
 	p.late = max(p.late, s.Late)
+	if w.Kind.Listing() || p.failed != syncer.Resync {
+		p.failure, p.failed, p.failingSince = nil, "", time.Time{}
+	}
 	if w.Kind == syncer.Resync {
 		p.Resync = out.Waiting > 0 // only another resync confirms what this one missed
 	}
-	p.seen, p.seenWalk, p.lost = make(map[string]any), "", false
+	if w.Kind.Listing() {
+		p.close()
+		if s.End.Listed {
+			p.Audited = w.Sent
+		}
+	}
 	out.AsOf, out.DeletesAsOf = p.AsOf, p.DeletesAsOf
+}
+
+func (p *memPart) settlePosition(w syncer.Walk, end *syncer.End, shape string) {
+	at := &p.Position
+	if end.Watermark != "" || w.Kind == syncer.Resync {
+		at.Watermark = end.Watermark
+	}
+	if end.Epoch != "" || w.Kind.Listing() {
+		at.Epoch = end.Epoch
+	}
+	at.Validator = end.Validator
+	if len(p.missing) > 0 {
+		at.Validator = ""
+	}
+	if w.Kind.Listing() || at.Shape == "" || syncer.ShapeCovers(at.Shape, shape) {
+		at.Shape = shape
+	}
+	at.Resume = nil
+	if w.Kind.Listing() {
+		p.Listing = nil
+	}
+}
+
+// asOf is the instant up to which a complete walk proves the copy.
+func asOf(w syncer.Walk, s syncer.Settlement) time.Time {
+	now := time.Now()
+	return now.Add(-(syncer.Age(w.Sent, now) + s.Lag + s.End.Age))
 }
 
 // moveDeletes brings the delete as-of to the least of as-of and of when the

@@ -3,16 +3,11 @@ package syncertest
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/row"
 )
-
-func stringsReader(s string) io.Reader { return strings.NewReader(s) }
 
 // MemoryTable is a syncer.Table and syncer.Keeper in memory: the shortest form
 // of the rules that the databases implement in SQL.
@@ -80,146 +75,6 @@ func (t *memTable) retire(name string) error {
 	return nil
 }
 
-// Standing implements syncer.Table.
-func (t *MemoryTable) Standing(_ context.Context, p syncer.Partition) (syncer.Standing, error) {
-	t.d.mu.Lock()
-	defer t.d.mu.Unlock()
-	tab := t.d.tables[t.spec.Target]
-	if tab == nil || tab.forgotten {
-		return syncer.Standing{}, fmt.Errorf("table %q is not prepared", t.spec.Target)
-	}
-	part := tab.part(p.Name)
-	st := part.Standing
-	if r := st.Position.Resume; r != nil {
-		c := *r
-		st.Position.Resume = &c
-	}
-	if st.Position.Shape != "" && !syncer.ShapeCovers(st.Position.Shape, t.spec.Shape) {
-		st.Position, st.Resync = syncer.Position{}, true
-	}
-	return st, nil
-}
-
-// Apply implements syncer.Table.
-func (t *MemoryTable) Apply(_ context.Context, w syncer.Walk, batches []*syncer.Batch) (syncer.Applied, error) {
-	folded := t.spec.Fold(batches, w.Kind.Listing())
-	if t.spec.MisfitFails && len(folded.Misfits) > 0 {
-		m := folded.Misfits[0]
-		return syncer.Applied{}, &syncer.MisfitError{Quarantined: len(folded.Misfits), Records: folded.Records, First: m.Why()}
-	}
-	applied := syncer.Applied{Quarantined: len(folded.Misfits)}
-	err := t.d.write(t.spec.Target, func(tab *memTable) error {
-		p := tab.part(w.Partition.Name)
-		if w.Kind.Listing() && p.seenWalk != w.ID {
-			p.seenWalk, p.seen, p.lost = w.ID, make(map[string]any), false
-		}
-		for _, r := range folded.Upserts {
-			tab.upsert(p, w, r, &applied)
-		}
-		for _, r := range folded.Deletes {
-			tab.remove(p, w, r, &applied)
-		}
-		for _, m := range folded.Misfits {
-			tab.setAside(p, w, m)
-		}
-		if r := batches[len(batches)-1].Resume; r != nil {
-			c := *r
-			p.Position.Resume = &c
-		} else {
-			p.Position.Resume = nil
-		}
-		return nil
-	})
-	if err != nil {
-		return syncer.Applied{}, err
-	}
-	return applied, nil
-}
-
-// guarded reports whether an existing row's version is compared with.
-func (p *memPart) guarded(w syncer.Walk, key string) bool {
-	if w.Kind != syncer.Resync {
-		return true
-	}
-	_, seen := p.seen[key]
-	return seen
-}
-
-func (t *memTable) version(r row.Row) any {
-	if t.spec.Version < 0 {
-		return nil
-	}
-	return r.Values[t.spec.Version]
-}
-
-func (t *memTable) upsert(p *memPart, w syncer.Walk, r row.Row, a *syncer.Applied) {
-	delete(p.missing, r.Key)
-	delete(t.quarantine, w.Partition.Name+r.Key)
-	guarded := p.guarded(w, r.Key)
-	v := t.version(r)
-	if w.Kind.Listing() {
-		p.seen[r.Key] = v
-	}
-	if g, ok := t.gone[r.Key]; ok && time.Now().Before(g.until) && w.Kind != syncer.Resync && t.spec.Version >= 0 && t.spec.Compare(v, g.version) < 0 {
-		return
-	}
-	old, exists := t.rows[r.Key]
-	switch {
-	case !exists:
-		a.Inserted++
-	case guarded && t.spec.Version >= 0 && t.spec.Compare(v, t.version(old)) < 0:
-		a.Unchanged++
-		return
-	case sameValues(old, r):
-		a.Unchanged++
-		return
-	default:
-		a.Updated++
-	}
-	a.Late = max(a.Late, r.Late)
-	delete(t.gone, r.Key)
-	t.rows[r.Key] = r
-}
-
-func (t *memTable) remove(p *memPart, w syncer.Walk, r row.Row, a *syncer.Applied) {
-	old, exists := t.rows[r.Key]
-	v := t.version(r)
-	if exists && v != nil && p.guarded(w, r.Key) && t.spec.Compare(v, t.version(old)) < 0 {
-		return
-	}
-	delete(p.seen, r.Key)
-	delete(p.missing, r.Key)
-	delete(t.quarantine, w.Partition.Name+r.Key)
-	if g, known := t.gone[r.Key]; t.spec.Remember > 0 && v != nil && (!known || t.spec.Compare(v, g.version) > 0) {
-		t.gone[r.Key] = memGone{version: v, until: time.Now().Add(t.spec.Remember)}
-	}
-	if exists {
-		delete(t.rows, r.Key)
-		a.Deleted++
-		a.Late = max(a.Late, r.Late)
-	}
-}
-
-func (t *memTable) setAside(p *memPart, w syncer.Walk, m row.Misfit) {
-	if m.Readable && w.Kind.Listing() {
-		p.seen[m.Key] = nil
-	}
-	if m.Readable {
-		delete(p.missing, m.Key)
-	}
-	t.quarantine[w.Partition.Name+m.Key] = syncer.Quarantined{Table: t.spec.Target, Partition: w.Partition.Name, Key: m.Key,
-		Column: m.Column, Reason: m.Reason, Record: m.Record, Since: time.Now()}
-}
-
-func sameValues(a, b row.Row) bool {
-	for i := range a.Values {
-		if text(a.Values[i]) != text(b.Values[i]) || (a.Values[i] == nil) != (b.Values[i] == nil) {
-			return false
-		}
-	}
-	return true
-}
-
 // Obey implements syncer.Keeper.
 func (t *MemoryTable) Obey(_ context.Context, o syncer.Order) (string, error) {
 	line := ""
@@ -237,7 +92,7 @@ func (t *memTable) obey(o syncer.Order) (string, error) {
 		for _, p := range t.parts {
 			switch o.Kind {
 			case syncer.OrderResync:
-				p.Resync, p.Position.Resume, p.Position.Validator = true, nil, ""
+				p.Resync, p.Listing, p.Position.Validator = true, nil, ""
 			default:
 				p.Paused = o.Kind == syncer.OrderPause
 			}

@@ -87,8 +87,6 @@ func TestSimulationSeesMistakes(t *testing.T) {
 		"writes the position before the rows":        func(*History) Wrap { return positionFirst() },
 		"as-of counts from the walk's end":           func(*History) Wrap { return asOfEnd() },
 		"leaves out how long the owner may lag":      func(*History) Wrap { return noLag() },
-		"a resumed walk forgets its first start":     func(*History) Wrap { return standings(restart) },
-		"a resumed walk forgets its kind":            func(*History) Wrap { return standings(resyncs) },
 		"walks from the position of the newest":      func(*History) Wrap { return standings(newestFirst) },
 		"forgets that a table was to be resynced":    func(*History) Wrap { return standings(func(st *syncer.Standing) { st.Resync = false }) },
 		"says not modified of what has changed":      func(*History) Wrap { return alwaysUnchanged() },
@@ -199,18 +197,6 @@ func asOfEnd() Wrap {
 
 func noLag() Wrap {
 	return settlements(func(_ *syncer.Walk, s *syncer.Settlement) { s.Lag = 0 })
-}
-
-func restart(st *syncer.Standing) {
-	if st.Position.Resume != nil {
-		st.Position.Resume.Sent = time.Now()
-	}
-}
-
-func resyncs(st *syncer.Standing) {
-	if r := st.Position.Resume; r != nil && r.From == "" && r.Kind == syncer.Changes {
-		r.Kind = syncer.Resync
-	}
 }
 
 // newestFirst turns the order of as-ofs round.

@@ -1,0 +1,219 @@
+package syncertest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/row"
+)
+
+// Standing implements syncer.Table.
+func (t *MemoryTable) Standing(_ context.Context, p syncer.Partition) (syncer.Standing, error) {
+	t.d.mu.Lock()
+	defer t.d.mu.Unlock()
+	tab := t.d.tables[t.spec.Target]
+	if tab == nil || tab.forgotten {
+		return syncer.Standing{}, fmt.Errorf("table %q is not prepared", t.spec.Target)
+	}
+	return tab.part(p.Name).standing(t.spec.Shape), nil
+}
+
+// standing is where the partition stands under a shape: another source voids
+// the position, a column that was added does not.
+func (p *memPart) standing(shape string) syncer.Standing {
+	st := p.Standing
+	st.Position.Resume, st.Listing = copied(st.Position.Resume), copied(st.Listing)
+	if !syncer.ShapeCovers(p.listShape, shape) {
+		st.Listing = nil
+	}
+	if !syncer.SameSource(p.resumeShape, shape) || st.Position.Shape == "" && !syncer.ShapeCovers(p.resumeShape, shape) {
+		st.Position.Resume = nil
+	}
+	if held := st.Position.Shape; held != "" && !syncer.ShapeCovers(held, shape) {
+		st.Resync = true
+		if !syncer.SameSource(held, shape) {
+			st.Position = syncer.Position{}
+		}
+	}
+	return st
+}
+
+func copied(r *syncer.Resume) *syncer.Resume {
+	if r == nil {
+		return nil
+	}
+	c := *r
+	return &c
+}
+
+// Apply implements syncer.Table.
+func (t *MemoryTable) Apply(_ context.Context, w syncer.Walk, batches []*syncer.Batch) (syncer.Applied, error) {
+	folded := t.spec.Fold(batches, w.Kind.Listing())
+	if t.spec.MisfitFails && len(folded.Misfits) > 0 {
+		m := folded.Misfits[0]
+		return syncer.Applied{}, &syncer.MisfitError{Quarantined: len(folded.Misfits), Records: folded.Records, First: m.Why()}
+	}
+	applied := syncer.Applied{Quarantined: len(folded.Misfits)}
+	err := t.d.write(t.spec.Target, func(tab *memTable) error {
+		p := tab.part(w.Partition.Name)
+		p.open(w)
+		for _, r := range folded.Upserts {
+			tab.upsert(p, w, r, &applied)
+		}
+		for _, r := range folded.Deletes {
+			tab.remove(p, w, r, &applied)
+		}
+		for _, m := range folded.Misfits {
+			tab.setAside(p, w, m)
+		}
+		if len(batches) > 0 {
+			p.goOn(w, batches[len(batches)-1].Resume, t.spec.Shape)
+		}
+		return nil
+	})
+	if err != nil {
+		return syncer.Applied{}, err
+	}
+	return applied, nil
+}
+
+// open starts the notes of a listing walk that has none.
+func (p *memPart) open(w syncer.Walk) {
+	if w.Kind.Listing() && p.seenWalk != w.ID {
+		p.seenWalk, p.seen, p.lost = w.ID, make(map[string]memNote), false
+	}
+}
+
+// close throws the notes away.
+func (p *memPart) close() {
+	p.seenWalk, p.seen, p.lost = "", make(map[string]memNote), false
+}
+
+// goOn keeps where the walk can go on, in the slot of its kind.
+func (p *memPart) goOn(w syncer.Walk, r *syncer.Resume, shape string) {
+	if w.Kind.Listing() {
+		p.Listing, p.listShape = copied(r), shape
+	} else {
+		p.Position.Resume, p.resumeShape = copied(r), shape
+	}
+}
+
+// touch notes a key that a walk for changes has the last word on, if a listing
+// walk is under way.
+func (p *memPart) touch(w syncer.Walk, key string) {
+	if w.Kind != syncer.Changes || p.seenWalk == "" {
+		return
+	}
+	n := p.seen[key]
+	n.touched = true
+	p.seen[key] = n
+}
+
+// belongs reports whether a key is not the listing walk's to write.
+func (p *memPart) belongs(w syncer.Walk, key string) bool {
+	return w.Kind.Listing() && p.seen[key].touched
+}
+
+// guarded reports whether an existing row's version is compared with.
+func (p *memPart) guarded(w syncer.Walk, key string) bool {
+	if w.Kind != syncer.Resync {
+		return true
+	}
+	_, seen := p.seen[key]
+	return seen
+}
+
+func (t *memTable) version(r row.Row) any {
+	if t.spec.Version < 0 {
+		return nil
+	}
+	return r.Values[t.spec.Version]
+}
+
+func (t *memTable) upsert(p *memPart, w syncer.Walk, r row.Row, a *syncer.Applied) {
+	if p.belongs(w, r.Key) {
+		a.Unchanged++
+		return
+	}
+	delete(p.missing, r.Key)
+	delete(t.quarantine, w.Partition.Name+r.Key)
+	guarded := p.guarded(w, r.Key)
+	v := t.version(r)
+	if w.Kind.Listing() {
+		p.seen[r.Key] = memNote{version: v}
+	}
+	if g, ok := t.gone[r.Key]; ok && time.Now().Before(g.until) && w.Kind != syncer.Resync && t.spec.Version >= 0 && t.spec.Compare(v, g.version) < 0 {
+		return
+	}
+	old, exists := t.rows[r.Key]
+	switch {
+	case !exists:
+		a.Inserted++
+	case guarded && t.spec.Version >= 0 && t.spec.Compare(v, t.version(old)) < 0:
+		a.Unchanged++
+		return
+	case sameValues(old, r):
+		a.Unchanged++
+		p.touch(w, r.Key)
+		return
+	default:
+		a.Updated++
+	}
+	p.touch(w, r.Key)
+	a.Late = max(a.Late, r.Late)
+	delete(t.gone, r.Key)
+	t.rows[r.Key] = r
+}
+
+// remove applies a tombstone. One of a key that has no row is noted, too: what
+// the list says of it is older.
+func (t *memTable) remove(p *memPart, w syncer.Walk, r row.Row, a *syncer.Applied) {
+	if p.belongs(w, r.Key) {
+		return
+	}
+	old, exists := t.rows[r.Key]
+	v := t.version(r)
+	if exists && v != nil && p.guarded(w, r.Key) && t.spec.Compare(v, t.version(old)) < 0 {
+		return
+	}
+	if w.Kind.Listing() {
+		delete(p.seen, r.Key)
+	}
+	p.touch(w, r.Key)
+	delete(p.missing, r.Key)
+	delete(t.quarantine, w.Partition.Name+r.Key)
+	if g, known := t.gone[r.Key]; t.spec.Remember > 0 && v != nil && (!known || t.spec.Compare(v, g.version) > 0) {
+		t.gone[r.Key] = memGone{version: v, until: time.Now().Add(t.spec.Remember)}
+	}
+	if exists {
+		delete(t.rows, r.Key)
+		a.Deleted++
+		a.Late = max(a.Late, r.Late)
+	}
+}
+
+// setAside keeps a misfit. That of a change touches nothing: what the list has
+// of the key may fit.
+func (t *memTable) setAside(p *memPart, w syncer.Walk, m row.Misfit) {
+	if m.Readable && w.Kind.Listing() {
+		n := p.seen[m.Key]
+		n.version = nil
+		p.seen[m.Key] = n
+	}
+	if m.Readable {
+		delete(p.missing, m.Key)
+	}
+	t.quarantine[w.Partition.Name+m.Key] = syncer.Quarantined{Table: t.spec.Target, Partition: w.Partition.Name, Key: m.Key,
+		Column: m.Column, Reason: m.Reason, Record: m.Record, Since: time.Now()}
+}
+
+func sameValues(a, b row.Row) bool {
+	for i := range a.Values {
+		if text(a.Values[i]) != text(b.Values[i]) || (a.Values[i] == nil) != (b.Values[i] == nil) {
+			return false
+		}
+	}
+	return true
+}
