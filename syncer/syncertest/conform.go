@@ -2,6 +2,7 @@ package syncertest
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -56,6 +57,7 @@ func Conform(t *testing.T, open func(t *testing.T) Harness) {
 		scenarios map[string]func(*testing.T, *bench)
 	}{
 		{"apply", applyScenarios}, {"settle", settleScenarios}, {"sweep", sweepScenarios}, {"lanes", lanesScenarios},
+		{"audit", auditScenarios}, {"audited parts", partScenarios}, {"deletes", deletesScenarios},
 		{"lease", leaseScenarios}, {"orders", orderScenarios}, {"quarantine", quarantineScenarios},
 		{"forget", forgetScenarios},
 	} {
@@ -100,6 +102,8 @@ type bench struct {
 	spec  row.Spec
 	db    Database
 	table Table
+	// audits names them.
+	audits int
 }
 
 func newBench(t *testing.T, h Harness, spec row.Spec) *bench {
@@ -200,6 +204,50 @@ func (b *bench) list(kind syncer.WalkKind, id string, records ...syncer.Record) 
 		b.apply(w, records...)
 	}
 	return b.settle(w, syncer.End{Listed: true})
+}
+
+// audit is a complete audit that sees exactly these records.
+func (b *bench) audit(c syncer.Comparison, records ...syncer.Record) syncer.Audited {
+	b.t.Helper()
+	w := b.auditing(c, syncer.Partition{})
+	if len(records) > 0 {
+		b.apply(w, records...)
+	}
+	return b.audited(w)
+}
+
+// auditing begins an audit, its notes open.
+func (b *bench) auditing(c syncer.Comparison, p syncer.Partition) syncer.Walk {
+	b.t.Helper()
+	b.audits++
+	w := b.walk(syncer.Audit, fmt.Sprint("audit ", b.audits))
+	w.Audit, w.Partition = &c, p
+	if _, err := b.table.Apply(b.t.Context(), w, nil); err != nil {
+		b.t.Fatalf("open the notes of an audit: %v", err)
+	}
+	return w
+}
+
+// audited ends an audit and says what it found.
+func (b *bench) audited(w syncer.Walk) syncer.Audited {
+	b.t.Helper()
+	s := b.settle(w, syncer.End{Listed: true})
+	if s.Audit == nil {
+		b.t.Fatalf("the audit settled %+v and does not say what it found", s)
+	}
+	return *s.Audit
+}
+
+// found compares what an audit found, but for the instant that it proves.
+func (b *bench) found(got, want syncer.Audited) {
+	b.t.Helper()
+	if proven := want.Found() == 0 && want.Suspects == 0; proven && got.Proven.IsZero() || want.Left()+want.Suspects > 0 && !got.Proven.IsZero() {
+		b.t.Errorf("the copy is proven as of %s by %+v", got.Proven, got)
+	}
+	got.Proven = time.Time{}
+	if got != want {
+		b.t.Errorf("the audit found %+v, want %+v", got, want)
+	}
 }
 
 func (b *bench) standing() syncer.Standing { b.t.Helper(); return b.standingOf(syncer.Partition{}) }

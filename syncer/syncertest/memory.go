@@ -67,6 +67,12 @@ type memPart struct {
 	seen                   map[string]memNote
 	lost                   bool // some of seen is
 	missing                map[string]memMissing
+	// listAsOf is the as-of of the last complete list.
+	listAsOf    time.Time
+	suspects    map[string]memSuspect
+	tally       memTally
+	found, left int
+	auditError  string
 }
 
 // memNote says that a key counts as seen; touched ones are those that a walk
@@ -85,7 +91,7 @@ func (t *memTable) clone() *memTable {
 	c := &memTable{spec: t.spec, rows: maps.Clone(t.rows), gone: maps.Clone(t.gone), quarantine: maps.Clone(t.quarantine), parts: make(map[string]*memPart)}
 	for name, p := range t.parts {
 		q := *p
-		q.seen, q.missing = maps.Clone(p.seen), maps.Clone(p.missing)
+		q.seen, q.missing, q.suspects = maps.Clone(p.seen), maps.Clone(p.missing), maps.Clone(p.suspects)
 		c.parts[name] = &q
 	}
 	return c
@@ -95,7 +101,7 @@ func (t *memTable) clone() *memTable {
 func (t *memTable) part(name string) *memPart {
 	p := t.parts[name]
 	if p == nil {
-		p = &memPart{seen: make(map[string]memNote), missing: make(map[string]memMissing)}
+		p = &memPart{seen: make(map[string]memNote), missing: make(map[string]memMissing), suspects: make(map[string]memSuspect)}
 		p.FirstSeen = time.Now()
 		t.parts[name] = p
 	}
@@ -205,32 +211,44 @@ func (d *Daemon) Status(context.Context) ([]syncer.Status, error) {
 		if t.forgotten {
 			continue
 		}
-		s := syncer.Status{Source: t.spec.Source, Rows: int64(len(t.rows)), Quarantined: int64(len(t.quarantine))}
-		first := true
-		for _, p := range t.parts {
-			f := syncer.Judge(p.Standing, t.spec.Budget, time.Now())
-			if first || f.Level.Worse(s.Level) || f.Level == s.Level && f.Staleness > s.Staleness {
-				s.Freshness, first = f, false
-			}
-			if p.failure != nil {
-				s.Class, s.Error, s.FailingSince = p.failure.Class, p.failure.Text, p.failingSince
-			}
-			for _, m := range p.missing {
-				if m.walks >= t.spec.Confirm {
-					s.Held++
-				}
-			}
-			s.Paused = s.Paused || p.Paused
-			s.Late = max(s.Late, p.late)
-			s.LastPoll, s.NextPoll = p.LastPoll, p.next
-		}
-		if s.Held > 0 && s.Reason == "" {
-			s.Reason = "a sweep is held or unconfirmed"
-		}
-		s.Table = t.spec.Target
-		out = append(out, s)
+		out = append(out, t.status())
 	}
 	return out, nil
+}
+
+func (t *memTable) status() syncer.Status {
+	s := syncer.Status{Source: t.spec.Source, Rows: int64(len(t.rows)), Quarantined: int64(len(t.quarantine))}
+	first := true
+	for _, p := range t.parts {
+		f := syncer.Judge(p.Standing, t.spec.Budget, time.Now())
+		if first || f.Level.Worse(s.Level) || f.Level == s.Level && f.Staleness > s.Staleness {
+			s.Freshness = f
+		}
+		if first || p.ProvenAsOf.Before(s.ProvenAsOf) {
+			s.ProvenAsOf = p.ProvenAsOf
+		}
+		if first || p.DeletesAsOf.Before(s.DeletesAsOf) {
+			s.DeletesAsOf = p.DeletesAsOf
+		}
+		first = false
+		if p.failure != nil {
+			s.Class, s.Error, s.FailingSince = p.failure.Class, p.failure.Text, p.failingSince
+		}
+		s.Held += int64(len(t.confirmed(p)))
+		s.Found += int64(p.found)
+		s.Left += int64(p.left)
+		if p.auditError != "" {
+			s.AuditError = p.auditError
+		}
+		s.Paused = s.Paused || p.Paused
+		s.Late = max(s.Late, p.late)
+		s.LastPoll, s.NextPoll = p.LastPoll, p.next
+	}
+	if s.Held > 0 && s.Reason == "" {
+		s.Reason = "a sweep is held or unconfirmed"
+	}
+	s.Table = t.spec.Target
+	return s
 }
 
 // Quarantine lists the records set aside for a table.

@@ -3,6 +3,7 @@ package syncertest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/larder-sync/larder/syncer"
@@ -59,11 +60,10 @@ func (t *MemoryTable) Apply(_ context.Context, w syncer.Walk, batches []*syncer.
 	err := t.d.write(t.spec.Target, func(tab *memTable) error {
 		p := tab.part(w.Partition.Name)
 		p.open(w)
-		for _, r := range folded.Upserts {
-			tab.upsert(p, w, r, &applied)
-		}
-		for _, r := range folded.Deletes {
-			tab.remove(p, w, r, &applied)
+		if w.Kind == syncer.Audit {
+			tab.audit(p, w, folded, &applied)
+		} else {
+			tab.write(p, w, folded, &applied)
 		}
 		for _, m := range folded.Misfits {
 			tab.setAside(p, w, m)
@@ -79,16 +79,26 @@ func (t *MemoryTable) Apply(_ context.Context, w syncer.Walk, batches []*syncer.
 	return applied, nil
 }
 
+func (t *memTable) write(p *memPart, w syncer.Walk, f row.Folded, a *syncer.Applied) {
+	for _, r := range f.Upserts {
+		t.upsert(p, w, r, a)
+	}
+	for _, r := range f.Deletes {
+		t.remove(p, w, r, a)
+	}
+}
+
 // open starts the notes of a listing walk that has none.
 func (p *memPart) open(w syncer.Walk) {
 	if w.Kind.Listing() && p.seenWalk != w.ID {
-		p.seenWalk, p.seen, p.lost = w.ID, make(map[string]memNote), false
+		p.close()
+		p.seenWalk = w.ID
 	}
 }
 
 // close throws the notes away.
 func (p *memPart) close() {
-	p.seenWalk, p.seen, p.lost = "", make(map[string]memNote), false
+	p.seenWalk, p.seen, p.lost, p.tally = "", make(map[string]memNote), false, memTally{}
 }
 
 // goOn keeps where the walk can go on, in the slot of its kind.
@@ -100,9 +110,10 @@ func (p *memPart) goOn(w syncer.Walk, r *syncer.Resume, shape string) {
 	}
 }
 
-// touch notes a key that a walk for changes has the last word on, if a listing
-// walk is under way.
-func (p *memPart) touch(w syncer.Walk, key string) {
+// decide says that a walk has the last word on a key: it is a suspect no more,
+// and if the walk is one for changes beside a listing walk, the key is its own.
+func (p *memPart) decide(w syncer.Walk, key string) {
+	delete(p.suspects, key)
 	if w.Kind != syncer.Changes || p.seenWalk == "" {
 		return
 	}
@@ -140,31 +151,56 @@ func (t *memTable) upsert(p *memPart, w syncer.Walk, r row.Row, a *syncer.Applie
 	delete(p.missing, r.Key)
 	delete(t.quarantine, w.Partition.Name+r.Key)
 	guarded := p.guarded(w, r.Key)
-	v := t.version(r)
 	if w.Kind.Listing() {
-		p.seen[r.Key] = memNote{version: v}
-	}
-	if g, ok := t.gone[r.Key]; ok && time.Now().Before(g.until) && w.Kind != syncer.Resync && t.spec.Version >= 0 && t.spec.Compare(v, g.version) < 0 {
-		return
+		p.seen[r.Key] = memNote{version: t.version(r)}
 	}
 	old, exists := t.rows[r.Key]
+	older := func(than any) bool { return t.older(r, than) }
+	if g, ok := t.gone[r.Key]; ok && time.Now().Before(g.until) && w.Kind != syncer.Resync && older(g.version) {
+		return
+	}
+	if exists && guarded && older(t.version(old)) {
+		a.Unchanged++
+		return
+	}
+	r = filled(r, old)
+	p.decide(w, r.Key)
 	switch {
 	case !exists:
 		a.Inserted++
-	case guarded && t.spec.Version >= 0 && t.spec.Compare(v, t.version(old)) < 0:
-		a.Unchanged++
-		return
 	case sameValues(old, r):
 		a.Unchanged++
-		p.touch(w, r.Key)
 		return
 	default:
 		a.Updated++
 	}
-	p.touch(w, r.Key)
 	a.Late = max(a.Late, r.Late)
 	delete(t.gone, r.Key)
 	t.rows[r.Key] = r
+}
+
+// older reports whether a row is older than a version. A partial record that
+// does not tell its version is not.
+func (t *memTable) older(r row.Row, than any) bool {
+	if t.spec.Version < 0 || r.Absent != nil && r.Absent[t.spec.Version] {
+		return false
+	}
+	return t.spec.Compare(t.version(r), than) < 0
+}
+
+// filled is a row whose absent columns are as in the one that is there.
+func filled(r, old row.Row) row.Row {
+	if r.Absent == nil {
+		return r
+	}
+	r.Values = slices.Clone(r.Values)
+	for i, absent := range r.Absent {
+		if absent && old.Values != nil {
+			r.Values[i] = old.Values[i]
+		}
+	}
+	r.Absent = nil
+	return r
 }
 
 // remove applies a tombstone. One of a key that has no row is noted, too: what
@@ -175,16 +211,16 @@ func (t *memTable) remove(p *memPart, w syncer.Walk, r row.Row, a *syncer.Applie
 	}
 	old, exists := t.rows[r.Key]
 	v := t.version(r)
-	if exists && v != nil && p.guarded(w, r.Key) && t.spec.Compare(v, t.version(old)) < 0 {
+	if exists && (v != nil || r.Turned) && p.guarded(w, r.Key) && t.older(r, t.version(old)) {
 		return
 	}
 	if w.Kind.Listing() {
 		delete(p.seen, r.Key)
 	}
-	p.touch(w, r.Key)
+	p.decide(w, r.Key)
 	delete(p.missing, r.Key)
 	delete(t.quarantine, w.Partition.Name+r.Key)
-	if g, known := t.gone[r.Key]; t.spec.Remember > 0 && v != nil && (!known || t.spec.Compare(v, g.version) > 0) {
+	if g, known := t.gone[r.Key]; (exists || !r.Turned) && t.spec.Remember > 0 && v != nil && (!known || t.spec.Compare(v, g.version) > 0) {
 		t.gone[r.Key] = memGone{version: v, until: time.Now().Add(t.spec.Remember)}
 	}
 	if exists {

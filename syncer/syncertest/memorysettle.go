@@ -2,6 +2,8 @@ package syncertest
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/larder-sync/larder/syncer"
@@ -24,9 +26,14 @@ func (t *MemoryTable) Settle(_ context.Context, w syncer.Walk, s syncer.Settleme
 				p.close()
 				return nil
 			}
-			if err := tab.sweep(p, w, &out); err != nil {
-				return err
+			if w.Kind != syncer.Audit && !t.spec.Keep {
+				if err := tab.sweep(p, w, &out); err != nil {
+					return err
+				}
 			}
+		}
+		if w.Kind == syncer.Audit {
+			return tab.settleAudit(p, w, s, &out)
 		}
 		p.LastPoll, p.next = time.Now(), s.Next
 		tab.settle(p, w, s, &out)
@@ -41,10 +48,15 @@ func (t *MemoryTable) Settle(_ context.Context, w syncer.Walk, s syncer.Settleme
 	return out, nil
 }
 
-// fail keeps why a walk did not complete. Behind misfits it does not go on.
+// fail keeps why a walk did not complete. Behind misfits it does not go on. That
+// an audit failed does not make the copy any older, and is told apart.
 func (p *memPart) fail(w syncer.Walk, s syncer.Settlement) {
 	if s.Failure.Class == syncer.ClassMisfit {
 		p.goOn(w, nil, "")
+	}
+	if w.Kind == syncer.Audit {
+		p.auditError = s.Failure.Text
+		return
 	}
 	p.LastPoll, p.next = time.Now(), s.Next
 	if p.failure == nil {
@@ -121,10 +133,16 @@ func within(r row.Row, columns []int, values []any) bool {
 func (t *memTable) settle(p *memPart, w syncer.Walk, s syncer.Settlement, out *syncer.Settled) {
 	p.settlePosition(w, s.End, t.spec.Shape)
 	asOf := asOf(w, s)
-	if asOf.After(p.AsOf) {
-		p.AsOf = asOf
+	p.AsOf = later(p.AsOf, asOf)
+	lists := w.Kind.Listing() && (s.End.Listed || s.End.Unchanged)
+	switch {
+	case t.spec.Keep:
+		p.DeletesAsOf = p.AsOf
+	case t.spec.Budget.Deletes == 0:
+		p.moveDeletes(p.AsOf, false)
+	case lists: // changes tell of no deletions
+		p.moveDeletes(asOf, false)
 	}
-	p.moveDeletes()
 	p.late = max(p.late, s.Late)
 	if w.Kind.Listing() || p.failed != syncer.Resync {
 		p.failure, p.failed, p.failingSince = nil, "", time.Time{}
@@ -134,9 +152,9 @@ func (t *memTable) settle(p *memPart, w syncer.Walk, s syncer.Settlement, out *s
 	}
 	if w.Kind.Listing() {
 		p.close()
-		if s.End.Listed {
-			p.Audited = w.Sent
-		}
+	}
+	if lists {
+		p.Audited, p.listAsOf = w.Sent, asOf
 	}
 	out.AsOf, out.DeletesAsOf = p.AsOf, p.DeletesAsOf
 }
@@ -168,17 +186,23 @@ func asOf(w syncer.Walk, s syncer.Settlement) time.Time {
 	return now.Add(-(syncer.Age(w.Sent, now) + s.Lag + s.End.Age))
 }
 
-// moveDeletes brings the delete as-of to the least of as-of and of when the
-// missing rows were last known to be there; an unknown one holds it.
-func (p *memPart) moveDeletes() {
-	least := p.AsOf
-	for _, m := range p.missing {
+// moveDeletes brings the delete as-of to the least of an instant and of when the
+// rows that the owner has no more were last known to be there; an unknown one
+// holds it. An audit looks at the rows that it suspects, too.
+func (p *memPart) moveDeletes(upTo time.Time, audited bool) {
+	gone := slices.Collect(maps.Values(p.missing))
+	for _, s := range p.suspects {
+		if audited && s.kind == extra {
+			gone = append(gone, memMissing{present: s.present})
+		}
+	}
+	for _, m := range gone {
 		if m.present.IsZero() {
 			return
 		}
-		if m.present.Before(least) {
-			least = m.present
+		if m.present.Before(upTo) {
+			upTo = m.present
 		}
 	}
-	p.DeletesAsOf = least
+	p.DeletesAsOf = later(p.DeletesAsOf, upTo)
 }

@@ -21,7 +21,7 @@ func (m *Memory) Age(d time.Duration) {
 	}
 	for _, t := range m.tables {
 		for _, p := range t.parts {
-			for _, at := range []*time.Time{&p.AsOf, &p.DeletesAsOf, &p.Audited, &p.ProvenAsOf, &p.FirstSeen, &p.LastPoll, &p.failingSince} {
+			for _, at := range []*time.Time{&p.AsOf, &p.DeletesAsOf, &p.Audited, &p.ProvenAsOf, &p.FirstSeen, &p.LastPoll, &p.failingSince, &p.listAsOf} {
 				back(at)
 			}
 			for _, slot := range []**syncer.Resume{&p.Position.Resume, &p.Listing} {
@@ -30,6 +30,11 @@ func (m *Memory) Age(d time.Duration) {
 					back(&r.Sent)
 					*slot = &r
 				}
+			}
+			for k, v := range p.suspects {
+				back(&v.since)
+				back(&v.present)
+				p.suspects[k] = v
 			}
 			for k, v := range p.missing {
 				back(&v.present)

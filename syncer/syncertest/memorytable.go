@@ -118,8 +118,13 @@ func (t *memTable) accept(limit int) (string, error) {
 		for _, key := range t.confirmed(p) {
 			delete(t.rows, key)
 			delete(p.missing, key)
+			delete(p.suspects, key)
 		}
-		p.moveDeletes()
+		if t.spec.Budget.Deletes > 0 {
+			p.moveDeletes(p.listAsOf, true)
+		} else {
+			p.moveDeletes(p.AsOf, false)
+		}
 	}
 	return fmt.Sprintf("%d rows deleted", n), t.retireAll()
 }
