@@ -54,6 +54,7 @@ type Client struct {
 	pages   *http.Client // bodies that are read at once
 	streams *http.Client // bodies that are read as they come
 	redact  redactor
+	clock   ownerClock
 }
 
 // NewClient makes the client of an owner. It sends nothing.

@@ -77,7 +77,7 @@ func (x *expired) inRefusal(e *StatusError) bool {
 func (k *walk) expires(err error) error {
 	var status *StatusError
 	said := errors.Is(err, errSaysExpired) || errors.As(err, &status) && k.expired.inRefusal(status)
-	if !said || k.w.Kind == syncer.Snapshot && k.pages == 0 {
+	if !said || k.spec.Mode == SnapshotAll && k.pages == 0 {
 		return err
 	}
 	return fmt.Errorf("%w: %w", syncer.ErrExpired, err)

@@ -32,16 +32,22 @@ type guard struct {
 	// newestFirst feeds put what is added behind the walk: of those, what the
 	// first page told as total is all that the walk can see.
 	newestFirst bool
-	pages       int
-	barren      int
-	news        bool   // the last page had a key that is new
-	again       []bool // which records of the last page have keys of earlier ones
-	moved       bool   // a record was read, changed, and came again
-	gap         bool   // a page by since begins behind the end of the one before
-	received    int64  // records
-	wanted      int64  // of the total
-	total       int64
-	fell        bool
+	// blind walks are bounded and counted by nothing: a record that changes
+	// leaves the pages, those behind it close up, and nothing tells. They are
+	// read until two passes bring the same.
+	blind    bool
+	sum      uint64 // of this pass
+	before   uint64 // of the one before
+	pages    int
+	barren   int
+	news     bool   // the last page had a key that is new
+	again    []bool // which records of the last page have keys of earlier ones
+	moved    bool   // a record was read, changed, and came again
+	gap      bool   // a page by since begins behind the end of the one before
+	received int64  // records
+	wanted   int64  // of the total
+	total    int64
+	fell     bool
 }
 
 // keyHash is the hash of a key. As bytes it takes about half the room in a set
@@ -56,6 +62,7 @@ func newGuard(slots []int, counted, newestFirst bool) *guard {
 
 // restart forgets everything, for another pass.
 func (g *guard) restart() {
+	g.before, g.sum = g.sum, 0
 	g.keys, g.steps = map[keyHash]struct{}{}, map[uint64]struct{}{}
 	g.pages, g.barren, g.received, g.wanted, g.total, g.fell, g.moved, g.gap = 0, 0, 0, 0, 0, false, false, false
 }
@@ -73,6 +80,7 @@ func (g *guard) page(s step, records [][][]byte) error {
 		}
 	}
 	sum := h.Sum64()
+	g.sum = g.sum*31 + sum
 	if _, again := g.steps[sum]; again {
 		return pagingError("the same page comes again for the same request: the pages go round in a circle")
 	}
@@ -135,6 +143,8 @@ func (g *guard) unfinished(resumed bool) string {
 	case g.moved:
 		return "a record that was read changed, and its place on the pages with it, so that another may have slipped by; " +
 			"order = \"descending\", a total or a cursor would tell"
+	case g.blind && g.pages > 1 && g.sum != g.before:
+		return "a record that changes leaves what is asked for, and others may have slipped by; a total or a cursor would tell"
 	case !resumed && int64(len(g.keys)) < g.wanted:
 		return strconv.Itoa(len(g.keys)) + " keys came of a total of " + strconv.FormatInt(g.wanted, 10)
 	}

@@ -3,7 +3,6 @@ package sources
 import (
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/larder-sync/larder/syncer/row"
 )
@@ -14,9 +13,19 @@ func (k *walk) look(p Part) []byte {
 	switch p.Placeholder {
 	case "since":
 		if k.spec.Paging.By == Since && k.step.cursor != nil {
-			return k.step.cursor
+			return k.mark.spec.askedPage(k.step.cursor)
 		}
-		return k.mark.spec.json(k.mark.sinceText)
+		if k.slice != nil {
+			return k.mark.spec.asText(k.slice.since)
+		}
+		return k.mark.spec.asked(k.mark.sinceText)
+	case "until":
+		if k.slice != nil {
+			return k.mark.spec.asText(k.slice.until)
+		}
+		if k.bound != nil {
+			return k.mark.spec.asText(k.bound.text)
+		}
 	case "now":
 		return k.now()
 	case "cursor":
@@ -47,12 +56,17 @@ func (k *walk) look(p Part) []byte {
 	return nil
 }
 
-// now is this machine's time in the owner's shape. Nothing is concluded from
-// what the owner makes of it.
+// now is the owner's time in the owner's shape, or this machine's where none
+// was heard. Nothing is concluded from what the owner makes of it.
 func (k *walk) now() []byte {
-	f := k.mark.spec.Format
+	f := k.mark.spec.written
 	if f == nil {
 		return nil
 	}
-	return k.mark.spec.json(f.RenderLike(row.StampAt(time.Now()), k.mark.fromText))
+	sample := ""
+	if k.mark.spec.Ask == nil {
+		sample = k.mark.fromText
+	}
+	now, _ := k.client.clock.now()
+	return k.mark.spec.asText(f.RenderLike(row.StampAt(now), sample))
 }

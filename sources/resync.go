@@ -1,7 +1,6 @@
 package sources
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -21,7 +20,7 @@ type before struct {
 
 // forKind is the source as a walk of a kind asks it.
 func (s *Source) forKind(kind syncer.WalkKind) *Source {
-	if kind == syncer.Resync && s.everything != nil {
+	if (kind == syncer.Resync || kind == syncer.Audit) && s.everything != nil {
 		return s.everything
 	}
 	return s
@@ -47,6 +46,7 @@ func (s *Source) compileResync() error {
 		return errors.New("read resync: its watermark is of another kind than the one that changes go on from")
 	}
 	all := newSource(s.client, spec)
+	all.parts = r.digest()
 	if r.Before != nil {
 		if spec.Watermark.Place == "" {
 			return errors.New("read resync: a watermark that is asked for ahead of the list needs a place")
@@ -105,18 +105,11 @@ func (k *walk) askBefore(ctx context.Context) error {
 	if k.before == nil || k.resumed() {
 		return nil
 	}
-	r, err := k.ask(ctx, k.before.asker)
+	a, err := k.askAhead(ctx, k.before.asker, k.before.decoder)
 	if err != nil {
 		return err
 	}
-	if err := refuseHTML(r.header, r.body); err != nil {
-		return err
-	}
-	decoded, err := k.before.decoder.Page(bytes.NewReader(r.body))
-	if err != nil && !isSound(err) {
-		return unreadable(err) // it need not be a list
-	}
-	if err := k.mark.place(&answer{header: r.header, url: r.url, body: decoded.Body}); err != nil {
+	if err := k.mark.place(a); err != nil {
 		return err
 	}
 	if k.mark.highText == "" {

@@ -37,6 +37,9 @@ type Source struct {
 	everything *Source
 	before     *before
 	lists      bool
+	parts      string // digest of those parts
+	epochs     epoch
+	bounded    bool // the request has {until}
 }
 
 // New compiles a spec. It sends nothing.
@@ -74,7 +77,10 @@ func (s *Source) compile() error {
 			return err
 		}
 	}
-	err := errors.Join(s.compileRecords(set), s.compilePaging(set))
+	err := errors.Join(s.compileRecords(set), s.compilePaging(set), s.compileEpoch(set))
+	if err == nil {
+		err = s.checkBound()
+	}
 	if err != nil {
 		return err
 	}

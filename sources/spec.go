@@ -20,6 +20,11 @@ type Spec struct {
 	Watermark Watermark
 	Expired   Expired
 	Resync    Resync
+	Epoch     Epoch
+	// Versioned says that tables keep the newest version of a row in whatever
+	// order its versions come. Without it, windows are walked one after the
+	// other.
+	Versioned bool
 	// Paths is the path set: path i fills slot i of every record. "each.NAME"
 	// is a value of the partition. Records may hold further slots behind
 	// these, which the source needs for itself.
@@ -155,9 +160,20 @@ type Watermark struct {
 	Format       *row.Format
 	Overlap      time.Duration // of times: what is asked again each walk
 	OverlapCount int64         // of integers
-	Initial      string        // where the first walk starts, in Format; "": the beginning
-	Order        Order
-	Null         Null
+	// Ask is how {since}, {until} and {now} are written; nil: as Format does.
+	// An opaque watermark is asked as it came.
+	Ask *row.Format
+	// Settle keeps {until}, and with it the watermark and as-of, this far behind
+	// the owner's time at the walk's start.
+	Settle time.Duration
+	// Window cuts a walk that covers more than it into slices [since, until) of
+	// this length, Slices of which are walked at one time; 0: no slices. Slices
+	// 0 is the owner's concurrency, which it never exceeds.
+	Window  time.Duration
+	Slices  int
+	Initial string // where the first walk starts, in Format; "": the beginning
+	Order   Order
+	Null    Null
 }
 
 // Opaque is what a watermark is that only its owner can read: it is handed
@@ -192,6 +208,21 @@ type Resync struct {
 	// Before is asked before the list; the watermark's Place is in its answer.
 	// Without it, the Place of a list asked by Request is in its first page.
 	Before *Request
+}
+
+// Epoch is how an owner tells that its history started again, so that no
+// watermark of before is good.
+type Epoch struct {
+	// Request is asked ahead of each walk; nil: At is in every page.
+	Request *Request
+	At      string // a place; "": nothing names the history
+	// Falling says that only a smaller value is another history. Values are
+	// integers or RFC 3339 times.
+	Falling bool
+	// Contiguous says that a watermark of integers leaves none out: a gap
+	// behind what was asked, or between records that come ascending, is another
+	// history.
+	Contiguous bool
 }
 
 // Order is what the owner promises about the sequence of records.

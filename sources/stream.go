@@ -46,6 +46,9 @@ func (k *walk) stream(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := k.pageEpoch(&answer{header: r.header}); err != nil {
+		return err
+	}
 	body, err := sniff(r.header, r.stream)
 	if err != nil {
 		return err
@@ -61,7 +64,7 @@ func (k *walk) stream(ctx context.Context) error {
 		}
 	}
 	b := &syncer.Batch{}
-	if b.End, err = k.end(r.header); err != nil {
+	if err = k.finish(b, r.header); err != nil {
 		return err
 	}
 	return k.hand(b)

@@ -16,7 +16,7 @@ type Template []Part
 // Part is a literal, or a placeholder: exactly one of both is set.
 type Part struct {
 	Literal     string
-	Placeholder string // "since", "now", "cursor", "page", "offset", "size", "last", "first", "each"
+	Placeholder string // "since", "until", "now", "cursor", "page", "offset", "size", "last", "first", "each"
 	Field       string // of {last.FIELD} and {first.FIELD}: a path in the record; of {each.NAME}: the name
 }
 

@@ -30,14 +30,15 @@ func asked(q question) string {
 }
 
 // addValidator makes a question conditional where the position has a validator
-// of it. A resync reads everything, whatever has not changed.
+// of it. A resync or an
+// audit reads everything, whatever has not changed.
 func (k *walk) addValidator(q *question) bool {
 	if !k.spec.Request.Conditional {
 		return false
 	}
 	k.asked = asked(*q)
 	var v validator
-	if k.w.Kind == syncer.Resync || json.Unmarshal([]byte(k.w.From.Validator), &v) != nil || v.Asked != k.asked {
+	if k.w.Kind == syncer.Resync || k.w.Kind == syncer.Audit || json.Unmarshal([]byte(k.w.From.Validator), &v) != nil || v.Asked != k.asked {
 		return false
 	}
 	if v.ETag != "" {

@@ -2,6 +2,7 @@ package sources
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,16 @@ type walk struct {
 	heads [][]byte       // values of {first.FIELD}, once there is a record
 	begun step           // where a pass begins
 	asked string         // digest of a conditional request
+	note  note           // that a resumed walk goes on from, but for its place
+	bound *bound         // of {until}; nil: the request has none
+	// epoch is the owner's history as the walk has heard of it.
+	epoch    string
+	unbroken unbroken
+	cut      *sliced // of a walk that is cut into windows; nil: it is not
+	slice    *window // of a slice of one
+	last     bool    // the slice's last page is in hand
+	repeated bool    // the pass is not the first
+	ahead    *ahead  // nil: pages are fetched one after the other
 }
 
 // Walk asks the owner page by page. See syncer.Source.
@@ -55,8 +66,15 @@ func (s *Source) Walk(ctx context.Context, w syncer.Walk) iter.Seq2[*syncer.Batc
 
 func (s *Source) begin(w syncer.Walk) (*walk, error) {
 	s = s.forKind(w.Kind)
+	if w.Kind == syncer.Audit {
+		w.From = syncer.Position{Resume: w.From.Resume} // it asks since nothing
+	}
 	k := &walk{Source: s, w: w, started: time.Now(), each: map[int][]byte{}}
-	var err error
+	err := k.takeUp()
+	if err != nil {
+		return nil, err
+	}
+	w, k.epoch = k.w, k.note.Epoch
 	if k.begun, err = s.first(w); err != nil {
 		return nil, err
 	}
@@ -64,7 +82,7 @@ func (s *Source) begin(w syncer.Walk) (*walk, error) {
 	if k.w.Sent.IsZero() {
 		k.w.Sent = k.started
 	}
-	k.guard = newGuard(s.identity(), s.paging.total.set(), s.spec.Watermark.Order == Descending)
+	k.guard = k.newGuard()
 	for slot, name := range s.constants {
 		k.each[slot] = w.Partition.Value(name)
 	}
@@ -75,18 +93,46 @@ func (s *Source) begin(w syncer.Walk) (*walk, error) {
 		}
 		k.step = at
 	}
-	if k.mark, err = newMark(&s.watermark, w); err != nil && k.resumed() {
+	if k.mark, err = newMark(&s.watermark, w); err == nil {
+		err = k.confine()
+	}
+	if err == nil {
+		k.unbroken, err = k.newUnbroken()
+	}
+	if err != nil && k.resumed() {
 		err = fmt.Errorf("read where the walk stood: %w", syncer.ErrNotResumable)
 	}
 	return k, err
 }
 
+// newGuard watches over the pages of the walk, or of one of its slices.
+func (k *walk) newGuard() *guard {
+	g := newGuard(k.identity(), k.paging.total.set(), k.spec.Watermark.Order == Descending)
+	by := k.spec.Paging.By
+	g.blind = k.bounded && !g.counted && (by == Page || by == Offset)
+	return g
+}
+
 func (k *walk) resumed() bool { return k.w.From.Resume != nil }
 
 func (k *walk) run(ctx context.Context) error {
+	if end, err := k.asksNothing(); end != nil || err != nil {
+		return cmp.Or(err, k.hand(&syncer.Batch{End: end}))
+	}
+	if err := k.askEpoch(ctx); err != nil {
+		return fmt.Errorf("fetch the epoch: %w", err)
+	}
 	if err := k.askBefore(ctx); err != nil {
 		return fmt.Errorf("fetch the watermark ahead of the list: %w", err)
 	}
+	if k.cut != nil {
+		return k.cut.walkAll(ctx)
+	}
+	return k.passes(ctx)
+}
+
+// passes walks the pages until a pass has seen all of them.
+func (k *walk) passes(ctx context.Context) error {
 	if k.streamed {
 		return k.stream(ctx)
 	}
@@ -99,13 +145,14 @@ func (k *walk) run(ctx context.Context) error {
 			return pagingError("walk is unfinished after %d passes: %s", repeats+1, why)
 		}
 		k.guard.restart()
-		k.mark.last = row.Stamp{}
-		k.heads, k.step = nil, k.begun
+		k.mark.last, k.unbroken.reached = row.Stamp{}, k.unbroken.from
+		k.heads, k.step, k.repeated = nil, k.begun, true
 	}
 }
 
 // pass walks the pages once, and says why the walk is unfinished when it is.
 func (k *walk) pass(ctx context.Context) (why string, err error) {
+	defer func() { k.ahead.stop(); k.ahead = nil }()
 	for {
 		p, err := k.fetch(ctx)
 		if err != nil {
@@ -120,7 +167,7 @@ func (k *walk) pass(ctx context.Context) (why string, err error) {
 			return "", fmt.Errorf("read page %d: %w", k.pages, err)
 		}
 		if next == nil {
-			if why := k.guard.unfinished(k.resumed()); why != "" && !k.passed {
+			if why := k.guard.unfinished(k.resumed()); why != "" && (!k.passed || k.guard.blind) {
 				return why, k.hand(b)
 			}
 			header := p.header
@@ -132,17 +179,29 @@ func (k *walk) pass(ctx context.Context) (why string, err error) {
 					return "", fmt.Errorf("read page %d: %w", k.pages, err)
 				}
 			}
-			if b.End, err = k.end(header); err != nil {
+			if err = k.finish(b, header); err != nil {
 				return "", err
 			}
 			return "", k.hand(b)
 		}
+		k.lookAhead(*next, len(p.records))
 		b.Resume = k.resume(*next)
 		if err := k.hand(b); err != nil {
 			return "", err
 		}
 		k.step = *next
 	}
+}
+
+// finish says on the last batch what the walk proves. That a slice is complete
+// proves nothing yet.
+func (k *walk) finish(b *syncer.Batch, header http.Header) (err error) {
+	if k.slice != nil {
+		k.last = true
+		return nil
+	}
+	b.End, err = k.end(header)
+	return err
 }
 
 func (k *walk) hand(b *syncer.Batch) error {
@@ -157,6 +216,12 @@ func (k *walk) fetch(ctx context.Context) (*page, error) {
 	if err := k.bounds(ctx); err != nil {
 		return nil, err
 	}
+	if ahead, ok := k.fetchAhead(ctx); ok {
+		if ahead.response != nil {
+			k.heard(ahead.response)
+		}
+		return ahead.page, k.expires(ahead.err)
+	}
 	r, err := k.ask(ctx, k.asker)
 	if err == nil && r.status == http.StatusNotModified {
 		return nil, nil
@@ -168,14 +233,25 @@ func (k *walk) fetch(ctx context.Context) (*page, error) {
 	return p, k.resumable(k.expires(err))
 }
 
-// ask sends the request of the walk's step and hears the owner's clock.
-func (k *walk) ask(ctx context.Context, a *asker) (*response, error) {
-	q, err := a.ask(k.step, k.look)
+// question is what is asked at a step, and whether it is conditional.
+func (k *walk) question(a *asker, s step) (question, bool, error) {
+	at := k.step
+	k.step = s
+	defer func() { k.step = at }()
+	q, err := a.ask(s, k.look)
 	if err != nil {
-		return nil, &failure{class: syncer.ClassInternal, text: "make request", cause: err}
+		return q, false, &failure{class: syncer.ClassInternal, text: "make request", cause: err}
 	}
 	q.expect = k.size
-	sentValidator := k.addValidator(&q)
+	return q, a == k.asker && k.addValidator(&q), nil
+}
+
+// ask sends the request of the walk's step and hears the owner's clock.
+func (k *walk) ask(ctx context.Context, a *asker) (*response, error) {
+	q, sentValidator, err := k.question(a, k.step)
+	if err != nil {
+		return nil, err
+	}
 	r, err := k.client.ask(ctx, q)
 	if err != nil {
 		return nil, err
@@ -183,14 +259,20 @@ func (k *walk) ask(ctx context.Context, a *asker) (*response, error) {
 	if r.status == http.StatusNotModified && !sentValidator {
 		return nil, answerError("owner answers 304 to a request without a validator")
 	}
+	k.heard(r)
+	return r, nil
+}
+
+// heard takes from a response what it tells of the owner's clock.
+func (k *walk) heard(r *response) {
 	k.size = len(r.body)
 	since := r.took
-	if k.pages > 0 || k.resumed() {
+	if k.pages > 0 || k.resumed() || k.slice != nil {
 		since = syncer.Age(k.w.Sent, time.Now())
 	}
 	k.mark.start.hear(r.header, since)
+	k.bound.hear(r.header)
 	k.age = max(k.age, age(r.header))
-	return r, nil
 }
 
 // bounds ends walks that go on for ever.
@@ -210,7 +292,7 @@ func (k *walk) bounds(ctx context.Context) error {
 // resumable turns what refuses the first request of a resumed walk into
 // ErrNotResumable: the place it stood at may be gone.
 func (k *walk) resumable(err error) error {
-	if err == nil || !k.resumed() || k.pages > 0 {
+	if err == nil || !k.resumed() || k.pages > 0 || k.slice != nil {
 		return err
 	}
 	var status *StatusError
@@ -231,6 +313,9 @@ func (k *walk) resumable(err error) error {
 // page turns an answer into a batch and finds the next step; nil at the end.
 func (k *walk) page(p *page) (*syncer.Batch, *step, error) {
 	if err := k.guard.page(k.step, p.records); err != nil {
+		return nil, nil, err
+	}
+	if err := k.pageEpoch(&p.answer); err != nil {
 		return nil, nil, err
 	}
 	if total := k.paging.total; total.set() {
@@ -289,6 +374,9 @@ func (k *walk) batch(records [][][]byte, size int64) (*syncer.Batch, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := k.leavesNone(slots, stamp); err != nil {
+			return nil, err
+		}
 		if k.deleted >= 0 {
 			r.Gone = holds(slots[k.deleted], k.goneIf)
 		}
@@ -310,7 +398,7 @@ func (k *walk) batch(records [][][]byte, size int64) (*syncer.Batch, error) {
 	}
 	now := time.Now()
 	var since time.Duration
-	if k.pages > 1 || k.resumed() {
+	if k.pages > 1 || k.resumed() || k.slice != nil {
 		since = syncer.Age(k.w.Sent, now)
 	}
 	k.mark.start.saw(newest, since, now)
@@ -321,6 +409,9 @@ func (k *walk) batch(records [][][]byte, size int64) (*syncer.Batch, error) {
 // records come in order, by asking since the highest watermark. What was read
 // so far was as old as the oldest answer when the walk began.
 func (k *walk) resume(next step) *syncer.Resume {
+	if k.slice != nil {
+		return nil // it is noted when the page is handed on
+	}
 	cursor := k.style.note(next)
 	if len(k.paging.fronts) > 0 {
 		return nil // its first record is not noted
@@ -328,15 +419,28 @@ func (k *walk) resume(next step) *syncer.Resume {
 	if cursor == "" && (k.mark.spec.Order != Ascending || k.mark.high.IsZero()) {
 		return nil
 	}
+	return k.resumeAt(note{At: cursor})
+}
+
+func (k *walk) resumeAt(n note) *syncer.Resume {
+	n.Parts, n.Epoch = k.parts, k.epoch
+	n.Until, n.Behind = k.bound.note()
 	return &syncer.Resume{
 		Walk: k.w.ID, Kind: k.w.Kind, From: k.w.From.Watermark, Sent: k.w.Sent.Add(-k.age),
-		OwnerStart: k.mark.start.String(), Cursor: cursor, High: k.mark.highText,
+		OwnerStart: k.mark.start.String(), Cursor: n.String(), High: k.mark.highText,
 	}
 }
 
 // end is what the walk proves once it is complete.
 func (k *walk) end(header http.Header) (*syncer.End, error) {
 	watermark, err := k.mark.end()
+	if err == nil {
+		err = k.leftNone()
+	}
+	if err != nil {
+		return nil, err
+	}
+	behind, err := k.bound.age()
 	if err != nil {
 		return nil, err
 	}
@@ -344,17 +448,19 @@ func (k *walk) end(header http.Header) (*syncer.End, error) {
 		Watermark: watermark,
 		Validator: k.validator(header),
 		Listed:    k.listed(),
-		Age:       k.age,
+		Age:       k.age + behind,
+		Epoch:     k.epoch,
 	}, nil
 }
 
 // listed reports whether a complete walk has seen every record that there is.
+// One that is bounded has not: what changed behind the bound is left out.
 func (k *walk) listed() bool {
 	switch k.w.Kind {
 	case syncer.Snapshot:
 		return true
-	case syncer.Resync:
-		return k.lists
+	case syncer.Resync, syncer.Audit:
+		return k.lists && !k.bounded
 	}
 	return false
 }
@@ -366,5 +472,6 @@ func (k *walk) unchanged() *syncer.Batch {
 		Validator: k.w.From.Validator,
 		Unchanged: true,
 		Age:       k.age,
+		Epoch:     cmp.Or(k.epoch, k.w.From.Epoch),
 	}}
 }

@@ -20,6 +20,9 @@ type markSpec struct {
 	edge    []int // of Last or First: one slot, or none
 	initial row.Stamp
 	number  bool // the format writes JSON numbers
+	// written is how times are asked: Ask, or else Format.
+	written       *row.Format
+	writtenNumber bool
 	// first says that the first text that a walk sees is the one that counts.
 	first bool
 	// link resolves an owner's link against the URL it came from.
@@ -44,14 +47,20 @@ func newMarkSpec(w Watermark, set *pathSet, body *places) (markSpec, error) {
 			return m, err
 		}
 	}
+	m.written = cmp.Or(w.Ask, w.Format)
+	m.writtenNumber = m.written != nil && writesNumbers(m.written)
 	if w.Format == nil {
 		return m, nil
 	}
-	m.number = w.Format.Counts() || w.Format.Render(row.StampAt(time.Unix(0, 0))) == "0"
+	m.number = writesNumbers(w.Format)
 	if w.Initial != "" {
 		m.initial, err = w.Format.ParseText(w.Initial)
 	}
 	return m, err
+}
+
+func writesNumbers(f *row.Format) bool {
+	return f.Counts() || f.Render(row.StampAt(time.Unix(0, 0))) == "0"
 }
 
 // check refuses what contradicts itself.
@@ -74,6 +83,8 @@ func (w *Watermark) check() error {
 		return errors.New("an opaque watermark has no maximum: it needs a place, last or first")
 	case w.Opaque == URL && edge:
 		return errors.New("records hold no link to go on from: a watermark that is a URL needs a place")
+	case w.Ask != nil && (w.Ask.Counts() || w.Format != nil && w.Format.Counts()):
+		return errors.New("only times can be asked in another format than they come in")
 	case w.Format != nil && edge && !w.Format.Counts():
 		return errors.New("last and first are ids: a token, or a format that counts")
 	}
@@ -92,6 +103,8 @@ type mark struct {
 	high, last row.Stamp
 	highText   string
 	start      ownerStart
+	// until is what the walk asks up to; zero: no bound.
+	until row.Stamp
 }
 
 // newMark takes up a walk where w stands.
@@ -246,6 +259,10 @@ func (m *mark) end() (string, error) {
 	}
 	high, text := m.high, m.highText
 	limit, known := m.start.stamp()
+	limit = limit.Add(-m.spec.Settle)
+	if !m.until.IsZero() && row.Compare(m.until, limit) < 0 {
+		limit = m.until
+	}
 	switch {
 	case m.spec.Start && !m.start.told:
 		return "", answerError("answer has no Date header, which a watermark from start needs")
