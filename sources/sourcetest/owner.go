@@ -15,7 +15,8 @@ import (
 // Style is how the owner pages.
 type Style string
 
-// The styles. Every one filters by ?since= (inclusive) and takes ?size=.
+// The styles. Every one filters by ?since= (inclusive) and ?until= (exclusive)
+// and takes ?size=.
 const (
 	Whole   Style = "whole"  // one array, no paging
 	Cursor  Style = "cursor" // meta.next_cursor, sent back as ?cursor=

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -94,6 +95,9 @@ func (o *Owner) list(h http.Header, u *url.URL) []byte {
 	q := u.Query()
 	since, _ := time.Parse(o.layout(), q.Get("since"))
 	all := o.visible(since)
+	if until, err := time.Parse(o.layout(), q.Get("until")); err == nil {
+		all = slices.DeleteFunc(all, func(c Change) bool { return !o.shown(c.Stamp).Before(until) })
+	}
 	if o.Style == Lines {
 		return o.lines(h, all)
 	}
