@@ -1,6 +1,9 @@
 package config
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // checkMode checks the mode against the watermark, and both against what the request asks for.
 func (r *reader) checkMode(s section, src *Source) {
@@ -13,11 +16,15 @@ func (r *reader) checkMode(s section, src *Source) {
 	case Delta, EventLog:
 		r.checkToken(s, src)
 		r.checkNewestFirst(s, src)
-		fallthrough
+		r.checkSince(s, src)
 	default:
 		r.checkSince(s, src)
+		r.checkUntil(s, src)
 	}
 	r.checkRetention(s, src)
+	r.checkExpired(s, src)
+	r.checkEpoch(s, src)
+	r.checkAudit(s, src)
 }
 
 // checkWatermarkOfMode reports a mode that its watermark contradicts.
@@ -63,6 +70,8 @@ func (r *reader) checkSnapshot(s section, src *Source) {
 	switch {
 	case src.Request.Uses("since"):
 		r.wrongAt(s, "{since}", "{since} is the watermark, and a snapshot has none; leave it out")
+	case src.Request.Uses("until"):
+		r.wrongAt(s, "{until}", "{until} is the end of what a watermark begins, and a snapshot has none; leave it out")
 	case src.Request.Uses("now"):
 		r.wrongAt(s, "{now}", "{now} is written as the watermark is, and a snapshot has none; leave it out")
 	}
@@ -72,6 +81,9 @@ func (r *reader) checkSnapshot(s section, src *Source) {
 func (r *reader) checkToken(s section, src *Source) {
 	if src.Request.Uses("now") && src.Watermark.Opaque != "" {
 		r.wrongAt(s, "{now}", "{now} is written as the watermark is, and %s is no time; leave it out", src.Watermark.said())
+	}
+	if src.Request.Uses("until") {
+		r.wrongAt(s, "{until}", "{until} is a time, and the watermark is %s; leave it out", src.Watermark.said())
 	}
 	if src.Watermark.Opaque == URL && src.Request.Uses("since") {
 		r.wrongAt(s, "{since}", "{since} has no value here: with format = \"url\" the next poll asks the URL itself, and this request is for a poll without one; leave it out")
@@ -124,6 +136,18 @@ func (r *reader) checkRetention(s section, src *Source) {
 	case src.Mode == Snapshot:
 		r.wrong(n, "has no use in a snapshot, which asks for everything each time; leave it out")
 	case src.Mode != Incremental && s.child("resync") == nil:
-		r.wrong(n, "after a longer outage everything has to be asked, and nothing says how; write resync = true if asking without a %s means everything, or [source.%s.resync] with the request that lists everything", src.Watermark.word(), bare(src.Name))
+		r.wrong(n, "after a longer outage everything has to be asked, and nothing says how; %s", src.howToResync())
+	}
+}
+
+func (s *Source) howToResync() string {
+	return fmt.Sprintf("write resync = true if asking without a %s means everything, or [source.%s.resync] with the request that lists everything", s.Watermark.word(), bare(s.Name))
+}
+
+// checkExpired refuses to name an answer to which nothing could follow.
+func (r *reader) checkExpired(s section, src *Source) {
+	n := s.child("expired")
+	if n != nil && src.Mode == EventLog && !s.has("resync") && !src.broken["watermark"] {
+		r.wrong(n, "after that answer everything has to be asked, and nothing says how; %s", src.howToResync())
 	}
 }

@@ -14,6 +14,7 @@ func (r *reader) checkSource(s section, src *Source) {
 	r.checkOnePage(s, src)
 	before := len(r.mistakes)
 	r.checkFields(s, src)
+	r.checkRecords(s, src)
 	src.broken["records"] = src.broken["records"] || len(r.mistakes) > before
 }
 
@@ -32,9 +33,15 @@ func (r *reader) checkDeleted(s section, src *Source) {
 	}
 	deleted := records.child("deleted")
 	switch {
+	case src.Mode == Incremental && deleted == nil && s.has("audit"):
+		if !src.Audit.seesAllDeletions() && !src.broken["audit"] {
+			r.wrong(s.child("audit"), `is all that could see a deletion, because records.deleted is left out; write compare = "all" or "keys", with repair`)
+		}
+	case src.Mode == Incremental && deleted == nil:
+		r.wrong(records, `deleted is missing; name the field that tells a record is gone, such as deleted = "deleted_at", write "never" if the owner never deletes, or compare with its whole list now and then: audit = "@daily"`)
 	case src.Mode != Snapshot && deleted == nil:
 		r.wrong(records, `deleted is missing; name the field that tells a record is gone, such as deleted = "deleted_at", or write "never" if the owner never deletes`)
-	case src.Mode == Snapshot && src.Records.Deleted.Never:
+	case src.Mode == Snapshot && (src.Records.Deleted.Never || src.Records.Deleted.List != nil || src.Records.Deleted.Ask != nil):
 		r.wrong(deleted, `has no use in a snapshot, where a record is gone when it is absent; leave it out`)
 	}
 }
@@ -143,7 +150,17 @@ func (r *reader) checkPlaceholders(s section, src *Source) {
 	if src.Request.Uses("size") && src.Paging.Size == 0 && !src.broken["paging"] {
 		r.wrongAt(s, "{size}", "{size} needs paging.size; write how many records a page has")
 	}
-	src.Request.templates(func(t Template, _ bool) {
+	for _, x := range []struct{ name, shown string }{{"keys", "{keys}"}, {"record", "{record.FIELD}"}} {
+		if src.Request.Uses(x.name) {
+			r.wrongAt(s, x.shown, "%s is of records that are fetched by key; it belongs to records.hydrate.request", x.shown)
+		}
+	}
+	r.checkEachIn(s, &src.Request, src)
+}
+
+// checkEachIn checks the constants of the partition that a request names.
+func (r *reader) checkEachIn(s section, q *Request, src *Source) {
+	q.templates(func(t Template, _ bool) {
 		for _, p := range t.Placeholders() {
 			if p.Placeholder == "each" && !p.Field.IsZero() && !src.broken["each"] {
 				r.checkEach(holding(s.child("request"), p.String()), Path{Text: "each." + p.Field.Text, Segments: []Segment{{"each", -1}, p.Field.Segments[0]}}, src)
@@ -192,10 +209,14 @@ func (r *reader) checkFields(s section, src *Source) {
 			r.checkEach(records.child("key"), p, src)
 		}
 	}
+	for _, p := range src.Records.Key {
+		r.checkEvent(records.child("key"), p, src)
+	}
 	constant := func(n *node, p Path) {
 		if _, ok := p.Each(); ok && n != nil {
 			r.wrong(n, "each.NAME is a constant and never changes; name a field of the record")
 		}
+		r.checkEvent(n, p, src)
 	}
 	for _, p := range src.Records.Version {
 		constant(records.child("version"), p)

@@ -19,6 +19,7 @@ func (r *reader) checkColumns(n *node, t *Table) {
 	before := len(r.mistakes)
 	for _, c := range t.Columns {
 		for _, p := range c.From {
+			r.checkEvent(columnNode(n, c.Name), p, t.Source)
 			name, ok := r.checkEach(columnNode(n, c.Name), p, t.Source)
 			if ok && len(c.From) == 1 {
 				told = append(told, name)
@@ -44,6 +45,9 @@ func (r *reader) checkEach(n *node, p Path, s *Source) (string, bool) {
 	if !ok {
 		return "", false
 	}
+	if s.EachQuery != nil {
+		return name, true
+	}
 	if len(s.Each) == 0 {
 		r.wrong(n, `each.%s: source %q has no each; quote a field that is called so: "each".%s`, name, s.Name, name)
 		return "", false
@@ -58,10 +62,13 @@ func (r *reader) checkEach(n *node, p Path, s *Source) (string, bool) {
 // checkPartitions checks that the constants in the columns tell the partitions apart: a sweep deletes only
 // among the rows of its own partition.
 func (r *reader) checkPartitions(n *node, told []string, s *Source) {
-	if len(s.Each) == 0 {
+	if len(s.Each) == 0 && s.EachQuery == nil {
 		return
 	}
-	example := s.Each[0].Names()[0]
+	example := "name"
+	if len(s.Each) > 0 {
+		example = s.Each[0].Names()[0]
+	}
 	if len(told) == 0 {
 		r.wrong(n, "no column tells the partitions of source %q apart; add one such as %s = { from = \"each.%s\", type = \"text\" }", s.Name, example, example)
 		return

@@ -94,7 +94,7 @@ func (r *reader) column(n *node) (Column, bool) {
 	if !ok {
 		return c, false
 	}
-	s.paths("from", &c.From)
+	s.fields("from", &c.From)
 	if t := s.need("type", `type = "text", or another of `+strings.Join(ColumnTypes(), ", ")); t != nil {
 		r.columnType(t, &c)
 	}

@@ -59,7 +59,14 @@ func defaultSource(name string) *Source {
 	}
 }
 
+func defaultAudit() *Audit { return &Audit{Compare: CompareAll, Repair: true} }
+
+// defaultShare is what part of the rows one audit of a sample compares.
+const defaultShare = 0.1
+
 func defaultPaging() Paging { return Paging{First: 1, MaxTime: day} }
+
+func defaultHydrate() *Hydrate { return &Hydrate{Batch: 1, Join: ","} }
 
 func defaultWatermark() *Watermark {
 	return &Watermark{Format: Format{Name: FormatRFC3339}, Order: OrderNone, Null: NullFail}
@@ -69,6 +76,7 @@ func defaultTable() Table {
 	return Table{
 		MaxDelete: MaxDelete{Share: 0.2, Floor: 10, Rows: NoRows},
 		Misfit:    MisfitQuarantine,
+		OnDelete:  OnDeleteDelete,
 	}
 }
 
@@ -133,6 +141,13 @@ func (s *Source) logStyle() PagingStyle {
 func (w *Watermark) fill(given bool) {
 	if !given && w.Opaque == "" && !w.isPosition() && w.Format.IsTime() {
 		w.Overlap = max(2*time.Minute, w.Format.Unit())
+	}
+}
+
+// fillSlices lets a window be walked in as many slices at one time as the owner takes requests.
+func (s *Source) fillSlices() {
+	if w := s.Watermark; w != nil && w.Window > 0 && w.Slices == 0 && s.Owner != nil {
+		w.Slices = s.Owner.Concurrency
 	}
 }
 

@@ -25,7 +25,7 @@ const unknown = "qqqqqqqqqqqqqqqqqqqq"
 var (
 	headingLine = regexp.MustCompile("^#+ (.*)$")
 	sectionName = regexp.MustCompile(`^\[+([a-z]+)(\.NAME)?\]+$`)
-	keyCell     = regexp.MustCompile("^`([a-z_.A-Z]+)`$")
+	keyCell     = regexp.MustCompile("^`([a-z_.A-Z0-9]+)`$")
 )
 
 // documented returns the keys that the tables of README.md name, by the key path of the table they are in:
@@ -77,7 +77,7 @@ func under(section, part, heading string) (string, string) {
 		return m[1] + m[2], ""
 	}
 	switch heading {
-	case "request", "paging", "records", "watermark", "expired", "resync":
+	case "request", "paging", "records", "watermark", "audit", "epoch", "expired", "resync":
 		return section, heading
 	case "Sections", "Defaults", "Rules":
 		return "", ""
@@ -206,7 +206,8 @@ func TestEveryWordIsDocumented(t *testing.T) {
 	for _, probe := range []string{
 		`source.s.mode`, `source.s.request.method`, `source.s.paging.by`, `source.s.records.format`,
 		`source.s.watermark.format`, `source.s.watermark.order`, `source.s.watermark.null`,
-		`larder.log.format`, `larder.log.level`, `defaults.table.misfit`,
+		`source.s.watermark.ask`, `source.s.audit.compare`, `source.s.records.at.as`, `source.s.records.hydrate.missing`,
+		`larder.log.format`, `larder.log.level`, `defaults.table.misfit`, `defaults.table.on_delete`,
 	} {
 		_, err := config.Parse("docs.toml", []byte(probe+" = \""+unknown+"\"\n[[table]]\n"), environ())
 		if err == nil {

@@ -106,25 +106,13 @@ func (f Format) holds(text string) bool {
 // names that are taken besides those of times and positions.
 func (s section) format(key, zoneKey string, f *Format, words ...string) {
 	n, zone := s.child(key), s.child(zoneKey)
-	if n != nil {
-		text, ok := s.r.text(n)
-		if !ok {
-			return
-		}
-		*f = Format{Name: text}
-		words = slices.Concat(formatNames, words)
-		if !slices.Contains(words, text) {
-			if !isLayout(text) {
-				s.r.wrong(n, "unknown format %s, and no Go layout such as \"2006-01-02 15:04:05\"%s", s.r.shown(n), hint(text, words))
-				return
-			}
-			*f = Format{Name: FormatLayout, Layout: text}
-		}
+	if n != nil && !s.r.formatName(n, f, words...) {
+		return
 	}
 	if zone != nil {
 		f.Zone, _ = s.r.zone(zone)
 	}
-	needs := f.Name == FormatLayout && !layoutHasZone(f.Layout)
+	needs := f.needsZone()
 	switch {
 	case needs && zone == nil:
 		s.r.wrong(n, "the layout has no zone; say which one its times are in, such as %s = \"UTC\"", zoneKey)
@@ -132,6 +120,28 @@ func (s section) format(key, zoneKey string, f *Format, words ...string) {
 		s.r.wrong(zone, "has no use: %s", whyNoZone(*f))
 	}
 }
+
+// formatName reads a format without its zone.
+func (r *reader) formatName(n *node, f *Format, words ...string) bool {
+	text, ok := r.text(n)
+	if !ok {
+		return false
+	}
+	*f = Format{Name: text}
+	words = slices.Concat(formatNames, words)
+	if slices.Contains(words, text) {
+		return true
+	}
+	if !isLayout(text) {
+		r.wrong(n, "unknown format %s, and no Go layout such as \"2006-01-02 15:04:05\"%s", r.shown(n), hint(text, words))
+		return false
+	}
+	*f = Format{Name: FormatLayout, Layout: text}
+	return true
+}
+
+// needsZone reports whether times in the format mean nothing without a zone.
+func (f Format) needsZone() bool { return f.Name == FormatLayout && !layoutHasZone(f.Layout) }
 
 func whyNoZone(f Format) string {
 	if f.Name == FormatLayout {

@@ -28,7 +28,7 @@ func (r *reader) inherit(root *node) {
 }
 
 // shorthands are the tables for whose one obvious key a value alone will do.
-var shorthands = map[string]string{"watermark": "from", "budget": "critical"}
+var shorthands = map[string]string{"watermark": "from", "budget": "critical", "audit": "schedule", "epoch": "at"}
 
 // expand writes out the shorthands of a source or table, so that defaults can be merged into them.
 func expand(n *node) {

@@ -13,6 +13,7 @@ const maxSegments = 64
 // Path leads to a value inside a body or record: `meta.items.0."odd.name"`.
 type Path struct {
 	Text     string // as written
+	Event    bool   // it starts from the envelope of an unwrapped record: `event:PATH`
 	Segments []Segment
 }
 
@@ -56,7 +57,7 @@ func (p Path) Equal(q Path) bool {
 	}
 	_, a := p.Each()
 	_, b := q.Each()
-	return a == b
+	return a == b && p.Event == q.Event
 }
 
 // ParsePath reads a dotted path. A segment with a dot is quoted as in TOML.
@@ -80,6 +81,17 @@ func ParsePath(text string) (Path, error) {
 		}
 		rest = after[1:]
 	}
+}
+
+// ParseField reads `PATH` or `event:PATH`, a field of a record.
+func ParseField(text string) (Path, error) {
+	inner, event := strings.CutPrefix(text, "event:")
+	p, err := ParsePath(inner)
+	if err != nil {
+		return Path{}, err
+	}
+	p.Text, p.Event = text, event
+	return p, nil
 }
 
 func scanSegment(text string) (s Segment, rest string, err error) {
@@ -170,14 +182,27 @@ func (r *reader) path(n *node) (Path, bool) {
 	return p, err == nil
 }
 
-// paths reads one path or a list of them.
-func (r *reader) paths(n *node) []Path {
+// field reads a path that starts from a record or its envelope.
+func (r *reader) field(n *node) (Path, bool) {
+	text, ok := r.text(n)
+	if !ok {
+		return Path{}, false
+	}
+	p, err := ParseField(text)
+	if err != nil {
+		r.wrong(n, "%s is no path: %v", r.shown(n), err)
+	}
+	return p, err == nil
+}
+
+// fields reads one field or a list of them.
+func (r *reader) fields(n *node) []Path {
 	if n.kind == kindArray && len(n.below) == 0 {
 		r.wrong(n, "the list is empty; name at least one field")
 	}
 	var all []Path
 	for _, c := range eachOf(n) {
-		if p, ok := r.path(c); ok {
+		if p, ok := r.field(c); ok {
 			all = append(all, p)
 		}
 	}
@@ -203,9 +228,15 @@ func (s section) path(key string, into *Path) {
 	}
 }
 
-func (s section) paths(key string, into *[]Path) {
+func (s section) field(key string, into *Path) {
 	if n := s.child(key); n != nil {
-		*into = s.r.paths(n)
+		*into, _ = s.r.field(n)
+	}
+}
+
+func (s section) fields(key string, into *[]Path) {
+	if n := s.child(key); n != nil {
+		*into = s.r.fields(n)
 	}
 }
 

@@ -184,3 +184,18 @@ func (s section) size(key string, into *int64, low, high int64) {
 	}
 	*into = size
 }
+
+// share reads a part of a whole, from 0 to 1.
+func (s section) share(key string, into *float64) {
+	n := s.child(key)
+	if n == nil {
+		return
+	}
+	text, ok := s.r.text(n)
+	if !ok {
+		return
+	}
+	if *into, ok = parseShare(text); !ok {
+		s.r.wrong(n, "%s is no share; %s", s.r.shown(n), shareForm)
+	}
+}

@@ -2,13 +2,17 @@ package config
 
 // Records is where a source's records are in a response, and what they say of themselves.
 type Records struct {
-	At      Path // of the array; zero: the body is the array
+	At      Path // of what holds the records; zero: the body
+	As      As
 	Format  RecordFormat
+	Unwrap  Path   // of the record in its envelope; zero: there is none
 	Key     []Path // may name each.NAME
 	Version []Path // the first that is not null; the watermark's fields unless said
 	Deleted Deleted
-	Error   Place // which, when there and not empty, makes a 200 a failure
-	Require Test  // that must hold
+	Hydrate *Hydrate // nil: the feed has whole records
+	Partial bool     // a record may carry only what changed
+	Error   Place    // which, when there and not empty, makes a 200 a failure
+	Require Test     // that must hold
 }
 
 // RecordFormat is how a body holds records.
@@ -20,31 +24,41 @@ const (
 	NDJSON RecordFormat = "ndjson" // one record a line, streamed
 )
 
-// Deleted is how a record tells that it is gone. In a snapshot it may be zero: what is absent is gone.
-type Deleted struct {
-	Never  bool     // the owner never deletes
-	Field  Path     // zero with Never
-	Equals []Scalar // any of them; none: present, not null and not false
-}
+// As is what stands where the records are.
+type As string
 
-// IsZero reports whether nothing was said about deletes.
-func (d Deleted) IsZero() bool { return !d.Never && d.Field.IsZero() }
+// What holds records: an array of them, an object whose values they are, a single one, an object of parallel arrays,
+// or an array of bare values, each of which is a key.
+const (
+	AsArray   As = ""
+	AsMap     As = "map"
+	AsOne     As = "one"
+	AsColumns As = "columns"
+	AsValue   As = "value"
+)
 
 func (r *reader) records(n *node, into *Records) {
-	s, ok := r.section(n, "at", "format", "key", "version", "deleted", "error", "require")
+	s, ok := r.section(n, "at", "format", "unwrap", "key", "version", "deleted", "hydrate", "partial", "error", "require")
 	if !ok {
 		return
 	}
 	r.recordsPlaces(s, into)
 	if s.need("key", `key = "id", or a list of fields`) != nil {
-		s.paths("key", &into.Key)
+		s.fields("key", &into.Key)
 	}
-	s.paths("version", &into.Version)
+	s.fields("version", &into.Version)
+	s.flag("partial", &into.Partial)
+	if hydrate := s.child("hydrate"); hydrate != nil {
+		into.Hydrate = r.hydrate(hydrate)
+	}
 }
 
 // recordsPlaces reads where records are and what a whole answer must hold.
 func (r *reader) recordsPlaces(s section, into *Records) {
-	s.path("at", &into.At)
+	if at := s.child("at"); at != nil {
+		r.recordsAt(at, into)
+	}
+	s.path("unwrap", &into.Unwrap)
 	format := string(into.Format)
 	s.choice("format", &format, string(JSON), string(NDJSON))
 	into.Format = RecordFormat(format)
@@ -61,28 +75,31 @@ func (r *reader) recordsPlaces(s section, into *Records) {
 	}
 }
 
-// deleted reads "field", "never" or { field, equals }.
-func (r *reader) deleted(n *node) Deleted {
-	var d Deleted
+// recordsAt reads a path, or { at, as }.
+func (r *reader) recordsAt(n *node, into *Records) {
 	if _, isFile := fileOf(n); n.kind != kindTable || isFile {
-		text, ok := r.text(n)
-		if ok && text == "never" {
-			return Deleted{Never: true}
-		}
-		if ok {
-			d.Field, _ = r.path(n)
-		}
-		return d
+		into.At, _ = r.path(n)
+		return
 	}
-	s, ok := r.section(n, "field", "equals")
+	s, ok := r.section(n, "at", "as")
 	if !ok {
-		return d
+		return
 	}
-	if s.need("field", `field = "PATH"`) != nil {
-		s.path("field", &d.Field)
+	s.path("at", &into.At)
+	if s.need("as", `as = "map", or another of one, columns, value`) == nil {
+		return
 	}
-	if equals := s.child("equals"); equals != nil {
-		d.Equals = r.scalars(equals)
+	as := string(into.As)
+	s.choice("as", &as, string(AsMap), string(AsOne), string(AsColumns), string(AsValue))
+	into.As = As(as)
+}
+
+// keyFields are the fields of the key that a record has itself: constants of the partition are none.
+func (r *Records) keyFields() (fields []Path) {
+	for _, p := range r.Key {
+		if _, constant := p.Each(); !constant {
+			fields = append(fields, p)
+		}
 	}
-	return d
+	return fields
 }

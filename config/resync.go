@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Resync is how everything is asked for: by leaving the watermark out, or by a request of its own.
 type Resync struct {
@@ -8,19 +11,21 @@ type Resync struct {
 	Request    *Request   // nil with Everything
 	Paging     *Paging    // nil: the source's
 	Records    *Records   // nil: the source's. Key and Version are always those of the source
-	Watermark  *Watermark // nil: the source's. Only Place may differ
+	Watermark  *Watermark // nil: the source's. Only Place and Start may differ
 	Before     *Request   // asked before the list, for the watermark; nil: the list's first page has it
 }
 
 // resync reads `true`, or a table with the request that lists everything.
 func (r *reader) resync(n *node, src *Source) *Resync {
-	asking := src.Mode == Delta || src.Mode == EventLog
-	if !asking {
-		r.wrong(n, `belongs to the modes "delta" and "log", and this is %q, whose every walk without a watermark lists everything; leave it out`, src.Mode)
+	if src.Mode == Snapshot {
+		r.wrong(n, `has no use in a snapshot, whose every walk lists everything; leave it out`)
 	}
 	if n.kind == kindBoolean {
-		if n.text != "true" {
+		switch {
+		case n.text != "true":
 			r.wrong(n, "is false; leave it out")
+		case src.Mode == Incremental:
+			r.wrong(n, `is so in mode "incremental", whose every walk without a watermark lists everything; leave it out`)
 		}
 		return &Resync{Everything: true}
 	}
@@ -34,7 +39,7 @@ func (r *reader) resync(n *node, src *Source) *Resync {
 	if w := s.child("watermark"); w != nil {
 		r.resyncWatermark(w, y, src)
 	}
-	if asking && len(r.mistakes) == before {
+	if src.Mode != Snapshot && len(r.mistakes) == before {
 		r.checkResync(s, y, src, part)
 	}
 	return y
@@ -75,20 +80,37 @@ func (r *reader) resyncParts(s section, y *Resync, part *Source) {
 // resyncRecords reads where the records of a list are. Their key and version are the source's, because the columns
 // read them at the same paths.
 func (r *reader) resyncRecords(n *node, into *Records) {
-	s, ok := r.section(n, "at", "format", "deleted", "error", "require")
+	s, ok := r.section(n, "at", "format", "unwrap", "key", "version", "deleted", "hydrate", "error", "require")
 	if !ok {
 		return
 	}
 	*into = Records{Format: JSON, Key: into.Key, Version: into.Version}
 	r.recordsPlaces(s, into)
+	if hydrate := s.child("hydrate"); hydrate != nil {
+		into.Hydrate = r.hydrate(hydrate)
+	}
+	for _, x := range []struct {
+		key string
+		own []Path
+	}{{"key", into.Key}, {"version", into.Version}} {
+		before := len(r.mistakes)
+		same := slices.Clone(x.own)
+		s.fields(x.key, &same)
+		if len(r.mistakes) == before && !samePaths(same, x.own) {
+			r.wrong(s.child(x.key), "is not the source's %s, from which the columns are read; leave it out", x.key)
+		}
+	}
+	if d := into.Deleted; d.List != nil || d.Ask != nil {
+		r.wrong(s.child("deleted"), "has no use in a list of everything, where a record is gone when it is absent; leave it out")
+	}
 }
 
-// resyncWatermark reads where changes go on after a list: a place, or { from, request }.
+// resyncWatermark reads where changes go on after a list: a place, start, or { from, request }.
 func (r *reader) resyncWatermark(n *node, y *Resync, src *Source) {
 	from := n
 	if _, isFile := fileOf(n); n.kind == kindTable && !isFile {
-		s, ok := r.section(n, "from", "request")
-		if !ok {
+		s, ok := r.section(n, "from", "request", "format", "zone")
+		if !ok || !s.sameFormat(src.Watermark) {
 			return
 		}
 		if request := s.child("request"); request != nil {
@@ -104,22 +126,47 @@ func (r *reader) resyncWatermark(n *node, y *Resync, src *Source) {
 	if !ok {
 		return
 	}
-	if !strings.HasPrefix(text, "body:") && !strings.HasPrefix(text, "header:") {
-		r.wrong(from, "%s is no place of an answer; write body:PATH or header:NAME", r.shown(from))
-		return
-	}
-	place, ok := r.place(from)
-	if !ok || src.Watermark == nil {
+	if src.Watermark == nil {
 		return
 	}
 	w := *src.Watermark
-	w.Fields, w.Last, w.First, w.Start, w.Place = nil, Path{}, Path{}, false, place
+	w.Fields, w.Last, w.First, w.Start, w.Place = nil, Path{}, Path{}, false, Place{}
+	switch {
+	case text == "start" && src.Mode == Incremental && w.Format.IsTime():
+		w.Start = true
+		if y.Before != nil {
+			r.wrong(n.child("request"), "has no use: start is the owner's clock when the list is asked; leave it out")
+		}
+	case !strings.HasPrefix(text, "body:") && !strings.HasPrefix(text, "header:"):
+		r.wrong(from, "%s is no place of an answer; write body:PATH or header:NAME", r.shown(from))
+		return
+	default:
+		w.Place, _ = r.place(from)
+	}
 	y.Watermark = &w
+}
+
+// sameFormat checks that a watermark from a list is written as the one that changes go on from.
+func (s section) sameFormat(source *Watermark) bool {
+	n := s.child("format")
+	if n == nil || source == nil {
+		return true
+	}
+	f, own := source.Format, source.Format
+	if source.Opaque != "" {
+		f, own = Format{}, Format{Name: string(source.Opaque)}
+	}
+	before := len(s.r.mistakes)
+	s.format("format", "zone", &f, string(Token), string(URL))
+	if len(s.r.mistakes) == before && f != own {
+		s.r.wrong(n, "is not the source's, and changes go on from here; write %q, or leave it out", own)
+	}
+	return len(s.r.mistakes) == before
 }
 
 // checkResync looks at the parts of a resync together, as at those of a snapshot.
 func (r *reader) checkResync(s section, y *Resync, src, part *Source) {
-	for _, name := range []string{"since", "now"} {
+	for _, name := range []string{"since", "until", "now"} {
 		if part.Request.Uses(name) {
 			r.wrongAt(s, "{"+name+"}", "{%s} has no value where everything is asked for; leave it out", name)
 		}
@@ -135,34 +182,39 @@ func (r *reader) checkResync(s section, y *Resync, src, part *Source) {
 	}
 	r.checkPlaceholders(s, part)
 	r.checkOnePage(s, part)
+	r.checkRecords(s, part)
+	if y.Records != nil {
+		for _, p := range slices.Concat(y.Records.Key, y.Records.Version, []Path{y.Records.Deleted.Field}) {
+			r.checkEvent(s.child("records"), p, part)
+		}
+	}
 	w := s.child("watermark")
 	switch {
 	case src.Watermark == nil || src.broken["watermark"]:
 	case w == nil && src.Mode == EventLog:
 		r.wrong(s.n, `a list holds no position of the log; say where it is told with watermark = "header:NAME", or with a request of its own: watermark = { from = "body:PATH", request = { path = "/…" } }`)
-	case w != nil && y.Before == nil && y.Watermark.Place.String() == src.Watermark.Place.String():
+	case w != nil && y.Before == nil && y.Watermark.Start == src.Watermark.Start && y.Watermark.Place.String() == src.Watermark.Place.String():
 		r.wrong(w, "is the source's own; leave it out")
 	}
 	if y.Before != nil {
-		r.checkBefore(section{r, w}, y.Before, part)
+		r.checkAlone(section{r, w}, y.Before, part, "each")
 	}
 }
 
-// checkBefore checks the request for a watermark, which has one page.
-func (r *reader) checkBefore(s section, q *Request, part *Source) {
+// checkAlone checks a request that is asked for itself, once and for one page, in which only some placeholders have a
+// value.
+func (r *reader) checkAlone(s section, q *Request, src *Source, known ...string) {
 	if n := q.conditional; n != nil {
-		r.wrong(n, "has no use here: only the answer holds the watermark; leave it out")
+		r.wrong(n, "has no use here: only the answer tells; leave it out")
 	}
 	q.Conditional, q.conditional = false, nil
 	if later := s.child("request").child("later"); later != nil {
 		r.wrong(later, "has no use: this request has one page; leave it out")
 	}
-	alone := *part
-	alone.Request, alone.Paging = *q, defaultPaging()
-	r.checkPlaceholders(s, &alone)
+	r.checkEachIn(s, q, src)
 	q.templates(func(t Template, _ bool) {
 		for _, p := range t.Placeholders() {
-			if p.Placeholder != "each" && p.Placeholder != "size" {
+			if !slices.Contains(known, p.Placeholder) {
 				r.wrongAt(s, p.String(), "%s has no value in a request that is asked alone; leave it out", p)
 			}
 		}

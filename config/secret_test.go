@@ -30,6 +30,11 @@ func TestSecretsPrintNowhere(t *testing.T) {
 	for _, one := range c.Tables {
 		things = append(things, *one)
 	}
+	oauth2 := load(t, "audits.toml", "TOKEN", "canary-{token}").Owners[0]
+	if oauth2.Auth.OAuth2.ClientSecret.Reveal() != "canary-{token}" {
+		t.Fatal("the canary is not in its place")
+	}
+	things = append(things, *oauth2, oauth2.Auth, *oauth2.Auth.OAuth2)
 	for _, thing := range things {
 		printed := fmt.Sprint(thing)
 		for _, verb := range verbs(thing) {
@@ -88,7 +93,9 @@ func TestSecretsInNoMistake(t *testing.T) {
 		"owner.users.auth = %s\n", "owner.users.auth = { bearer = %s }\n", "owner.users.auth = { basic = %s }\n",
 		"owner.users.auth = { basic = { user = \"u\", password = %s } }\n", "owner.users.auth = { header = %s }\n",
 		"owner.users.auth = { query = { key = %s } }\n", "owner.users.auth = { header = { X-Key = %s } }\n",
-		"owner.users.headers = { X-Key = %s }\n",
+		"owner.users.headers = { X-Key = %s }\n", "owner.users.auth = { oauth2 = %s }\n",
+		"owner.users.auth = { oauth2 = { token_url = %s } }\n", "owner.users.auth = { oauth2 = { client_secret = %s } }\n",
+		"owner.users.auth = { oauth2 = { params = %s } }\n", "owner.users.auth = { oauth2 = { scopes = [%s] } }\n",
 	} {
 		for _, value := range values {
 			// A key is the name of something, and told: only values are secrets.

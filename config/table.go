@@ -3,7 +3,6 @@ package config
 import (
 	"slices"
 	"strings"
-	"time"
 )
 
 // Table is a consumer's local copy of one source.
@@ -19,6 +18,8 @@ type Table struct {
 	MaxDelete MaxDelete
 	Confirm   int // complete walks a row must be absent from before a sweep deletes it
 	Misfit    Misfit
+	Where     string // a condition over the records, as it is written; empty: all are taken
+	OnDelete  OnDelete
 }
 
 // Ident splits the name into its schema, empty for none, and the table's own name.
@@ -37,12 +38,6 @@ func (t *Table) Column(name string) (Column, bool) {
 		}
 	}
 	return Column{}, false
-}
-
-// Budget is the staleness a table may reach.
-type Budget struct {
-	Warn     time.Duration // 0: no warning
-	Critical time.Duration
 }
 
 // MaxDelete is the guard of sweeps: they are held when more than Floor rows and more than Share of all would go,
@@ -66,9 +61,21 @@ const (
 	MisfitFail       Misfit = "fail"
 )
 
+// OnDelete is what becomes of a row that the owner has deleted.
+type OnDelete string
+
+// The ways to follow a deletion, or not.
+const (
+	OnDeleteDelete OnDelete = "delete"
+	OnDeleteKeep   OnDelete = "keep"
+)
+
+// maxWhere bounds the text of a condition.
+const maxWhere = 4096
+
 // table reads a [[table]], once for each of its consumers.
 func (r *reader) table(n *node, c *Config) []*Table {
-	s, ok := r.section(n, "source", "consumer", "name", "columns", "budget", "max_delete", "confirm", "misfit")
+	s, ok := r.section(n, "source", "consumer", "name", "columns", "budget", "max_delete", "confirm", "misfit", "where", "on_delete")
 	if !ok {
 		return nil
 	}
@@ -82,6 +89,10 @@ func (r *reader) table(n *node, c *Config) []*Table {
 	s.choice("misfit", &misfit, string(MisfitQuarantine), string(MisfitFail))
 	t.Misfit = Misfit(misfit)
 	s.integer("confirm", &t.Confirm, 1, 10)
+	onDelete := string(t.OnDelete)
+	s.choice("on_delete", &onDelete, string(OnDeleteDelete), string(OnDeleteKeep))
+	t.OnDelete = OnDelete(onDelete)
+	r.where(s, &t)
 	source := s.need("source", `source = "NAME"`)
 	if source == nil {
 		return nil
@@ -95,6 +106,7 @@ func (r *reader) table(n *node, c *Config) []*Table {
 	t.Name = t.Source.Name
 	s.text("name", &t.Name)
 	r.columns(s, &t)
+	r.checkDeletesBudget(s, &t)
 	var all []*Table
 	for _, consumer := range r.consumers(s, &t, c.Consumers) {
 		one := t
@@ -133,38 +145,31 @@ func (r *reader) consumers(s section, t *Table, all []*Consumer) []*Consumer {
 	return several
 }
 
-func (r *reader) budget(s section, into *Budget) {
-	n := s.need("budget", `budget = { warn = "5m", critical = "15m" }`)
-	if n == nil {
-		return
-	}
-	b, ok := r.section(n, "warn", "critical")
-	if !ok {
-		return
-	}
-	b.duration("warn", &into.Warn, time.Second, 3650*day)
-	if b.need("critical", `critical = "15m"`) == nil {
-		return
-	}
-	b.duration("critical", &into.Critical, time.Second, 3650*day)
-	if into.Critical > 0 && into.Warn >= into.Critical {
-		r.wrong(b.child("warn"), "is %s and critical is %s; a warning must come first", showDuration(into.Warn), showDuration(into.Critical))
-	}
-}
-
 func (r *reader) maxDelete(n *node, into *MaxDelete) {
 	s, ok := r.section(n, "share", "floor", "rows", "all")
 	if !ok {
 		return
 	}
-	if share := s.child("share"); share != nil {
-		if text, ok := r.text(share); ok {
-			if into.Share, ok = parseShare(text); !ok {
-				r.wrong(share, "%s is no share; %s", r.shown(share), shareForm)
-			}
-		}
-	}
+	s.share("share", &into.Share)
 	s.integer("floor", &into.Floor, 0, 1<<40)
 	s.integer("rows", &into.Rows, 0, 1<<40)
 	s.flag("all", &into.All)
+}
+
+// where reads a condition. What it says is for others to compile; they report by Mistake at this key.
+func (r *reader) where(s section, t *Table) {
+	n := s.child("where")
+	if n == nil {
+		return
+	}
+	text, ok := r.text(n)
+	switch {
+	case !ok:
+	case strings.TrimSpace(text) == "":
+		r.wrong(n, `is empty; write a condition such as 'state == "open"', or leave it out`)
+	case len(text) > maxWhere:
+		r.wrong(n, "is longer than %d bytes", maxWhere)
+	default:
+		t.Where = text
+	}
 }

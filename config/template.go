@@ -16,8 +16,8 @@ type Template struct {
 // Part is a literal, or a placeholder: exactly one of both is set.
 type Part struct {
 	Literal     string
-	Placeholder string // "since", "now", "cursor", "page", "offset", "size", "last", "first", "each"
-	Field       Path   // of {last.FIELD} and {first.FIELD}: a path in the record; of {each.NAME}: the name
+	Placeholder string // "since", "until", "now", "cursor", "page", "offset", "size", "last", "first", "each", "keys", "record"
+	Field       Path   // of {last.FIELD}, {first.FIELD} and {record.FIELD}: a path in the record; of {each.NAME}: the name
 }
 
 func (p Part) String() string {
@@ -87,7 +87,9 @@ func literalTemplate(value, shown string) Template {
 }
 
 // placeholders are the known names; those with a dot take what follows it.
-var placeholders = []string{"since", "now", "cursor", "page", "offset", "size", "last.FIELD", "first.FIELD", "each.NAME"}
+var placeholders = []string{
+	"since", "until", "now", "cursor", "page", "offset", "size", "last.FIELD", "first.FIELD", "each.NAME", "keys", "record.FIELD",
+}
 
 // ParseTemplate reads a text with placeholders.
 func ParseTemplate(text string) (Template, error) {
@@ -155,7 +157,7 @@ func parsePlaceholder(name string) (p Part, mistake string) {
 		known[w] = full
 		words = append(words, w)
 	}
-	takesField := word == "last" || word == "first" || word == "each"
+	takesField := strings.Contains(known[word], ".")
 	switch {
 	case takesField && dotted:
 		path, err := ParsePath(field)

@@ -20,6 +20,10 @@ type Watermark struct {
 	Initial      string        // where the first poll starts, in Format; empty: the beginning
 	Order        Order
 	Null         NullPolicy
+	Ask          Format        // how times are asked; zero: Format
+	Settle       time.Duration // how far behind the newest a poll stays
+	Window       time.Duration // of the slices of a backfill; 0: there are none
+	Slices       int           // walked at one time; 0 without Window
 }
 
 // Opaque is a kind of watermark that is never parsed, compared or moved. Empty: it is in a Format.
@@ -56,14 +60,14 @@ const (
 
 func (r *reader) watermark(n *node) *Watermark {
 	w := defaultWatermark()
-	s, ok := r.section(n, "from", "format", "zone", "overlap", "initial", "order", "null")
+	s, ok := r.section(n, "from", "format", "zone", "ask", "overlap", "settle", "initial", "order", "window", "concurrency", "null")
 	if !ok {
 		return w
 	}
 	if from := s.need("from", `from = "updated_at", or another field that moves with every change`); from != nil {
 		r.watermarkFrom(from, w)
 	}
-	s.format("format", "zone", &w.Format, string(Token), string(URL))
+	s.ask(w)
 	switch name := w.Format.Name; {
 	case name == string(Token) || name == string(URL):
 		w.Opaque, w.Format = Opaque(name), Format{}
@@ -82,6 +86,7 @@ func (r *reader) watermark(n *node) *Watermark {
 		r.overlap(overlap, w)
 	}
 	w.fill(s.has("overlap"))
+	s.window(w)
 	if initial := s.child("initial"); initial != nil {
 		r.initial(initial, w)
 	}
@@ -91,7 +96,7 @@ func (r *reader) watermark(n *node) *Watermark {
 
 func (r *reader) watermarkFrom(n *node, w *Watermark) {
 	if n.kind == kindArray {
-		w.Fields = r.paths(n)
+		w.Fields = r.fields(n)
 		return
 	}
 	text, ok := r.text(n)
@@ -106,10 +111,10 @@ func (r *reader) watermarkFrom(n *node, w *Watermark) {
 		w.Place, _ = r.place(n)
 	case (prefix == "last" || prefix == "first") && prefix != text:
 		r.watermarkRecord(n, w, prefix, strings.TrimPrefix(text, prefix+":"))
-	case prefix != text && !strings.ContainsAny(prefix, `."'`):
-		r.wrong(n, "unknown place %s; write a field of the record, last:FIELD, first:FIELD, body:PATH, header:NAME or start", r.shown(n))
+	case prefix != text && prefix != "event" && !strings.ContainsAny(prefix, `."'`):
+		r.wrong(n, "unknown place %s; write a field of the record, event:FIELD, last:FIELD, first:FIELD, body:PATH, header:NAME or start", r.shown(n))
 	default:
-		if p, ok := r.path(n); ok {
+		if p, ok := r.field(n); ok {
 			w.Fields = []Path{p}
 		}
 	}
@@ -117,7 +122,7 @@ func (r *reader) watermarkFrom(n *node, w *Watermark) {
 
 // watermarkRecord reads FIELD of last:FIELD and first:FIELD.
 func (r *reader) watermarkRecord(n *node, w *Watermark, which, field string) {
-	p, err := ParsePath(field)
+	p, err := ParseField(field)
 	switch {
 	case err != nil:
 		r.wrong(n, "%s names no field: %v", r.shown(n), err)
@@ -169,6 +174,10 @@ func (s section) checkOwnWord(w *Watermark) {
 		{"overlap", "nothing lies before it that could be asked again"},
 		{"initial", "no poll can start at one that the owner has not told"},
 		{"order", "it has none that could be compared"},
+		{"ask", "it is sent back as it came"},
+		{"settle", "it tells no time to stay behind"},
+		{"window", "there is no time between two of them that could be cut"},
+		{"concurrency", "one walk follows from the other"},
 		{"null", "the owner gives one or the poll fails"},
 	} {
 		if n := s.child(x.key); n != nil && !(x.key == "initial" && w.Opaque == "") {

@@ -1,0 +1,79 @@
+package config
+
+// Audit is when and how the tables of a source are compared with everything that the owner has.
+type Audit struct {
+	Schedule string // a cron spec
+	Compare  Compare
+	Repair   bool    // what differs is put right, under the guard
+	Share    float64 // of the rows, in one audit of a sample; 0 with others
+}
+
+// Compare is what an audit compares.
+type Compare string
+
+// What an audit compares: all columns, which rows there are, or all columns of some of the rows, others each time.
+const (
+	CompareAll    Compare = "all"
+	CompareKeys   Compare = "keys"
+	CompareSample Compare = "sample"
+)
+
+func (r *reader) audit(n *node) *Audit {
+	a := defaultAudit()
+	s, ok := r.section(n, "schedule", "compare", "repair", "share")
+	if !ok {
+		return a
+	}
+	if schedule := s.need("schedule", `schedule = "@daily"`); schedule != nil {
+		text, ok := r.text(schedule)
+		if ok && (text == "" || text == ScheduleAuto) {
+			r.wrong(schedule, `is %q; write "@daily", or another cron spec`, text)
+		}
+		a.Schedule = text
+	}
+	compare := string(a.Compare)
+	s.choice("compare", &compare, string(CompareAll), string(CompareKeys), string(CompareSample))
+	a.Compare = Compare(compare)
+	s.flag("repair", &a.Repair)
+	share := s.child("share")
+	if a.Compare == CompareSample {
+		a.Share = defaultShare
+	}
+	switch {
+	case share == nil:
+	case a.Compare != CompareSample:
+		r.wrong(share, "belongs to compare = \"sample\", and this compares %q", a.Compare)
+	default:
+		s.share("share", &a.Share)
+		if a.Share == 0 {
+			r.wrong(share, "is nothing; %s", shareForm)
+		}
+	}
+	return a
+}
+
+// seesAllDeletions reports whether an audit brings each deletion into the copy by itself.
+func (a *Audit) seesAllDeletions() bool {
+	return a != nil && a.Repair && a.Compare != CompareSample
+}
+
+// checkAudit refuses audits of sources that cannot list everything, and of those that list it anyway.
+func (r *reader) checkAudit(s section, src *Source) {
+	n := s.child("audit")
+	if n == nil || src.broken["watermark"] {
+		return
+	}
+	w, listed := src.Watermark, src.Resync != nil && src.Resync.Request != nil
+	switch {
+	case src.Mode == Snapshot:
+		r.wrong(n, "has no use in a snapshot, whose every poll compares everything; leave it out")
+	case listed || src.broken["resync"]:
+	case src.Mode == EventLog:
+		r.wrong(n, "compares with everything that the owner has, and a log tells only what happened; write [source.%s.resync] with the request that lists everything", bare(src.Name))
+	case w != nil && w.Initial != "":
+		r.wrong(n, "compares with everything that the owner has, and watermark.initial leaves out what lies before it; leave initial out, or write [source.%s.resync] with the request that lists everything", bare(src.Name))
+	}
+	if w != nil && w.Null == NullSkip && src.Mode == Incremental {
+		r.wrong(n, "compares with everything that the owner has, and watermark.null = \"skip\" leaves records out; write \"include\", or leave audit out")
+	}
+}

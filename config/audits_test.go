@@ -1,0 +1,167 @@
+package config_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/larder-sync/larder/config"
+)
+
+// audits loads the sources that are compared with their owner, by name.
+func audits(t *testing.T) (*config.Config, map[string]*config.Source) {
+	c := load(t, "audits.toml", "TOKEN", "canary-{token}")
+	all := map[string]*config.Source{}
+	for _, s := range c.Sources {
+		all[s.Name] = s
+	}
+	return c, all
+}
+
+func get(p string, query ...string) config.Request {
+	q := config.Request{Method: "GET", Path: template(p)}
+	for i := 0; i < len(query); i += 2 {
+		q.Query = append(q.Query, config.Param{Name: query[i], Values: []config.Value{text(query[i+1])}})
+	}
+	return q
+}
+
+func event(name string) config.Path {
+	p, err := config.ParseField("event:" + name)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+func TestEveryKeyOfOAuth2(t *testing.T) {
+	c, _ := audits(t)
+	same(t, "auth", config.Auth{Kind: config.AuthOAuth2, OAuth2: &config.OAuth2{
+		TokenURL: "http://127.0.0.1:8080/token", ClientID: config.NewSecret("me"),
+		ClientSecret: config.NewSecret("canary-{token}"), RefreshToken: config.NewSecret("canary-file"),
+		Scopes: []string{"read", "https://app.internal/.default"}, Params: secrets("audience", "canary-{token}"),
+	}}, c.Owners[0].Auth)
+}
+
+func TestEveryKeyOfAudits(t *testing.T) {
+	c, all := audits(t)
+	cities := all["cities"]
+	same(t, "audit", &config.Audit{Schedule: "@weekly", Compare: config.CompareSample, Share: 0.025}, cities.Audit)
+	epoch := get("/epoch")
+	same(t, "epoch", &config.Epoch{Request: &epoch, At: config.Place{Header: "X-Epoch"}, Falling: true}, cities.Epoch)
+	same(t, "each", &config.EachQuery{SQL: "select id, lat from cities", Consumer: c.Consumers[0]}, cities.EachQuery)
+	same(t, "each.concurrency", 3, cities.EachConcurrency)
+	same(t, "records", config.Records{
+		At: field("data"), As: config.AsMap, Format: config.JSON, Unwrap: field("object"), Partial: true,
+		Key: []config.Path{path("each.id"), event("key")}, Version: []config.Path{event("rev")},
+		Deleted: config.Deleted{List: &config.DeletedList{At: path("removed.list"), Key: field("id")}},
+	}, cities.Records)
+	w := config.Watermark{
+		Fields: []config.Path{event("changed")}, Format: config.Format{Name: config.FormatRFC3339}, Overlap: 2 * time.Minute,
+		Initial: "2020-01-01T00:00:00Z", Order: config.OrderNone, Null: config.NullFail,
+		Ask:    config.Format{Name: config.FormatLayout, Layout: "2006-01-02 15:04", Zone: "Europe/Berlin"},
+		Settle: 90 * time.Second, Window: 7 * 24 * time.Hour, Slices: 4,
+	}
+	same(t, "watermark", &w, cities.Watermark)
+	w.Fields, w.Start = nil, true
+	same(t, "watermark of the resync", &w, cities.Resync.Watermark)
+	same(t, "records of the resync", &config.Records{
+		At: field("all"), Format: config.JSON, Unwrap: field("object"), Key: cities.Records.Key, Version: cities.Records.Version,
+	}, cities.Resync.Records)
+}
+
+func TestEveryKeyOfHydrate(t *testing.T) {
+	_, all := audits(t)
+	items, orders := all["items"], all["orders"]
+	same(t, "records", config.Records{
+		At: field("ids"), As: config.AsValue, Format: config.JSON, Key: []config.Path{field("id")}, Version: []config.Path{field("seq")},
+		Hydrate: &config.Hydrate{
+			Request: config.Request{
+				Method: "POST", Path: template("/lookup"), ContentType: "application/json",
+				Body: &config.Value{Kind: config.Object, Members: []config.Member{{Name: "ids", Value: text("{keys}")}}},
+			},
+			Batch: 50, Join: "|", At: field("rows"), Deleted: field("gone"), MissingDeleted: true,
+		},
+	}, items.Records)
+	same(t, "audit", &config.Audit{Schedule: "@daily", Compare: config.CompareAll, Repair: true}, items.Audit)
+	same(t, "epoch", &config.Epoch{Contiguous: true}, items.Epoch)
+	same(t, "epoch of orders", &config.Epoch{At: config.Place{Body: path("meta.epoch")}}, orders.Epoch)
+	same(t, "records of orders", config.Records{
+		Format: config.JSON, Key: []config.Path{field("id")}, Version: []config.Path{field("at")},
+		Deleted: config.Deleted{Ask: &config.DeletedAsk{
+			Request: get("/gone", "since", "{since}", "until", "{until}", "shop", "{each.shop}"),
+			At:      field("list"), Key: path("order.id"), From: config.Place{Body: field("covered")},
+		}},
+		Hydrate: &config.Hydrate{Request: get("/orders/{record.id}"), Batch: 1, Join: ","},
+	}, orders.Records)
+}
+
+// Slices and partitions are walked as the owner takes requests, and one zone is that of both layouts.
+func TestAuditDefaults(t *testing.T) {
+	_, all := audits(t)
+	w := all["orders"].Watermark
+	if w.Slices != 6 || all["orders"].EachConcurrency != 6 || all["items"].EachConcurrency != 0 {
+		t.Errorf("%d slices, %d and %d partitions at one time", w.Slices, all["orders"].EachConcurrency, all["items"].EachConcurrency)
+	}
+	same(t, "ask", config.Format{Name: config.FormatLayout, Layout: "02.01.2006 15:04", Zone: "UTC"}, w.Ask)
+	same(t, "format", config.Format{Name: config.FormatLayout, Layout: "2006-01-02 15:04", Zone: "UTC"}, w.Format)
+	c := changed(t, `, deleted = "never"`, ``, "watermark", "audit = { schedule = \"@hourly\", compare = \"keys\" }\nwatermark")
+	same(t, "audit", &config.Audit{Schedule: "@hourly", Compare: config.CompareKeys, Repair: true}, c.Sources[0].Audit)
+	if !c.Tables[0].DeletesByAudit() {
+		t.Error("nothing but the audit sees a deletion, and the table does not say so")
+	}
+	c = changed(t, "watermark", "audit = { schedule = \"@hourly\", compare = \"sample\" }\nwatermark")
+	same(t, "sample", &config.Audit{Schedule: "@hourly", Compare: config.CompareSample, Repair: true, Share: 0.1}, c.Sources[0].Audit)
+}
+
+func TestEveryKeyOfAuditedTables(t *testing.T) {
+	c, _ := audits(t)
+	cities, items, orders := c.Tables[0], c.Tables[1], c.Tables[2]
+	if cities.Where != `population > 1000 and country != "XX"` || cities.OnDelete != config.OnDeleteKeep {
+		t.Errorf("where %q, on_delete %q", cities.Where, cities.OnDelete)
+	}
+	same(t, "budget", config.Budget{Critical: time.Hour, Deletes: 48 * time.Hour}, items.Budget)
+	for table, want := range map[*config.Table]bool{cities: false, items: true, orders: false} {
+		if got := table.DeletesByAudit(); got != want {
+			t.Errorf("%s: deletions are seen by audits alone: %v, want %v", table.Name, got, want)
+		}
+	}
+}
+
+// The shorthand of an audit is merged with what all sources share.
+func TestAuditInherits(t *testing.T) {
+	c := changed(t, "[source.users]", "[defaults.source]\naudit = { compare = \"keys\", repair = false }\nepoch = { falling = true }\n[source.users]",
+		"watermark", "audit = \"@daily\"\nepoch = \"epoch\"\nwatermark")
+	same(t, "audit", &config.Audit{Schedule: "@daily", Compare: config.CompareKeys}, c.Sources[0].Audit)
+	same(t, "epoch", &config.Epoch{At: config.Place{Body: field("epoch")}, Falling: true}, c.Sources[0].Epoch)
+}
+
+// A config for each of eight public kinds of feeds.
+func TestExamplesLoad(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "good", "examples", "*.toml"))
+	if err != nil || len(files) != 8 {
+		t.Fatalf("%d examples: %v", len(files), err)
+	}
+	modes := map[string]config.Mode{
+		"graph-users": config.Delta, "google-calendar": config.Delta, "zendesk-tickets": config.Delta, "stripe-events": config.Incremental,
+		"http-feeds": config.EventLog, "salesforce-accounts": config.Incremental, "github-issues": config.Incremental, "open-meteo": config.Snapshot,
+	}
+	env := func(name string) (string, bool) {
+		if name == "APP_DATABASE" {
+			return "postgres://app@db/app", true
+		}
+		return "https://login.example/" + name, true
+	}
+	for _, file := range files {
+		c, err := config.Load(file, env)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		checkWhole(t, c)
+		if name := strings.TrimSuffix(filepath.Base(file), ".toml"); c.Sources[0].Mode != modes[name] {
+			t.Errorf("%s is a %s", name, c.Sources[0].Mode)
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package config
+
+// checkRecords looks at the keys of records together.
+func (r *reader) checkRecords(s section, src *Source) {
+	n := s.child("records")
+	if n == nil || n.kind != kindTable {
+		return
+	}
+	at := section{r, n}
+	r.checkAs(at, src)
+	r.checkDeletedList(at, src)
+	if src.Records.Hydrate != nil {
+		r.checkHydrate(at, src)
+	}
+	switch partial := n.child("partial"); {
+	case partial == nil || !src.Records.Partial:
+	case src.Mode == Snapshot:
+		r.wrong(partial, "has no use in a snapshot, which lists whole records; leave it out")
+	case src.Records.Hydrate != nil:
+		r.wrong(partial, "has no use with hydrate, which fetches whole records; leave it out")
+	}
+}
+
+// checkEvent checks that a path event:PATH has an envelope to start from.
+func (r *reader) checkEvent(n *node, p Path, s *Source) {
+	as := s.Records.As
+	switch {
+	case n == nil || !p.Event || !s.Records.Unwrap.IsZero() || s.broken["records"]:
+	case as != AsMap:
+		r.wrong(n, `%s: source %q has no envelopes; write records.unwrap = "PATH OF THE RECORD IN IT", or leave event: out`, p, s.Name)
+	case p.Text != "event:key":
+		r.wrong(n, `%s: of the members of a map only event:key is known; write that, or records.unwrap too`, p)
+	}
+}
+
+// checkAs checks what holds the records against what they have to hold.
+func (r *reader) checkAs(s section, src *Source) {
+	records := &src.Records
+	if unwrap := s.child("unwrap"); unwrap != nil && (records.As == AsValue || records.As == AsColumns) {
+		r.wrong(unwrap, "has no use with as = %q, which has no envelopes; leave it out", records.As)
+	}
+	if records.As != AsValue {
+		return
+	}
+	if fields := records.keyFields(); len(fields) != 1 && s.has("key") && len(records.Key) > 0 {
+		r.wrong(s.child("key"), `as = "value" gives one value a record, which is its key; name one field, not %d`, len(fields))
+	}
+	if records.Hydrate != nil {
+		return
+	}
+	for _, key := range []string{"version", "deleted"} {
+		if n := s.child(key); n != nil && (key == "version" || !records.Deleted.Field.IsZero()) {
+			r.wrong(n, `is a field, and with as = "value" a record has none but its key; leave it out, or write hydrate`)
+		}
+	}
+}
+
+// checkDeletedList checks lists of what is gone, which know a record by one value.
+func (r *reader) checkDeletedList(s section, src *Source) {
+	n, d := s.child("deleted"), src.Records.Deleted
+	if n == nil || d.List == nil && d.Ask == nil || src.Mode == Snapshot {
+		return
+	}
+	if fields := src.Records.keyFields(); len(src.Records.Key) > 0 && len(fields) != 1 {
+		r.wrong(n, "knows a record by one value, and the key has %d fields", len(fields))
+	}
+	switch {
+	case d.List != nil && src.Records.Format == NDJSON:
+		r.wrong(n, "ndjson has nothing beside its records; name a field, or a request of its own")
+	case d.Ask != nil:
+		r.checkDeletedAsk(section{r, n}, d.Ask, src)
+	}
+}
+
+func (r *reader) checkDeletedAsk(s section, a *DeletedAsk, src *Source) {
+	w := src.Watermark
+	if w == nil || src.broken["watermark"] {
+		return
+	}
+	if src.Mode != Incremental {
+		r.wrong(s.n, "is asked from the time of the watermark, and this one is %s; name a field of the records or a list in the answer", w.said())
+		return
+	}
+	r.checkAlone(s, &a.Request, src, "since", "until", "now", "each")
+	if a.Request.Needs("since") && w.Initial == "" {
+		r.wrongAt(s, "{since}", "{since} cannot be left out here; say where the first poll starts with watermark.initial")
+	}
+	if w.Format.IsTime() {
+		return
+	}
+	if from := s.child("from"); from != nil {
+		r.wrong(from, "is a time, and the watermark's format is %q; leave it out", w.Format)
+	}
+	if a.Request.Uses("until") {
+		r.wrongAt(s, "{until}", "{until} is a time, and the watermark's format is %q; leave it out", w.Format)
+	}
+}
+
+// checkHydrate checks that whole records can be asked for by what the feed has of them.
+func (r *reader) checkHydrate(s section, src *Source) {
+	h, n := src.Records.Hydrate, s.child("hydrate")
+	if n.kind != kindTable || n.child("request") == nil {
+		return
+	}
+	at := section{r, n}
+	r.checkAlone(at, &h.Request, src, "each", "keys", "record")
+	keys, record := h.Request.Uses("keys"), h.Request.Uses("record")
+	fields := src.Records.keyFields()
+	switch {
+	case !keys && !record:
+		r.wrong(n.child("request"), "never says which records are asked for; add {keys}, or {record.FIELD} for one at a time")
+	case keys && len(src.Records.Key) > 0 && len(fields) != 1:
+		r.wrongAt(at, "{keys}", "{keys} are single values, and the key has %d fields; ask for one at a time with {record.FIELD}", len(fields))
+	case record && h.Batch > 1:
+		r.wrongAt(at, "{record.FIELD}", "{record.FIELD} is of one record, and batch is %d; write {keys}, or leave batch out", h.Batch)
+	}
+	if join := n.child("join"); join != nil && !keys {
+		r.wrong(join, "stands between the keys of {keys}, which the request never says; leave it out")
+	}
+}
