@@ -12,6 +12,29 @@ import (
 type plan struct {
 	schedule.Schedule
 	jitter time.Duration
+	audit  *auditTimes // nil: only when somebody asks for one
+}
+
+// auditTimes is when a source is compared with its owner.
+type auditTimes struct {
+	schedule.Schedule
+	jitter time.Duration
+	// unseen is how old a deletion can get before an audit has brought it into
+	// the copy, if every one of them succeeds.
+	unseen time.Duration
+}
+
+// deletesBudget is how long a deletion may stay unseen in a table; 0 where the
+// owner tells of its deletions. Left out, it is what the audits allow and a
+// tenth of that.
+func (p plan) deletesBudget(t *config.Table) time.Duration {
+	switch {
+	case p.audit == nil || !t.DeletesByAudit():
+		return 0
+	case t.Budget.Deletes > 0:
+		return t.Budget.Deletes
+	}
+	return p.audit.unseen + p.audit.unseen/10
 }
 
 // schedulesOf reads the cron specs, chooses those that are left to us, and
@@ -29,8 +52,13 @@ func schedulesOf(c *config.Config) (map[*config.Source]plan, config.Mistakes) {
 			mistakes = append(mistakes, c.Mistake(s.KeyPath+".schedule", "%v", err))
 			continue
 		}
+		if p.audit, err = auditTimesOf(s, zone); err != nil {
+			mistakes = append(mistakes, c.Mistake(s.KeyPath+".audit.schedule", "%v", err))
+			continue
+		}
 		plans[s] = p
 		mistakes = append(mistakes, unkeptBudgets(c, s, p)...)
+		mistakes = append(mistakes, unseenDeletions(c, s, p)...)
 		mistakes = append(mistakes, outlivedRetention(c, s, p)...)
 	}
 	return plans, mistakes
@@ -42,7 +70,7 @@ func planOf(s *config.Source, budget time.Duration, zone *time.Location) (plan, 
 		if err != nil {
 			return plan{}, err
 		}
-		return plan{parsed, jitterOf(s, parsed)}, nil
+		return plan{Schedule: parsed, jitter: jitterOf(s, parsed)}, nil
 	}
 	if budget == 0 {
 		// No table uses the source yet.
@@ -53,7 +81,31 @@ func planOf(s *config.Source, budget time.Duration, zone *time.Location) (plan, 
 		return plan{}, fmt.Errorf("left out: %w", err)
 	}
 	every, err := schedule.Every(interval)
-	return plan{every, jitterOf(s, every)}, err
+	return plan{Schedule: every, jitter: jitterOf(s, every)}, err
+}
+
+// auditTimesOf reads the cron spec of a source's audits. What one of them finds
+// counts once it is found again after overlap and lag, so that these come on
+// top of the longest gap.
+func auditTimesOf(s *config.Source, zone *time.Location) (*auditTimes, error) {
+	if s.Audit == nil {
+		return nil, nil
+	}
+	parsed, err := schedule.Parse(s.Audit.Schedule, zone)
+	if err != nil {
+		return nil, err
+	}
+	a := &auditTimes{Schedule: parsed, jitter: jitterOf(s, parsed)}
+	a.unseen = schedule.LargestGap(parsed, time.Now()) + a.jitter + s.Lag + persistOf(s)
+	return a, nil
+}
+
+// persistOf is how long a difference must last to count.
+func persistOf(s *config.Source) time.Duration {
+	if s.Watermark == nil {
+		return s.Lag
+	}
+	return s.Lag + s.Watermark.Overlap
 }
 
 func jitterOf(s *config.Source, parsed schedule.Schedule) time.Duration {
@@ -120,6 +172,20 @@ func unkeptBudgets(c *config.Config, s *config.Source, p plan) config.Mistakes {
 					"between polls of %q by %s; poll more often or allow more", b.key, b.limit, oldest.Round(time.Second), s.Name, because(walks, s)))
 			}
 		}
+	}
+	return mistakes
+}
+
+// unseenDeletions tells the budgets of deletions that no audit can keep.
+func unseenDeletions(c *config.Config, s *config.Source, p plan) config.Mistakes {
+	var mistakes config.Mistakes
+	for _, t := range c.Tables {
+		if t.Source != s || p.audit == nil || t.Budget.Deletes == 0 || t.Budget.Deletes > p.audit.unseen {
+			continue
+		}
+		mistakes = append(mistakes, c.Mistake(t.KeyPath+".budget.deletes", "%v is not longer than the %v that a deletion may stay "+
+			"unseen between audits of %q by schedule %q; audit more often or allow more",
+			t.Budget.Deletes, p.audit.unseen.Round(time.Second), s.Name, s.Audit.Schedule))
 	}
 	return mistakes
 }
