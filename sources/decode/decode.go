@@ -12,6 +12,7 @@ package decode
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -27,11 +28,20 @@ const (
 // Layout says which places of an owner's answers are wanted. The same place
 // may be asked for more than once, and one place may lie inside another.
 type Layout struct {
-	// At is the array of the records. Nil: the body itself is that array.
+	// At is what holds the records. Nil: the body itself does.
 	At Path
+	// As is how the records stand there.
+	As As
 	// Record lists places inside a record; place i fills slot i of every
-	// record. The empty path is the whole record.
+	// record. The empty path is the whole record; a nil one is looked for
+	// nowhere, and its slot stays absent.
 	Record []Path
+	// Names lists slots that hold the name of a map's member, as the JSON text
+	// it was written as. Their paths are nil.
+	Names []int
+	// Blanks lets nulls stand among the records of an array. They are left
+	// out.
+	Blanks bool
 	// Body lists places of the whole body, such as the next page's cursor.
 	// They may lie anywhere, before, after and inside the records.
 	Body []Path
@@ -64,6 +74,11 @@ type Decoder struct {
 	places       int // of the body
 	top          bool
 	at           string
+	as           As
+	names        []int
+	scalars      bool     // records may be anything but null
+	blanks       bool     // nulls among the records are left out
+	columns      []string // which arrays are zipped
 	maxDepth     int
 	maxBytes     int64
 	options      []jsontext.Options
@@ -79,10 +94,14 @@ func (l Layout) Compile() (*Decoder, error) {
 	if l.MaxBytes < 1 || l.MaxBytes > largest {
 		return nil, fmt.Errorf("bound the size to %d bytes: must be 1 to 2^40", l.MaxBytes)
 	}
+	if err := l.check(); err != nil {
+		return nil, err
+	}
 	d := &Decoder{
 		body: new(node), record: new(node),
 		slots: len(l.Record), places: len(l.Body),
 		top: len(l.At) == 0, at: l.At.String(),
+		as: l.As, names: slices.Clone(l.Names), scalars: l.As == Value, blanks: l.Blanks,
 		maxDepth: l.MaxDepth, maxBytes: l.MaxBytes,
 		// Broken text inside a value is one record's trouble, not the page's.
 		options: []jsontext.Options{jsontext.AllowInvalidUTF8(true)},
@@ -93,17 +112,24 @@ func (l Layout) Compile() (*Decoder, error) {
 		n.slots = append(n.slots, i)
 	}
 	for i, path := range l.Record {
+		if path == nil {
+			continue
+		}
 		n := d.record.descend(path)
 		n.slots = append(n.slots, i)
+		d.scalars = d.scalars || l.As == Map && len(path) == 0
+		if l.As == Columns && !slices.Contains(d.columns, path[0]) {
+			d.columns = append(d.columns, path[0])
+		}
 	}
 	return d, nil
 }
 
 // Page reads a whole answer, to the end of r.
 //
-// The answer stands only if err is nil. ErrNoArray, ErrNotArray and
-// ErrNotObject are told only of a body that is sound to its end; the Page that
-// comes with them has no records but its Body, because the owner often says
+// The answer stands only if err is nil. ErrNoArray, ErrNotArray, ErrNotMap,
+// ErrNotObject, ErrNotValue and ErrUneven are told only of a body that is sound
+// to its end (see Sound); the Page that comes with them has no records but its Body, because the owner often says
 // there what went wrong. With any other error the Page is empty: ErrSyntax (a
 // *SyntaxError), ErrTooLarge, ErrTooDeep, or what r itself failed with.
 func (d *Decoder) Page(r io.Reader) (Page, error) {

@@ -15,8 +15,15 @@ var (
 	ErrNoArray = errors.New("no records")
 	// ErrNotArray: something else than an array is there, null included.
 	ErrNotArray = errors.New("no array of records")
+	// ErrNotMap: something else than an object is there, null included, where
+	// one holds the records or is the only one.
+	ErrNotMap = errors.New("no object of records")
+	// ErrUneven: parallel arrays differ in length, or one is no array.
+	ErrUneven = errors.New("columns do not make records")
 	// ErrNotObject: a record is something else than an object.
 	ErrNotObject = errors.New("not an object")
+	// ErrNotValue: a record is no text, number or boolean, where one is wanted.
+	ErrNotValue = errors.New("not a single value")
 	// ErrTooLarge: more bytes than Layout.MaxBytes, or so many records that
 	// their slots would take far more memory than that.
 	ErrTooLarge = errors.New("too large")
@@ -43,3 +50,14 @@ func (e *SyntaxError) Error() string {
 
 // Is makes a SyntaxError an ErrSyntax.
 func (e *SyntaxError) Is(target error) bool { return target == ErrSyntax }
+
+// Sound reports whether err is told of a body that was read to its end and is
+// sound JSON, though it does not hold records as the layout wants them.
+func Sound(err error) bool {
+	for _, misfit := range []error{ErrNoArray, ErrNotArray, ErrNotMap, ErrUneven, ErrNotObject, ErrNotValue} {
+		if errors.Is(err, misfit) {
+			return true
+		}
+	}
+	return false
+}

@@ -20,7 +20,7 @@ type Window struct {
 }
 
 // errPlaces: a line holds a record and nothing around it.
-var errPlaces = errors.New("read lines: the layout has places outside the records")
+var errPlaces = errors.New("read lines: the layout has places outside the records, or does not list them")
 
 // Lines reads one record a line (NDJSON) and yields them in windows; Size and
 // the slots of a window are its own. Blank lines are skipped. The sequence
@@ -31,10 +31,10 @@ var errPlaces = errors.New("read lines: the layout has places outside the record
 // cut between two lines shows only as the reader's error, so r must fail when
 // the body did not end as announced.
 //
-// The layout must have neither At nor Body.
+// The layout must have neither At, As nor Body.
 func (d *Decoder) Lines(r io.Reader, window Window) iter.Seq2[Page, error] {
 	return func(yield func(Page, error) bool) {
-		if !d.top || d.places > 0 {
+		if !d.top || d.places > 0 || d.as != Array {
 			yield(Page{}, errPlaces)
 			return
 		}

@@ -40,6 +40,7 @@ type reading struct {
 	places []span // of the body
 	into   []span // the slots being filled: one record's, or places
 	name   []byte // scratch for a member name with escapes
+	called []byte // the member of a map that is being read, as it is written
 
 	found  bool  // the array of the records was there
 	misfit error // the first thing that sound JSON did wrong
@@ -96,10 +97,10 @@ func (w *reading) inside(n *node) error {
 	kind := w.json.PeekKind()
 	if n.records {
 		w.found = true
-		if kind == '[' {
-			return w.records(n)
+		if kind == w.as.holder() {
+			return w.shaped(n)
 		}
-		w.note(w.where(ErrNotArray))
+		w.note(w.where(w.as.misfit()))
 	}
 	switch {
 	case kind == '{' && !n.leaf():
@@ -151,8 +152,14 @@ func (w *reading) records(n *node) error {
 		return err
 	}
 	for i := 0; w.json.PeekKind() != ']'; i++ {
-		if w.crowded() {
-			return fmt.Errorf("%w: %d records of %d slots in one page", ErrTooLarge, w.count, w.slots)
+		if w.blanks && w.json.PeekKind() == 'n' {
+			if err := w.value(n.elements[i]); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := w.room(); err != nil {
+			return err
 		}
 		if err := w.element(n.elements[i]); err != nil {
 			return err
@@ -180,17 +187,37 @@ func (w *reading) element(n *node) error {
 
 // one reads the next value as a record.
 func (w *reading) one() error {
-	if kind := w.json.PeekKind(); kind != '{' && kind != jsontext.KindInvalid {
-		w.note(fmt.Errorf("record %d: %w", w.count, ErrNotObject))
+	if misfit := w.unfit(w.json.PeekKind()); misfit != nil {
+		w.note(fmt.Errorf("record %d: %w", w.count, misfit))
 	}
-	start := len(w.cells)
-	w.cells = slices.Grow(w.cells, w.slots)[:start+w.slots]
-	w.into = w.cells[start:]
-	clear(w.into)
-	w.count++
+	w.into = w.grow()
+	if len(w.names) > 0 {
+		w.named()
+	}
 	err := w.value(w.record)
 	w.into = w.places
 	return err
+}
+
+// unfit says why a value of a kind is no record.
+func (w *reading) unfit(kind jsontext.Kind) error {
+	switch {
+	case kind == jsontext.KindInvalid, kind == '{' && w.as != Value:
+	case !w.scalars:
+		return ErrNotObject
+	case kind == 'n', w.as == Value && (kind == '[' || kind == '{'):
+		return ErrNotValue
+	}
+	return nil
+}
+
+// grow adds one record, and returns its slots.
+func (w *reading) grow() []span {
+	start := len(w.cells)
+	w.cells = slices.Grow(w.cells, w.slots)[:start+w.slots]
+	clear(w.cells[start:])
+	w.count++
+	return w.cells[start:]
 }
 
 // again has look read a value a second time, from memory.
@@ -244,6 +271,14 @@ func (w *reading) note(misfit error) {
 // bytes by far, as a body of nothing but {},{},{} would.
 func (w *reading) crowded() bool {
 	return int64(w.count+1)*int64(w.slots+1)*header > max(4*w.maxBytes, roomy)
+}
+
+// room fails where crowded says so.
+func (w *reading) room() error {
+	if w.crowded() {
+		return fmt.Errorf("%w: %d records of %d slots in one page", ErrTooLarge, w.count, w.slots)
+	}
+	return nil
 }
 
 // end makes sure that nothing follows the value.

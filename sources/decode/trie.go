@@ -8,7 +8,7 @@ type node struct {
 	slots    []int // which slots the value at this place fills
 	members  map[string]*node
 	elements map[int]*node // those members whose name is an index
-	records  bool          // the array of the records is here
+	records  bool          // the records are here
 }
 
 // descend returns the node at path, made where it is missing.
