@@ -17,6 +17,7 @@ import (
 type page struct {
 	answer
 	size int64
+	gone [][]byte // keys of a list of its own
 }
 
 // refusal is a sound answer by which the owner says no.
@@ -32,7 +33,10 @@ func (s *Source) read(r *response) (*page, error) {
 		return nil, err
 	}
 	decoded, err := s.decode(r.body)
-	if err != nil && !isSound(err) {
+	if s.spec.Records.AbsentEmpty && errors.Is(err, decode.ErrNoArray) {
+		err = nil
+	}
+	if err != nil && !decode.Sound(err) {
 		return nil, unreadable(err)
 	}
 	if s.expired.inAnswer(r.status, r.header, decoded.Body) {
@@ -45,14 +49,13 @@ func (s *Source) read(r *response) (*page, error) {
 	if err != nil {
 		return nil, refusal{unreadable(err)}
 	}
+	if err := s.open(decoded.Records); err != nil {
+		return nil, err
+	}
 	p := &page{size: decoded.Held}
 	p.header, p.url, p.records, p.body = r.header, r.url, decoded.Records, decoded.Body
-	return p, nil
-}
-
-// isSound reports whether the body is sound JSON, though no list of records.
-func isSound(err error) bool {
-	return errors.Is(err, decode.ErrNoArray) || errors.Is(err, decode.ErrNotArray) || errors.Is(err, decode.ErrNotObject)
+	p.gone, err = s.removals.read(r.body)
+	return p, err
 }
 
 func (s *Source) decode(body []byte) (decode.Page, error) {

@@ -80,7 +80,7 @@ func (k *walk) askAhead(ctx context.Context, with *asker, decoder *decode.Decode
 		return nil, err
 	}
 	decoded, err := decoder.Page(bytes.NewReader(r.body))
-	if err != nil && !isSound(err) {
+	if err != nil && !decode.Sound(err) {
 		return nil, unreadable(err) // it need not be a list
 	}
 	return &answer{header: r.header, url: r.url, body: decoded.Body}, nil

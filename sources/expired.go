@@ -66,7 +66,7 @@ func (x *expired) inRefusal(e *StatusError) bool {
 	}
 	// The body is no list of records, which the decoder objects to.
 	page, err := x.decoder.Page(bytes.NewReader(e.body))
-	if err != nil && !isSound(err) {
+	if err != nil && !decode.Sound(err) {
 		page.Body = nil
 	}
 	return holds(x.refused.in(e.header, page.Body), x.equals)

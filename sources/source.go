@@ -40,6 +40,8 @@ type Source struct {
 	parts      string // digest of those parts
 	epochs     epoch
 	bounded    bool // the request has {until}
+	// form is what records come as other than plain objects of a list.
+	form
 }
 
 // New compiles a spec. It sends nothing.
@@ -71,21 +73,24 @@ func (s *Source) compile() error {
 	if s.spec.Request.Conditional && s.spec.Paging.By != None {
 		return errors.New("conditional needs paging by \"none\": later pages may change while the first does not")
 	}
-	set := &pathSet{each: s.constants}
+	set, err := newPathSet(&s.spec.Records, s.constants)
+	if err != nil {
+		return err
+	}
 	for _, text := range s.spec.Paths {
 		if _, err := set.add(text); err != nil {
 			return err
 		}
 	}
-	err := errors.Join(s.compileRecords(set), s.compilePaging(set), s.compileEpoch(set))
+	err = errors.Join(s.compileRecords(set), s.compilePaging(set), s.compileEpoch(set))
 	if err == nil {
 		err = s.checkBound()
 	}
 	if err != nil {
 		return err
 	}
-	if s.spec.Records.Format == NDJSON && (len(set.at) > 0 || len(set.body) > 0) {
-		return errors.New("lines hold records only: no place in the body can be named")
+	if err := s.compileForm(set); err != nil {
+		return err
 	}
 	if s.asker, err = newAsker(s.client, s.spec.Request, s.streamed); err != nil {
 		return err
@@ -169,56 +174,7 @@ func (s *Source) compilePaging(set *pathSet) error {
 
 func (s *Source) layout(set *pathSet) decode.Layout {
 	o := &s.client.owner
-	return decode.Layout{At: set.at, Record: set.record, Body: set.body, MaxDepth: o.MaxDepth, MaxBytes: o.MaxBody}
-}
-
-// pathSet collects what is read of records and bodies.
-type pathSet struct {
-	at     decode.Path
-	record []decode.Path
-	body   places
-	each   map[int]string
-}
-
-// add appends a path and returns its slot. A path each.NAME stands for a value
-// of the partition; its slot is filled after decoding.
-func (p *pathSet) add(text string) (int, error) {
-	path, err := decode.ParsePath(text)
-	if err != nil {
-		return 0, err
-	}
-	p.record = append(p.record, path)
-	slot := len(p.record) - 1
-	if len(path) == 2 && path[0] == "each" && strings.HasPrefix(text, "each.") {
-		p.each[slot] = path[1]
-	}
-	return slot, nil
-}
-
-// find returns the slot of a path, which it adds if it is not there.
-func (p *pathSet) find(text string) (int, error) {
-	path, err := decode.ParsePath(text)
-	if err != nil {
-		return 0, err
-	}
-	for slot, known := range p.record {
-		if slices.Equal(known, path) {
-			return slot, nil
-		}
-	}
-	return p.add(text)
-}
-
-func (p *pathSet) findAll(texts []string) ([]int, error) {
-	var slots []int
-	for _, text := range texts {
-		slot, err := p.find(text)
-		if err != nil {
-			return nil, err
-		}
-		slots = append(slots, slot)
-	}
-	return slots, nil
+	return decode.Layout{At: set.at, As: decode.As(set.as), Record: set.record, Names: set.names, Body: set.body, MaxDepth: o.MaxDepth, MaxBytes: o.MaxBody}
 }
 
 // fields are those of a placeholder such as {last.FIELD}, each once.

@@ -123,15 +123,91 @@ type Test struct {
 // Records is where the records are in a response and what they say of
 // themselves.
 type Records struct {
-	At     string // path of the array; "": the body is the array
+	At     string // path of what holds the records; "": the body does
+	As     As
 	Format Format
+	// AbsentEmpty takes an answer without At for one without records. It needs
+	// Require, which tells such an answer from one of another kind.
+	AbsentEmpty bool
+	// Unwrap is the path of the record inside its envelope. "event:PATH" is
+	// then a path of the envelope, in which Key, Deleted, Version and the
+	// watermark are looked for first. An event with nothing there has to be a
+	// deletion.
+	Unwrap string
 	Key    []string // may name each.NAME
+	// Version lists the fields by which newer is told from older. It is needed
+	// with Unwrap only.
+	Version []string
 	// Deleted is the field that marks a record as gone: present, neither null
 	// nor false, or, with DeletedEquals, one of those JSON values.
 	Deleted       string
 	DeletedEquals []string
-	Error         string // a place which, when there and not empty, makes a 200 a failure
-	Require       Test   // that must hold
+	// DeletedList and DeletedAsk list what is gone apart from what has changed:
+	// in the same answer, or at an endpoint of their own.
+	DeletedList DeletedList
+	DeletedAsk  *DeletedAsk
+	// Hydrate says that the records hold no more than which ones changed, and
+	// how these are fetched.
+	Hydrate *Hydrate
+	Error   string // a place which, when there and not empty, makes a 200 a failure
+	Require Test   // that must hold
+}
+
+// As is how records stand in a body.
+type As string
+
+// The forms of records: the elements of an array; the values of an object,
+// whose names are "event:key" and which may be scalars where the path "" asks
+// for them; a single object; parallel arrays, zipped, of which a path's first
+// name is one; scalars, which their key's path or "" reads.
+const (
+	AsArray   As = ""
+	AsMap     As = "map"
+	AsOne     As = "one"
+	AsColumns As = "columns"
+	AsValue   As = "value"
+)
+
+// DeletedList is a list of what is gone, in the answer that holds the changes.
+// It is taken before them. Where it is absent or null, nothing is gone.
+type DeletedList struct {
+	At  string // path of the array
+	Key string // path in its elements; "": they are keys
+}
+
+// DeletedAsk is an endpoint of what is gone: one answer. It is asked ahead of
+// every walk for changes, with the same {since} and {until}; such a walk cannot
+// be resumed.
+type DeletedAsk struct {
+	Request Request
+	At      string // path of the array, which must be there, or be null
+	Key     string // path in its elements; "": they are keys
+	// From is the place of how far the answer reaches, in the watermark's
+	// format: the lesser of the two counts as the watermark.
+	From string
+	// Earliest is the place of how far back the owner can tell, in the same
+	// format: what is asked since before then has expired.
+	Earliest string
+}
+
+// Hydrate is how the records of a feed that carries ids only are fetched: as a
+// batch, where Request holds {keys}, else one by one, by {record.FIELD}. These
+// and {each.NAME} are its only placeholders.
+//
+// A record that is asked for and not answered goes to quarantine under its key,
+// and its row stays. So does every record that an answer leaves out for one
+// that was not asked for, which is dropped.
+type Hydrate struct {
+	Request Request
+	Batch   int    // keys in one request; 100
+	Join    string // between the keys in a text; ","
+	At      string // path of the array of records, or of the single one; "": the body
+	// Deleted is the field that marks a fetched record as gone: present,
+	// neither null nor false. A single record is gone by status 404 and 410,
+	// too.
+	Deleted string
+	// MissingDeleted takes what a batch is not answered with for gone.
+	MissingDeleted bool
 }
 
 // Format is how a body holds records.

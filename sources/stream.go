@@ -74,6 +74,9 @@ func (k *walk) window(ctx context.Context, p decode.Page) error {
 	if err := k.bounds(ctx); err != nil {
 		return err
 	}
+	if err := k.open(p.Records); err != nil {
+		return fmt.Errorf("read window %d: %w", k.pages, err)
+	}
 	b, err := k.batch(p.Records, p.Held)
 	if err != nil {
 		return fmt.Errorf("read window %d: %w", k.pages, err)

@@ -16,8 +16,8 @@ type Template []Part
 // Part is a literal, or a placeholder: exactly one of both is set.
 type Part struct {
 	Literal     string
-	Placeholder string // "since", "until", "now", "cursor", "page", "offset", "size", "last", "first", "each"
-	Field       string // of {last.FIELD} and {first.FIELD}: a path in the record; of {each.NAME}: the name
+	Placeholder string // "since", "until", "now", "cursor", "page", "offset", "size", "last", "first", "each"; in a hydrate "keys", "record"
+	Field       string // of {last.FIELD}, {first.FIELD} and {record.FIELD}: a path in the record; of {each.NAME}: the name
 }
 
 func (p Part) String() string {
@@ -59,6 +59,9 @@ type Member struct {
 
 // TextValue is a value that is a text.
 func TextValue(t Template) Value { return Value{Kind: Text, Text: t} }
+
+// wholeList as the field of {keys} asks for a list in place of a text.
+const wholeList = "*"
 
 // values looks up what a placeholder stands for: JSON text, nil for no value.
 type values func(Part) []byte
@@ -172,7 +175,11 @@ func (v Value) append(b *bytes.Buffer, look values) (bool, error) {
 
 func (v Value) appendText(b *bytes.Buffer, look values) (bool, error) {
 	if len(v.Text) == 1 && v.Text[0].Placeholder != "" {
-		raw := look(v.Text[0])
+		p := v.Text[0]
+		if p.Placeholder == "keys" {
+			p.Field = wholeList
+		}
+		raw := look(p)
 		b.Write(raw)
 		return raw != nil, nil
 	}

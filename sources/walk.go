@@ -48,6 +48,8 @@ type walk struct {
 	last     bool    // the slice's last page is in hand
 	repeated bool    // the pass is not the first
 	ahead    *ahead  // nil: pages are fetched one after the other
+	// gone is the keys that an endpoint of what is gone has listed.
+	gone map[string]struct{}
 }
 
 // Walk asks the owner page by page. See syncer.Source.
@@ -55,7 +57,7 @@ func (s *Source) Walk(ctx context.Context, w syncer.Walk) iter.Seq2[*syncer.Batc
 	return func(yield func(*syncer.Batch, error) bool) {
 		k, err := s.begin(w)
 		if err == nil {
-			k.yield = yield
+			k.yield = k.hydrating(ctx, yield)
 			err = k.run(ctx)
 		}
 		if err != nil && !errors.Is(err, errStopped) {
@@ -124,6 +126,9 @@ func (k *walk) run(ctx context.Context) error {
 	}
 	if err := k.askBefore(ctx); err != nil {
 		return fmt.Errorf("fetch the watermark ahead of the list: %w", err)
+	}
+	if err := k.askRemoved(ctx); err != nil {
+		return fmt.Errorf("fetch what is gone: %w", err)
 	}
 	if k.cut != nil {
 		return k.cut.walkAll(ctx)
@@ -336,6 +341,7 @@ func (k *walk) page(p *page) (*syncer.Batch, *step, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	k.drop(b, p.gone)
 	k.guard.gap = k.guard.gap || k.parted(p.records)
 	k.noteHeads(p.records)
 	p.since = k.mark.spec.json(k.mark.highText)
@@ -423,6 +429,9 @@ func (k *walk) resume(next step) *syncer.Resume {
 }
 
 func (k *walk) resumeAt(n note) *syncer.Resume {
+	if k.removed != nil && k.w.Kind == syncer.Changes {
+		return nil // how far the deletions reach is not noted
+	}
 	n.Parts, n.Epoch = k.parts, k.epoch
 	n.Until, n.Behind = k.bound.note()
 	return &syncer.Resume{

@@ -105,6 +105,9 @@ type mark struct {
 	start      ownerStart
 	// until is what the walk asks up to; zero: no bound.
 	until row.Stamp
+	// covers is how far a list of what is gone reaches; zero: no bound.
+	covers     row.Stamp
+	coversText string
 }
 
 // newMark takes up a walk where w stands.
@@ -273,6 +276,9 @@ func (m *mark) end() (string, error) {
 		return m.fromText, nil
 	case row.Compare(high, limit) > 0:
 		high, text = limit, m.spec.Format.RenderLike(limit, text)
+	}
+	if !m.covers.IsZero() && row.Compare(m.covers, high) < 0 {
+		high, text = m.covers, m.coversText
 	}
 	if row.Compare(high, m.from) <= 0 {
 		return m.fromText, nil

@@ -76,6 +76,11 @@ type Record struct {
 	// Gone says that the owner reports the record as deleted. Key and version
 	// slots are then all that matters.
 	Gone bool
+	// Lacking says why the owner did not hand the record out though it told
+	// that the record changed; "" where it did. It follows the record's name in
+	// a sentence. Only the key slots matter then: the record is set aside, and
+	// the row of its key stays as it is.
+	Lacking string
 	// Late is how far the record's stamp lies before the watermark that the
 	// walk asked from; 0 if it does not. For a row that is new to the table it
 	// is the observed lateness of the owner's commits.

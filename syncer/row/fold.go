@@ -122,6 +122,10 @@ func (f *fold) take() []any {
 
 func (f *fold) record(r *syncer.Record) {
 	f.records++
+	if r.Lacking != "" {
+		f.lack(r)
+		return
+	}
 	takes, unjudged := true, error(nil)
 	if f.spec.Where != nil && !r.Gone {
 		takes, unjudged = f.spec.Where.Holds(r.Slots)
@@ -146,6 +150,21 @@ func (f *fold) record(r *syncer.Record) {
 		return
 	}
 	f.apply(change{row: Row{Values: f.values, Late: r.Late, Absent: f.absent, Turned: !takes}, gone: gone})
+}
+
+// lack sets aside a record of which the owner gave the key alone.
+func (f *fold) lack(r *syncer.Record) {
+	for i := range f.raws {
+		f.raws[i] = f.spec.pick(i, r.Slots)
+	}
+	f.values, f.absent = f.take(), nil
+	misfit := f.read(true)
+	if misfit == nil {
+		misfit = &Misfit{Reason: r.Lacking}
+		f.identify(misfit, true, false)
+	}
+	misfit.Record = f.spec.encodeLacking(f.raws)
+	f.setAside(*misfit, nil)
 }
 
 // apply lets a change replace what its key, in f.key, had before.

@@ -51,6 +51,8 @@ var (
 	// ErrUnjudged says that a record in quarantine can not be held against
 	// Where again, which may look at fields that no column is read from.
 	ErrUnjudged = errors.New("record could not be judged by the table's condition; a resync brings it back")
+	// ErrLacking says that only the key of a record in quarantine is known.
+	ErrLacking = errors.New("owner did not hand the record out; its next change or a resync brings it")
 )
 
 const (
@@ -59,6 +61,7 @@ const (
 	markCut       = ":cut"
 	markTombstone = ":deleted"
 	markUnjudged  = ":unjudged"
+	markLacking   = ":lacking"
 )
 
 // digest names a record whose key can not be read. Sent again, it has the same
@@ -110,6 +113,19 @@ func (s *Spec) encodeRecord(raws [][]byte, gone, unjudged bool) string {
 		b = append(b[:1], b[2:]...)
 	}
 	return string(append(b, '}'))
+}
+
+// encodeLacking writes the key of a record that the owner did not hand out.
+func (s *Spec) encodeLacking(raws [][]byte) string {
+	keys := make([][]byte, len(raws))
+	for _, i := range s.Key {
+		keys[i] = raws[i]
+	}
+	text := s.encodeRecord(keys, false, false)
+	if text == "{}" {
+		return `{":lacking":true}`
+	}
+	return `{":lacking":true,` + text[1:]
 }
 
 // appendField writes one column with a comma before it.
@@ -205,6 +221,8 @@ func (s *Spec) place(raws [][]byte, name string, value []byte) error {
 		return ErrTombstone
 	case markUnjudged:
 		return ErrUnjudged
+	case markLacking:
+		return ErrLacking
 	}
 	if strings.HasSuffix(name, markCut) {
 		return ErrCut

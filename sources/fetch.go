@@ -1,0 +1,253 @@
+package sources
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/larder-sync/larder/sources/decode"
+	"github.com/larder-sync/larder/syncer"
+)
+
+// loneWave is how many records that are fetched one by one make a batch.
+const loneWave = 64
+
+// want is a record that the feed says has changed.
+type want struct {
+	record *syncer.Record
+	text   string // of the key; "" where it is not fetched
+	why    string // it is not
+}
+
+// job is one request for records.
+type job struct {
+	wants []want // in the feed's order
+	asked []want // those that the request is for
+	// answer holds the fetched records by the key's text.
+	answer  map[string][][]byte
+	gone    bool // a single record is not there any more
+	strange bool // something came that was not asked for
+	size    int64
+	age     time.Duration
+	err     error
+}
+
+// hydrating wraps what takes a walk's batches: it fetches the records of each
+// before it is handed on, in several parts where they are many. The last part
+// alone says where the walk can go on; the others repeat what the batch before
+// said, so that their records are fetched again.
+func (k *walk) hydrating(ctx context.Context, yield func(*syncer.Batch, error) bool) func(*syncer.Batch, error) bool {
+	if k.hydrate == nil {
+		return yield
+	}
+	held := k.w.From.Resume
+	return func(b *syncer.Batch, err error) bool {
+		if err != nil {
+			return yield(b, err)
+		}
+		jobs := k.plan(b.Records)
+		for len(jobs) > 0 {
+			wave := jobs[:min(k.wave(), len(jobs))]
+			jobs = jobs[len(wave):]
+			part := &syncer.Batch{Resume: held}
+			if err := k.fetchAll(ctx, wave, part); err != nil {
+				yield(nil, k.client.redact.wrap(fmt.Errorf("fetch the records of page %d: %w", k.pages, err)))
+				return false
+			}
+			if len(jobs) == 0 {
+				part.Resume, part.End = b.Resume, b.End
+				if part.End != nil {
+					part.End.Age = max(part.End.Age, k.age)
+				}
+				b = part
+				break
+			}
+			if !yield(part, nil) {
+				return false
+			}
+		}
+		held = b.Resume
+		return yield(b, nil)
+	}
+}
+
+// wave is how many requests fill a batch.
+func (k *walk) wave() int {
+	if k.hydrate.lone {
+		return loneWave
+	}
+	return k.client.owner.Concurrency
+}
+
+// plan says how the records of a batch are fetched: each key once, in place of
+// its last mention, with what is gone and what cannot be asked for in between.
+func (k *walk) plan(records []syncer.Record) []*job {
+	last := make(map[string]int, len(records))
+	for i := range records {
+		if text, ok, err := decode.Text(records[i].Slots[k.hydrate.key]); ok && err == nil {
+			last[text] = i
+		}
+	}
+	var jobs []*job
+	for i := range records {
+		w := want{record: &records[i]}
+		raw := w.record.Slots[k.hydrate.key]
+		if text, ok, err := decode.Text(raw); ok && err == nil && last[text] != i {
+			continue
+		}
+		if !w.record.Gone {
+			w.text, w.why = k.hydrate.refused(raw)
+		}
+		if n := len(jobs); n == 0 || len(jobs[n-1].asked) >= k.hydrate.batch || len(jobs[n-1].wants) >= mostBatch {
+			jobs = append(jobs, &job{})
+		}
+		j := jobs[len(jobs)-1]
+		if j.wants = append(j.wants, w); w.text != "" {
+			j.asked = append(j.asked, w)
+		}
+	}
+	return jobs
+}
+
+// fetchAll runs jobs side by side, as many as the owner takes, and puts what
+// they bring into b, in the feed's order.
+func (k *walk) fetchAll(ctx context.Context, jobs []*job, b *syncer.Batch) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(k.client.owner.Concurrency, len(jobs)) {
+		workers.Go(func() {
+			for i := next.Add(1); int(i) <= len(jobs) && ctx.Err() == nil; i = next.Add(1) {
+				if j := jobs[i-1]; len(j.asked) > 0 {
+					if j.err = k.fetchJob(ctx, j); j.err != nil {
+						cancel() // the others are of no use
+					}
+				}
+			}
+		})
+	}
+	workers.Wait()
+	if err := firstError(jobs); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		k.collect(j, b)
+	}
+	return nil
+}
+
+// firstError is what went wrong by itself, rather than because something else
+// had.
+func firstError(jobs []*job) error {
+	var canceled error
+	for _, j := range jobs {
+		switch {
+		case j.err == nil:
+		case errors.Is(j.err, context.Canceled):
+			canceled = j.err
+		default:
+			return j.err
+		}
+	}
+	return canceled
+}
+
+// fetchJob asks for the records of one job.
+func (k *walk) fetchJob(ctx context.Context, j *job) error {
+	h := k.hydrate
+	q, err := h.asker.ask(step{first: true}, h.look(j, k.w.Partition.Value))
+	if err != nil && h.lone {
+		// What stands in one record cannot stop all others.
+		j.wants[len(j.wants)-1].why = "cannot be fetched: no request can be made of what it holds"
+		return nil
+	}
+	if err != nil {
+		return &failure{class: syncer.ClassInternal, text: "make request", cause: err}
+	}
+	r, err := k.client.ask(ctx, q)
+	if status, ok := errors.AsType[*StatusError](err); ok && h.lone {
+		if status.Status == http.StatusNotFound || status.Status == http.StatusGone {
+			j.gone = true
+			return nil
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if r.status == http.StatusNotModified {
+		return answerError("owner answers 304 to a request without a validator")
+	}
+	if err := refuseHTML(r.header, r.body); err != nil {
+		return err
+	}
+	page, err := h.decoder.Page(bytes.NewReader(r.body))
+	if h.errorAt.set() && !empty(h.errorAt.in(r.header, page.Body)) {
+		return answerError("answer has something at %q", h.errorAt)
+	}
+	if err != nil {
+		return unreadable(err)
+	}
+	j.size, j.age = page.Held, age(r.header)
+	h.sort(j, page.Records)
+	return nil
+}
+
+// sort keeps those records that were asked for.
+func (h *hydrate) sort(j *job, records [][][]byte) {
+	asked := make(map[string]bool, len(j.asked))
+	for _, w := range j.asked {
+		asked[w.text] = true
+	}
+	j.answer = make(map[string][][]byte, len(records))
+	for _, slots := range records {
+		if h.lone && slots[h.key] == nil {
+			slots[h.key] = j.asked[0].record.Slots[h.key]
+		}
+		text, ok, err := decode.Text(slots[h.key])
+		if err != nil || !ok || !asked[text] {
+			j.strange = true
+			continue
+		}
+		j.answer[text] = slots
+	}
+}
+
+// collect turns what a job brought into records.
+func (k *walk) collect(j *job, b *syncer.Batch) {
+	h := k.hydrate
+	for _, w := range j.wants {
+		slots, ok := j.answer[w.text]
+		key := w.record.Slots[h.key]
+		_, dropped := k.gone[w.text]
+		switch {
+		case w.record.Gone:
+			b.Records = append(b.Records, *w.record)
+		case w.why != "":
+			b.Records = append(b.Records, k.lacking(key, w.why))
+		case ok:
+			gone := h.deleted >= 0 && holds(slots[h.deleted], nil)
+			b.Records = append(b.Records, syncer.Record{Slots: k.fill(slots), Gone: gone, Late: w.record.Late})
+		case j.gone, h.missing && !j.strange:
+			b.Records = append(b.Records, syncer.Record{Slots: k.fill(k.named(key)), Gone: true})
+		case dropped: // by the list of what is gone, in this walk
+		default:
+			b.Records = append(b.Records, k.lacking(key, "is listed as changed, and the owner does not answer with it"))
+		}
+	}
+	b.Size += j.size
+	k.age = max(k.age, j.age)
+}
+
+// lacking is a record of which only the key is known.
+func (k *walk) lacking(key []byte, why string) syncer.Record {
+	return syncer.Record{Slots: k.fill(k.named(key)), Lacking: why}
+}
