@@ -130,6 +130,16 @@ func (r *reading) identify(m *Misfit, readable, gone bool) {
 	}
 }
 
+// KeyText is the canonical JSON array of a key's values, in the order of Key:
+// what Row.Key is for a row that a database has read back.
+func (s *Spec) KeyText(key []any) string {
+	values := make([]any, len(s.Columns))
+	for n, i := range s.Key {
+		values[i] = key[n]
+	}
+	return string(s.appendKey(nil, values))
+}
+
 // maxKey is the most bytes of a key's JSON text: an entry of a Postgres index
 // holds little more than 2,600.
 const maxKey = 2048

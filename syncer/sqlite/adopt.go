@@ -41,24 +41,72 @@ type existingColumn struct {
 	generated, rowidKeys bool
 }
 
-// adopt creates the target, or finds all at once why the one that is there
-// cannot be used.
-func (t *Table) adopt(x *tx) error {
+// adopt creates the target, adds the columns that a table of our own lacks, or
+// finds all at once why the one that is there cannot be used. It reports
+// whether it created the table.
+func (t *Table) adopt(x *tx) (made bool, err error) {
+	plan, err := t.design(x)
+	if err != nil {
+		return false, err
+	}
+	for _, statement := range plan.ddl {
+		if err := run(x.Conn, statement); err != nil {
+			return false, err
+		}
+	}
+	t.strict.Store(plan.strict)
+	return plan.creates, nil
+}
+
+// design is what has to be done to the target before it can be used.
+type design struct {
+	ddl     []string
+	creates bool
+	// strict is the spec as the table demands it.
+	strict *row.Spec
+}
+
+// design reads what there is. It is an *UnfitError where that cannot be used.
+func (t *Table) design(x *tx) (design, error) {
 	e, err := inspect(x, t.spec.Target)
 	if err != nil {
-		return err
+		return design{}, err
 	}
 	if e.kind == "" {
-		return run(x.Conn, t.sql.create)
+		return design{ddl: []string{t.sql.create}, creates: true, strict: t.spec}, nil
 	}
 	if e.kind != "table" {
-		return &UnfitError{t.spec.Target, []string{"it is a " + e.kind + ", not a table"}}
+		return design{}, &UnfitError{t.spec.Target, []string{"it is a " + e.kind + ", not a table"}}
+	}
+	made, err := t.made(x)
+	if err != nil {
+		return design{}, err
+	}
+	var ddl []string
+	for i, c := range t.spec.Columns {
+		if _, there := e.columns[fold(c.Name)]; !there && made && !c.NotNull && !slices.Contains(t.spec.Key, i) {
+			kind := columnType(c.Type.Kind)
+			ddl = append(ddl, fmt.Sprintf("ALTER TABLE main.%s ADD COLUMN %s %s", quote(t.spec.Target), quote(c.Name), kind))
+			e.columns[fold(c.Name)] = existingColumn{declared: kind}
+		}
 	}
 	if problems := unfit(t.spec, e); len(problems) > 0 {
-		return &UnfitError{t.spec.Target, problems}
+		return design{}, &UnfitError{t.spec.Target, problems}
 	}
-	t.strict.Store(demanded(t.spec, e))
-	return nil
+	return design{ddl: ddl, strict: demanded(t.spec, e)}, nil
+}
+
+// made reports whether larder created the target. An older larder did not
+// write that down.
+func (t *Table) made(x *tx) (made bool, err error) {
+	err = once(x.Conn, x.names.sql(`SELECT * FROM "larder_watermark" WHERE table_name = ?`), func(s *sqlite.Stmt) error {
+		made = made || s.ColumnBool(s.ColumnIndex("made"))
+		return nil
+	}, t.spec.Target)
+	if noTable(err, x.names) {
+		return false, nil
+	}
+	return made, err
 }
 
 // demanded is spec with NOT NULL wherever the existing table says so.
@@ -138,7 +186,7 @@ func unfit(spec *row.Spec, e existing) []string {
 		kind := columnType(c.Type.Kind)
 		switch {
 		case !there:
-			problems = append(problems, fmt.Sprintf("column %q is missing: ALTER TABLE %s ADD COLUMN %s %s", c.Name, quote(spec.Target), quote(c.Name), kind))
+			problems = append(problems, fmt.Sprintf("column %q is missing: ALTER TABLE %s ADD COLUMN %s %s", c.Name, quote(spec.Target), quote(c.Name), kind+demand(c)))
 		case have.generated:
 			problems = append(problems, fmt.Sprintf("column %q is generated and cannot be written", c.Name))
 		case !takes(c.Type.Kind, have.declared, e.strict):
@@ -165,6 +213,15 @@ func unfit(spec *row.Spec, e existing) []string {
 			quote(spec.Target+"_key"), quote(spec.Target), list(quoted)))
 	}
 	return problems
+}
+
+// demand is what a column's definition says behind its type. SQLite adds no
+// column that is NOT NULL without a default, which only the consumer knows.
+func demand(c row.Column) string {
+	if c.NotNull {
+		return " NOT NULL DEFAULT ..."
+	}
+	return ""
 }
 
 // fold brings a name to the form in which SQLite compares names: without

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 
@@ -17,6 +19,11 @@ type merge struct {
 	w    syncer.Walk
 	st   state
 	done syncer.Applied
+	// touching says that a listing walk is under way beside this one for
+	// changes, and has to leave alone what is written here.
+	touching bool
+	// age is how long ago an audit was sent.
+	age time.Duration
 	// Whether there is anything at all to look up for each key: versions of
 	// deleted keys, records set aside, rows that are missing.
 	anyGone, anyAside, anyMissing bool
@@ -31,6 +38,9 @@ func (t *Table) Apply(ctx context.Context, w syncer.Walk, batches []*syncer.Batc
 		return syncer.Applied{}, &syncer.MisfitError{
 			Quarantined: len(folded.Misfits), Records: folded.Records, First: folded.Misfits[0].Why(),
 		}
+	}
+	if w.Kind == syncer.Audit && w.Audit == nil {
+		return syncer.Applied{}, fmt.Errorf("apply to %q: %w", t.spec.Target, errNoComparison)
 	}
 	m := merge{Table: t, w: w}
 	err := t.db.write(ctx, func(x *tx) error {
@@ -48,19 +58,24 @@ func (m *merge) apply(folded row.Folded, batches []*syncer.Batch) error {
 	if err != nil {
 		return err
 	}
-	m.st = before
-	if m.w.Kind.Listing() {
-		if err := m.startNotes(m.x, m.w, &m.st); err != nil {
-			return err
-		}
+	m.st, m.age = before, syncer.Age(m.w.Sent, time.Now())
+	m.touching = m.w.Kind == syncer.Changes && before.seenWalk != ""
+	switch {
+	case m.w.Kind.Listing():
+		err = m.startNotes(m.x, m.w, &m.st)
+	case m.touching && folded.Records > 0:
+		err = m.openNotes(m.x)
+	}
+	if err != nil {
+		return err
 	}
 	if folded.Records > 0 {
 		if err := m.records(folded); err != nil {
 			return err
 		}
 	}
-	if len(batches) > 0 {
-		if err := m.setResume(m.x, &m.st, batches[len(batches)-1].Resume); err != nil {
+	if n := len(batches); n > 0 {
+		if *m.st.slot(m.w.Kind), err = m.save(m.x, batches[n-1].Resume); err != nil {
 			return err
 		}
 	}
@@ -78,12 +93,21 @@ func (m *merge) records(folded row.Folded) error {
 			return fmt.Errorf("delete row %s: %w", r.Key, err)
 		}
 	}
+	misfits := folded.Misfits
 	for _, r := range folded.Upserts {
-		if err := m.upsert(r); err != nil {
+		half, err := m.upsert(r)
+		if err != nil {
 			return fmt.Errorf("write row %s: %w", r.Key, err)
 		}
+		if half == nil {
+			continue
+		}
+		if m.spec.MisfitFails {
+			return &syncer.MisfitError{Quarantined: 1, Records: folded.Records, First: half.Why()}
+		}
+		misfits = append(misfits, *half)
 	}
-	if err := m.setAside(folded.Misfits); err != nil {
+	if err := m.setAside(misfits); err != nil {
 		return fmt.Errorf("set records aside: %w", err)
 	}
 	if m.found > 0 {
@@ -96,66 +120,119 @@ func (m *merge) records(folded row.Folded) error {
 func (m *merge) look() error {
 	return m.x.each(`SELECT EXISTS (SELECT 1 FROM "larder_gone" WHERE table_name = ?1),
 		EXISTS (SELECT 1 FROM "larder_quarantine" WHERE table_name = ?1 AND partition = ?2),
-		EXISTS (SELECT 1 FROM `+quote(m.missing)+` WHERE partition = ?2)`, func(s *sqlite.Stmt) error {
+		EXISTS (SELECT 1 FROM `+quote(m.own.missing)+` WHERE partition = ?2)`, func(s *sqlite.Stmt) error {
 		m.anyGone, m.anyAside, m.anyMissing = s.ColumnInt64(0) != 0, s.ColumnInt64(1) != 0, s.ColumnInt64(2) != 0
 		return nil
 	}, m.spec.Target, m.w.Partition.Name)
 }
 
-func (m *merge) upsert(r row.Row) error {
+// upsert merges one row. It answers with a misfit where half a row has none to
+// add to and the table demands the other half.
+func (m *merge) upsert(r row.Row) (*row.Misfit, error) {
 	key, version := m.key(r), m.version(r)
-	seenBefore, err := m.seeing(r.Key, key, version)
-	if err != nil {
-		return err
+	var before noted
+	var err error
+	if m.w.Kind.Listing() {
+		if before, err = m.note(key, version); err != nil {
+			return nil, err
+		}
 	}
-	if m.anyGone && m.w.Kind != syncer.Resync {
-		gone, err := m.goneVersion(m.x, r.Key)
-		if err != nil {
-			return err
+	switch {
+	case m.w.Kind == syncer.Audit:
+		return nil, m.compare(r, key, before)
+	case before.touched:
+		m.done.Unchanged++
+		return nil, nil
+	}
+	lost, err := m.lostToDeletion(r.Key, version)
+	if err != nil {
+		return nil, err
+	}
+	if r.Absent != nil {
+		misfit, err := m.complete(&r, key)
+		if misfit != nil || err != nil {
+			return misfit, err
 		}
-		if gone != nil && m.spec.Compare(version, gone) < 0 {
-			return nil
-		}
+		version = m.version(r)
+	}
+	if err := m.release(r.Key, key); err != nil || lost {
+		return nil, err
 	}
 	held, there, same, err := m.held(r)
 	switch {
 	case err != nil:
-		return err
-	case !there:
-		m.done.Inserted++
-		m.st.rows++
-		err = run(m.x.Conn, m.sql.insert, r.Values...)
-	case same, m.guarded(seenBefore) && m.spec.Compare(version, held) < 0:
+		return nil, err
+	case same:
 		m.done.Unchanged++
-		return nil
-	default:
-		m.done.Updated++
-		err = run(m.x.Conn, m.sql.update, r.Values...)
+		return nil, m.touch(key)
+	case there && m.guarded(before) && m.spec.Compare(version, held) < 0:
+		m.done.Unchanged++
+		return nil, nil
 	}
-	if err != nil {
-		return err
+	if err := m.write(r, there); err != nil {
+		return nil, err
 	}
 	m.done.Late = max(m.done.Late, r.Late)
-	if m.anyGone {
-		return m.x.exec(`DELETE FROM "larder_gone" WHERE table_name = ? AND key = ?`, m.spec.Target, r.Key)
+	if err := m.clear(key); err != nil {
+		return nil, err
 	}
-	return nil
+	return nil, m.touch(key)
 }
 
-// seeing does what follows from a key having been seen, whatever becomes of
-// its row. It reports whether this walk had seen it before.
-func (m *merge) seeing(text string, key []any, version any) (before bool, err error) {
-	if err := m.release(text, key); err != nil {
-		return false, err
+// write writes a row whatever is held, and forgets that it was gone.
+func (m *merge) write(r row.Row, there bool) error {
+	statement := m.sql.update
+	if there {
+		m.done.Updated++
+	} else {
+		m.done.Inserted++
+		m.st.rows++
+		statement = m.sql.insert
 	}
-	if !m.w.Kind.Listing() {
+	if err := run(m.x.Conn, statement, r.Values...); err != nil || !m.anyGone {
+		return err
+	}
+	return m.x.exec(`DELETE FROM "larder_gone" WHERE table_name = ? AND key = ?`, m.spec.Target, r.Key)
+}
+
+// lostToDeletion reports whether a row is older than the deletion of its key.
+func (m *merge) lostToDeletion(key string, version any) (bool, error) {
+	if !m.anyGone || m.w.Kind == syncer.Resync {
 		return false, nil
 	}
-	before, err = m.note(m.x, m.w.Partition.Name, key, version)
-	if err == nil && !before {
-		m.st.seenCount++
+	gone, err := m.goneVersion(m.x, key)
+	return gone != nil && m.spec.Compare(version, gone) < 0, err
+}
+
+// complete gives a partial row the values that are held of the columns it does
+// not tell of. Where no row is held they are null, which not every column is.
+func (m *merge) complete(r *row.Row, key []any) (*row.Misfit, error) {
+	values, there := slices.Clone(r.Values), false
+	err := each(m.x.Conn, m.sql.whole, func(s *sqlite.Stmt) error {
+		there = true
+		for i, absent := range r.Absent {
+			switch {
+			case absent && i == m.spec.Version:
+				values[i] = column(s, i, m.spec.Columns[i].Type.Kind)
+			case absent:
+				values[i] = raw(s, i)
+			}
+		}
+		return nil
+	}, key...)
+	if err != nil {
+		return nil, err
 	}
-	return before, err
+	for i, absent := range r.Absent {
+		if c := m.strict.Load().Columns[i]; absent && !there && c.NotNull {
+			return &row.Misfit{
+				Key: r.Key, Readable: true, KeyValues: key, Column: c.Name,
+				Reason: "is missing, and there is no row that has it", Record: m.spec.Record(r.Values),
+			}, nil
+		}
+	}
+	r.Values = values
+	return nil, nil
 }
 
 // release takes a key out of quarantine and out of what is missing.
@@ -182,7 +259,7 @@ func (m *merge) unmiss(key []any) error {
 // guarded reports whether versions decide about a row that is there. A resync
 // compares only with what the same walk brought, so that an owner who was
 // restored from a backup wins over rows that are newer.
-func (m *merge) guarded(seenBefore bool) bool { return m.w.Kind != syncer.Resync || seenBefore }
+func (m *merge) guarded(before noted) bool { return m.w.Kind != syncer.Resync || before.seen }
 
 // held reads the version of the row that has r's key, and whether it is equal
 // to r altogether.
@@ -202,42 +279,54 @@ func (m *merge) versionColumn(s *sqlite.Stmt) any {
 }
 
 func (m *merge) delete(r row.Row) error {
-	key, version, partition := m.key(r), m.version(r), m.w.Partition.Name
-	var held any
-	there := false
-	err := each(m.x.Conn, m.sql.held, func(s *sqlite.Stmt) error {
-		held, there = m.versionColumn(s), true
-		return nil
-	}, key...)
-	if err != nil {
+	key, version := m.key(r), m.version(r)
+	var before noted
+	var err error
+	if m.w.Kind.Listing() {
+		if before, err = m.noted(key); err != nil || before.touched {
+			return err
+		}
+	}
+	if m.w.Kind == syncer.Audit {
+		return m.unnote(key) // as if the owner did not have it
+	}
+	there, older, err := m.loses(r, key, version)
+	if err != nil || older && m.guarded(before) {
 		return err
 	}
-	seenBefore := false
-	if m.w.Kind.Listing() {
-		if seenBefore, err = m.noted(m.x, partition, key); err != nil {
+	if before.seen {
+		if err := m.unnote(key); err != nil {
 			return err
 		}
-	}
-	if there && version != nil && m.guarded(seenBefore) && m.spec.Compare(version, held) < 0 {
-		return nil
-	}
-	if seenBefore {
-		if _, err := m.unnote(m.x, partition, key); err != nil {
-			return err
-		}
-		m.st.seenCount--
 	}
 	if err := m.release(r.Key, key); err != nil {
 		return err
 	}
-	if err := m.rememberGone(m.x, r.Key, version); err != nil {
+	if there || !r.Turned {
+		if err := m.rememberGone(m.x, r.Key, version); err != nil {
+			return err
+		}
+	}
+	if err := m.clear(key); err != nil {
 		return err
 	}
-	if !there {
-		return nil
+	if err := m.touch(key); err != nil || !there {
+		return err
 	}
 	m.done.Deleted++
 	m.st.rows--
 	m.done.Late = max(m.done.Late, r.Late)
 	return run(m.x.Conn, m.sql.remove, key...)
+}
+
+// loses reports whether there is a row that a delete is about, and whether that
+// is newer. A tombstone without version is never older; a record that is turned
+// down has the version that it has.
+func (m *merge) loses(r row.Row, key []any, version any) (there, older bool, err error) {
+	err = each(m.x.Conn, m.sql.held, func(s *sqlite.Stmt) error {
+		there = true
+		older = (version != nil || r.Turned) && m.spec.Compare(version, m.versionColumn(s)) < 0
+		return nil
+	}, key...)
+	return there, older, err
 }

@@ -104,13 +104,18 @@ func names(t *testing.T, db *sql.DB, query string, args ...any) []string {
 func age(t *testing.T, db *sql.DB, d time.Duration) {
 	t.Helper()
 	missing := names(t, db, `SELECT name FROM sqlite_schema WHERE name LIKE 'larder\_missing\_%' ESCAPE '\' AND type = 'table'`)
+	suspects := names(t, db, `SELECT name FROM sqlite_schema WHERE name LIKE 'larder\_suspect\_%' ESCAPE '\' AND type = 'table'`)
 	columns := map[string][]string{
 		"larder_lease": {"expires_at"}, "larder_gone": {"until"}, "larder_quarantine": {"first_seen", "last_seen"},
-		"larder_watermark": {"walk_sent", "as_of", "deletes_as_of", "first_seen", "warn_at", "critical_at", "last_poll", "next_poll", "failing_since"},
-		"larder_request":   {"asked_at", "answered_at"},
+		"larder_watermark": {"walk_sent", "as_of", "deletes_as_of", "first_seen", "warn_at", "critical_at", "last_poll", "next_poll", "failing_since",
+			"list_sent", "proven_as_of", "audited", "audit_as_of"},
+		"larder_request": {"asked_at", "answered_at"},
 	}
 	for _, m := range missing {
 		columns[m] = []string{"present_at"}
+	}
+	for _, s := range suspects {
+		columns[s] = []string{"since", "present"}
 	}
 	for table, stamps := range columns {
 		for _, c := range stamps {

@@ -62,7 +62,7 @@ func TestWalkWithHalfItsNotesBeginsAgainAtTheStart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return st.Position.Resume != nil
+		return st.Listing != nil
 	}
 	if !resumed() {
 		t.Error("a walk with all its notes does not go on")

@@ -31,10 +31,13 @@ func (d *Database) Forget(ctx context.Context, target string) (string, error) {
 		if err != nil {
 			return err
 		}
-		if err := run(x.Conn, "DROP TABLE IF EXISTS main."+quote(d.names.own("missing_", target))); err != nil {
-			return err
+		own := d.names.ownNames(target)
+		for _, table := range []string{"main." + quote(own.missing), "main." + quote(own.suspect), "side." + quote(own.seen)} {
+			if err := run(x.Conn, "DROP TABLE IF EXISTS "+table); err != nil {
+				return err
+			}
 		}
-		return run(x.Conn, "DROP TABLE IF EXISTS side."+quote(d.names.own("seen_", target)))
+		return nil
 	})
 	if err != nil {
 		return "", fmt.Errorf("forget %q: %w", target, err)

@@ -4,22 +4,26 @@ CREATE VIEW "larder_freshness" AS
 WITH clock AS (SELECT (julianday('now') - 2440587.5) * 86400.0 AS now),
 part AS (
   SELECT w.*, now,
-    CASE WHEN as_of IS NULL OR deletes_as_of IS NULL THEN NULL ELSE min(as_of, deletes_as_of) END AS proven,
-    as_of IS NOT NULL AND (deletes_as_of IS NULL OR deletes_as_of < as_of OR held > 0) AS sweep
+    CASE WHEN as_of IS NULL OR deletes_as_of IS NULL THEN NULL WHEN deletes > 0 THEN as_of ELSE min(as_of, deletes_as_of) END AS upto,
+    as_of IS NOT NULL AND (deletes_as_of IS NULL OR held > 0 OR coalesce(deletes, 0) = 0 AND deletes_as_of < as_of) AS sweep,
+    CASE WHEN deletes > 0 AND deletes_as_of + deletes < now THEN deletes_as_of END AS unseen
   FROM "larder_watermark" AS w, clock
 ),
 judged AS (
   SELECT *,
-    CASE WHEN proven IS NULL THEN 3 WHEN now > critical_at THEN 2 WHEN now > warn_at THEN 1 ELSE 0 END AS rank
+    CASE WHEN upto IS NULL THEN 3 WHEN now > critical_at THEN 2 WHEN now > warn_at THEN 1 ELSE 0 END AS rank
   FROM part
 ),
 whole AS (
   SELECT table_name, max(source) AS source, max(rank) AS rank, max(now) AS now,
-    CASE WHEN count(proven) = count(*) THEN min(proven) END AS as_of,
+    CASE WHEN count(upto) = count(*) THEN min(upto) END AS as_of,
     min(first_seen) AS first_seen, min(warn_at) AS warn_at, min(critical_at) AS critical_at,
-    max(sweep) AS sweep, max(sweep AND deletes_as_of IS NULL) AS unproven,
+    max(sweep) AS sweep, max(sweep AND deletes_as_of IS NULL) AS unproven, min(unseen) AS unseen,
     sum(held) AS held, sum("rows") AS "rows", max(last_poll) AS last_poll, min(next_poll) AS next_poll,
-    min(failing_since) AS failing_since, max(paused) AS paused, max(late) AS late
+    min(failing_since) AS failing_since, max(paused) AS paused, max(late) AS late,
+    CASE WHEN count(deletes_as_of) = count(*) THEN min(deletes_as_of) END AS deletes_as_of,
+    CASE WHEN count(proven_as_of) = sum(parts = 0) THEN min(proven_as_of) END AS proven_as_of,
+    sum(audit_found) AS audit_found, sum(audit_left) AS audit_left, max(audit_error) AS audit_error
   FROM judged GROUP BY table_name
 ),
 failed AS (
@@ -31,6 +35,7 @@ SELECT whole.table_name AS table_name, source,
   CASE rank WHEN 3 THEN 'never' WHEN 2 THEN 'critical' WHEN 1 THEN 'warn' ELSE 'fresh' END AS level,
   CASE
     WHEN unproven THEN 'deletes are not proven yet: a sweep is held or unconfirmed'
+    WHEN unseen IS NOT NULL THEN 'deletes are not proven since ' || strftime('%Y-%m-%d %H:%M:%SZ', unseen, 'unixepoch')
     WHEN sweep THEN 'a sweep is held or unconfirmed'
     WHEN failed.error_class IS NOT NULL THEN failed.error_class || ': ' || failed.error
     WHEN paused THEN 'paused'
@@ -43,5 +48,6 @@ SELECT whole.table_name AS table_name, source,
    FROM "larder_quarantine" AS q WHERE q.table_name = whole.table_name) AS quarantined,
   held, "rows", last_poll, next_poll,
   coalesce(failed.error_class, '') AS error_class, coalesce(failed.error, '') AS error,
-  failing_since, paused, late
+  failing_since, paused, late,
+  deletes_as_of, proven_as_of, audit_found, audit_left, audit_error
 FROM whole LEFT JOIN failed ON failed.table_name = whole.table_name AND failed.place = 1

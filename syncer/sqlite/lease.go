@@ -2,21 +2,13 @@ package sqlite
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
-	"strings"
 
 	"zombiezen.com/go/sqlite"
 
 	"github.com/larder-sync/larder/syncer"
 )
-
-//go:embed schema.sql
-var schema string
-
-//go:embed freshness.sql
-var freshnessView string
 
 // lease is the row by which daemons agree on who writes.
 type lease struct {
@@ -97,37 +89,4 @@ func (d *Database) Release(ctx context.Context) error {
 		d.generation.Store(0)
 	}
 	return err
-}
-
-// createBookkeeping brings our own tables and the view up to date.
-func createBookkeeping(x *tx) error {
-	for statement := range strings.SplitSeq(x.names.sql(schema), ";") {
-		if !strings.Contains(statement, "CREATE") {
-			continue
-		}
-		if err := run(x.Conn, statement); err != nil {
-			return err
-		}
-	}
-	return x.define("main", "view", x.names.name("freshness"), strings.TrimSpace(x.names.sql(freshnessView)))
-}
-
-// define makes a table or view of ours exactly what its definition says: one
-// that is there and was defined otherwise is dropped first.
-func (x *tx) define(schema, kind, name, definition string) error {
-	held := ""
-	err := each(x.Conn, "SELECT sql FROM "+schema+".sqlite_schema WHERE name = ?", func(s *sqlite.Stmt) error {
-		held = s.ColumnText(0)
-		return nil
-	}, name)
-	if err != nil || held == definition {
-		return err
-	}
-	if held != "" {
-		if err := run(x.Conn, "DROP "+kind+" "+schema+"."+quote(name)); err != nil {
-			return err
-		}
-	}
-	create := strings.Replace(definition, quote(name), schema+"."+quote(name), 1)
-	return run(x.Conn, create)
 }

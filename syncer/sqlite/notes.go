@@ -56,10 +56,11 @@ func (d *Database) tryAttach(c *sqlite.Conn) error {
 // openNotes makes the table of notes ready. It may have gone with its file
 // since the last transaction.
 func (t *Table) openNotes(x *tx) error {
-	return x.define("side", "TABLE", t.seen, t.sql.createSeen)
+	return x.define("side", "TABLE", t.own.seen, t.sql.createSeen)
 }
 
-// startNotes throws the notes of other walks away, if this walk has none yet.
+// startNotes throws the notes of other walks away, if this walk has none yet,
+// and what an audit had counted with them.
 func (t *Table) startNotes(x *tx, w syncer.Walk, st *state) error {
 	if err := t.openNotes(x); err != nil {
 		return err
@@ -67,7 +68,7 @@ func (t *Table) startNotes(x *tx, w syncer.Walk, st *state) error {
 	if st.seenWalk == w.ID {
 		return nil
 	}
-	st.seenWalk, st.seenCount = w.ID, 0
+	st.seenWalk, st.seenCount, st.tally = w.ID, 0, tally{}
 	return t.dropNotes(x, w.Partition.Name)
 }
 
@@ -75,28 +76,69 @@ func (t *Table) dropNotes(x *tx, partition string) error {
 	return run(x.Conn, t.sql.dropSeen, partition)
 }
 
-// note notes a key as seen in this walk and reports whether it was already.
-func (t *Table) note(x *tx, partition string, key []any, version any) (before bool, err error) {
-	args := append([]any{partition, row.EncodeVersion(version)}, key...)
-	if err := run(x.Conn, t.sql.note, args...); err != nil {
-		return false, err
-	}
-	if x.Changes() > 0 {
-		return false, nil
-	}
-	return true, run(x.Conn, t.sql.renote, args...)
+// noteSum is what the notes of a partition add up to: one for each key, and one
+// more where a walk for changes wrote it, so that neither is lost unnoticed.
+func (t *Table) noteSum(x *tx, partition string) (int64, error) {
+	return x.count(t.sql.sumSeen, partition)
 }
 
-// unnote takes the note of a key back and reports whether there was one.
-func (t *Table) unnote(x *tx, partition string, key []any) (bool, error) {
-	err := run(x.Conn, t.sql.unnote, append([]any{partition}, key...)...)
-	return x.Changes() > 0, err
+// noted is what is noted of a key.
+type noted struct {
+	// seen says that this walk has met the key before, or touched says that a
+	// walk for changes has written it since this one began.
+	seen, touched bool
 }
 
-// noted reports whether this walk has seen a key.
-func (t *Table) noted(x *tx, partition string, key []any) (bool, error) {
-	n, err := x.count(t.sql.noted, append([]any{partition}, key...)...)
-	return n > 0, err
+// note notes a key as seen in this walk and tells what was noted before.
+func (m *merge) note(key []any, version any) (noted, error) {
+	args := append([]any{m.w.Partition.Name, row.EncodeVersion(version)}, key...)
+	if err := run(m.x.Conn, m.sql.note, args...); err != nil {
+		return noted{}, err
+	}
+	if m.x.Changes() > 0 {
+		m.st.seenCount++
+		return noted{}, nil
+	}
+	n, err := m.noted(key)
+	if err != nil || n.touched {
+		return n, err
+	}
+	return n, run(m.x.Conn, m.sql.renote, args...)
+}
+
+// noted reads what is noted of a key.
+func (m *merge) noted(key []any) (n noted, err error) {
+	err = each(m.x.Conn, m.sql.noted, func(s *sqlite.Stmt) error {
+		n = noted{seen: true, touched: s.ColumnBool(0)}
+		return nil
+	}, append([]any{m.w.Partition.Name}, key...)...)
+	return n, err
+}
+
+// unnote takes the note of a key back that no other walk has touched.
+func (m *merge) unnote(key []any) error {
+	err := run(m.x.Conn, m.sql.unnote, append([]any{m.w.Partition.Name}, key...)...)
+	m.st.seenCount -= int64(m.x.Changes())
+	return err
+}
+
+// touch notes that a walk for changes has had the last word on a key, if a
+// listing walk is under way, which then leaves it alone.
+func (m *merge) touch(key []any) error {
+	if !m.touching {
+		return nil
+	}
+	args := append([]any{m.w.Partition.Name}, key...)
+	if err := run(m.x.Conn, m.sql.touch, args...); err != nil {
+		return err
+	}
+	if m.x.Changes() > 0 {
+		m.st.seenCount += 2
+		return nil
+	}
+	err := run(m.x.Conn, m.sql.retouch, args...)
+	m.st.seenCount += int64(m.x.Changes())
+	return err
 }
 
 // checkNotes is syncer.ErrListLost unless the notes of the walk are whole. A
@@ -105,12 +147,12 @@ func (t *Table) checkNotes(x *tx, w syncer.Walk, st *state) error {
 	if err := t.startNotes(x, w, st); err != nil {
 		return err
 	}
-	n, err := x.count(t.sql.countSeen, w.Partition.Name)
+	n, err := t.noteSum(x, w.Partition.Name)
 	if err != nil {
 		return err
 	}
 	if n != st.seenCount {
-		return fmt.Errorf("%w: %d of %d are there", syncer.ErrListLost, n, st.seenCount)
+		return fmt.Errorf("%w: of %d only %d are there", syncer.ErrListLost, st.seenCount, n)
 	}
 	return nil
 }
@@ -128,7 +170,7 @@ func (t *Table) reviseNotes(x *tx) error {
 		return err
 	}
 	for partition, want := range counts {
-		n, err := x.count(t.sql.countSeen, partition)
+		n, err := t.noteSum(x, partition)
 		if err != nil {
 			return err
 		}
@@ -141,4 +183,11 @@ func (t *Table) reviseNotes(x *tx) error {
 		}
 	}
 	return nil
+}
+
+// startAgain makes the next listing walk begin from its start, because the
+// notes of this one are not whole.
+func (t *Table) startAgain(x *tx, partition string) error {
+	return x.exec(`UPDATE "larder_watermark" SET list_resume = NULL, list_sent = NULL, seen_walk = '', seen_count = 0
+		WHERE table_name = ? AND partition = ?`, t.spec.Target, partition)
 }

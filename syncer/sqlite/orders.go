@@ -92,7 +92,7 @@ func (t *Table) Obey(ctx context.Context, o syncer.Order) (outcome string, err e
 	err = t.db.write(ctx, func(x *tx) error {
 		switch o.Kind {
 		case syncer.OrderResync:
-			outcome, err = t.mark(x, "the next poll reads everything from zero", `resync = 1, resume = NULL, walk_sent = NULL, validator = ''`)
+			outcome, err = t.mark(x, "the next poll reads everything from zero", `resync = 1, list_resume = NULL, list_sent = NULL, validator = ''`)
 		case syncer.OrderPause:
 			outcome, err = t.mark(x, "paused", `paused = 1`)
 		case syncer.OrderResume:
@@ -135,8 +135,8 @@ func (r refusal) Error() string { return string(r) }
 func (t *Table) accept(x *tx, deletes int) (string, error) {
 	var partitions []string
 	var states []state
-	err := x.each(`SELECT `+stateColumns+`, partition FROM "larder_watermark" WHERE table_name = ? ORDER BY partition`, func(s *sqlite.Stmt) error {
-		states, partitions = append(states, scanState(s)), append(partitions, s.ColumnText(15))
+	err := x.each(`SELECT `+stateColumns+` FROM "larder_watermark" WHERE table_name = ? ORDER BY partition`, func(s *sqlite.Stmt) error {
+		states, partitions = append(states, scanState(s)), append(partitions, s.ColumnText(s.ColumnIndex("partition")))
 		return nil
 	}, t.spec.Target)
 	if err != nil {
@@ -168,7 +168,7 @@ func (t *Table) accept(x *tx, deletes int) (string, error) {
 		deleted += n
 	}
 	// What is left of a partition that was held for its removal goes, too.
-	if err := t.retire(x); err != nil {
+	if err := t.retireAccepted(x); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%d rows deleted", deleted), nil
@@ -179,11 +179,19 @@ func (t *Table) acceptOne(x *tx, partition string, st *state) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := t.moveDeletes(x, partition, st); err != nil {
+	if scope, err := t.scope(syncer.ParsePartition(partition)); err == nil && st.suspects > 0 {
+		if err := run(x.Conn, t.sql.vanished, append([]any{partition}, scope...)...); err != nil {
+			return 0, err
+		}
+		if st.suspects, err = x.count(t.sql.countSuspects, partition); err != nil {
+			return 0, err
+		}
+	}
+	if err := t.moveDeletes(x, partition, st, st.auditAsOf); err != nil {
 		return 0, err
 	}
 	warnAt, criticalAt := t.deadlines(st)
-	return n, x.exec(`UPDATE "larder_watermark" SET "rows" = ?, held = 0, deletes_as_of = ?, warn_at = ?, critical_at = ?
+	return n, x.exec(`UPDATE "larder_watermark" SET "rows" = ?, held = 0, suspects = ?, deletes_as_of = ?, warn_at = ?, critical_at = ?
 		WHERE table_name = ? AND partition = ?`,
-		st.rows-int64(n), st.deletesAsOf, warnAt, criticalAt, t.spec.Target, partition)
+		st.rows-int64(n), st.suspects, st.deletesAsOf, warnAt, criticalAt, t.spec.Target, partition)
 }

@@ -54,10 +54,7 @@ func (m *merge) seeMisfit(f row.Misfit) error {
 	if !m.w.Kind.Listing() {
 		return nil
 	}
-	before, err := m.note(m.x, m.w.Partition.Name, f.KeyValues, nil)
-	if err == nil && !before {
-		m.st.seenCount++
-	}
+	_, err := m.note(f.KeyValues, nil)
 	return err
 }
 

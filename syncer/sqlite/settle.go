@@ -24,18 +24,12 @@ func (t *Table) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) 
 		if s.End == nil {
 			return t.fail(x, w, s)
 		}
-		if w.Kind.Listing() && s.End.Listed && !s.End.Unchanged {
-			if lost = t.checkNotes(x, w, &st); errors.Is(lost, syncer.ErrListLost) {
-				return t.startAgain(x, w.Partition.Name)
-			}
-			if lost != nil {
-				return lost
-			}
-			if out, err = t.sweep(x, w, &st); err != nil {
-				return err
-			}
+		out, err = t.end(x, w, s, &st)
+		if errors.Is(err, syncer.ErrListLost) {
+			lost = err
+			return t.startAgain(x, w.Partition.Name)
 		}
-		return t.complete(x, w, s, &st)
+		return err
 	})
 	if err == nil {
 		err = lost
@@ -47,27 +41,60 @@ func (t *Table) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) 
 	return out, nil
 }
 
-// fail writes down a failure. It moves nothing.
+// end settles a complete walk.
+func (t *Table) end(x *tx, w syncer.Walk, s syncer.Settlement, st *state) (out syncer.Settled, err error) {
+	switch {
+	case w.Kind != syncer.Audit:
+	case w.Audit == nil:
+		return out, errNoComparison
+	case !s.End.Listed:
+		return out, errNotListed
+	}
+	sweeps := w.Kind.Listing() && s.End.Listed && !s.End.Unchanged
+	if sweeps {
+		if err := t.checkNotes(x, w, st); err != nil {
+			return out, err
+		}
+	}
+	if w.Kind == syncer.Audit {
+		return t.settleAudit(x, w, s, st)
+	}
+	if sweeps {
+		if out, err = t.sweep(x, w, st); err != nil {
+			return out, err
+		}
+	}
+	return out, t.complete(x, w, s, st)
+}
+
+// fail writes down a failure. It moves nothing; behind misfits a walk does not
+// go on.
 func (t *Table) fail(x *tx, w syncer.Walk, s syncer.Settlement) error {
 	if s.Failure == nil {
 		return errors.New("settlement has neither end nor failure")
+	}
+	if s.Failure.Class == syncer.ClassMisfit {
+		slot := `resume = NULL, walk_sent = NULL`
+		if w.Kind.Listing() {
+			slot = `list_resume = NULL, list_sent = NULL`
+		}
+		err := x.exec(`UPDATE "larder_watermark" SET `+slot+` WHERE table_name = ? AND partition = ?`, t.spec.Target, w.Partition.Name)
+		if err != nil {
+			return err
+		}
+	}
+	if w.Kind == syncer.Audit {
+		return x.exec(`UPDATE "larder_watermark" SET audit_error = ? WHERE table_name = ? AND partition = ?`,
+			string(s.Failure.Class)+": "+s.Failure.Text, t.spec.Target, w.Partition.Name)
 	}
 	began := x.now
 	if !s.Began.IsZero() {
 		began = x.ago(syncer.Age(s.Began, time.Now()))
 	}
-	return x.exec(`UPDATE "larder_watermark" SET last_poll = ?1, next_poll = ?2, error_class = ?3, error = ?4,
-			failing_since = CASE error_class WHEN '' THEN ?5 ELSE failing_since END,
-			resume = CASE ?3 WHEN 'misfit' THEN NULL ELSE resume END
-		WHERE table_name = ?6 AND partition = ?7`,
-		x.now, t.due(x, s.Next), s.Failure.Class, s.Failure.Text, began, t.spec.Target, w.Partition.Name)
-}
-
-// startAgain makes the next walk begin from its start, because the notes of
-// this one are not whole.
-func (t *Table) startAgain(x *tx, partition string) error {
-	return x.exec(`UPDATE "larder_watermark" SET resume = NULL, walk_sent = NULL, seen_walk = '', seen_count = 0
-		WHERE table_name = ? AND partition = ?`, t.spec.Target, partition)
+	return x.exec(`UPDATE "larder_watermark" SET last_poll = ?, next_poll = ?, error_class = ?, error = ?, error_kind = ?,
+			failing_since = CASE error_class WHEN '' THEN ? ELSE failing_since END
+		WHERE table_name = ? AND partition = ?`,
+		x.now, t.due(x, s.Next), s.Failure.Class, s.Failure.Text, string(w.Kind), began, t.spec.Target, w.Partition.Name)
 }
 
 // due brings the time of the next poll to the database's clock.
@@ -80,6 +107,87 @@ func (t *Table) due(x *tx, next time.Time) instant {
 
 // complete moves watermark, as-of and deadlines to what the walk has proven.
 func (t *Table) complete(x *tx, w syncer.Walk, s syncer.Settlement, st *state) error {
+	held, waiting, err := t.absent(x, w.Partition.Name)
+	if err != nil {
+		return err
+	}
+	t.position(w, s.End, st)
+	if held+waiting > 0 {
+		st.validator = "" // "not modified" would keep the sweep waiting for ever
+	}
+	// The age is taken after the database's clock was read, so that the time
+	// between makes the copy look older and not younger.
+	age := syncer.Age(w.Sent, time.Now())
+	asOf := x.ago(age + s.Lag + s.End.Age)
+	if st.asOf > x.now { // the database's clock was set back
+		st.asOf = asOf
+	}
+	st.asOf = max(st.asOf, asOf)
+	st.held, st.late = held, max(st.late, s.Late.Seconds())
+	if w.Kind == syncer.Resync {
+		st.resync = s.End.Listed && waiting > 0
+	}
+	if !w.Kind.Listing() {
+		// Where only lists tell of deletions, changes prove nothing of them.
+		if t.spec.Budget.Deletes <= 0 || t.spec.Keep {
+			if err := t.moveDeletes(x, w.Partition.Name, st, asOf); err != nil {
+				return err
+			}
+		}
+		return t.storeChanges(x, w, s, st)
+	}
+	if err := t.moveDeletes(x, w.Partition.Name, st, asOf); err != nil {
+		return err
+	}
+	if s.End.Listed {
+		st.audited, st.auditAsOf = x.ago(age), asOf
+	}
+	return t.storeListing(x, w, s, st)
+}
+
+// position moves what is asked for next.
+func (t *Table) position(w syncer.Walk, end *syncer.End, st *state) {
+	// A resync that found nothing to go on from voids what was held.
+	if end.Watermark != "" || w.Kind == syncer.Resync {
+		st.watermark = end.Watermark
+	}
+	if end.Epoch != "" || w.Kind.Listing() {
+		st.epoch = end.Epoch
+	}
+	st.validator = end.Validator
+	// Changes do not fill a column that was added since.
+	if st.shape == "" || w.Kind.Listing() || syncer.ShapeCovers(st.shape, t.spec.Shape) {
+		st.shape = t.spec.Shape
+	}
+}
+
+// settled are the columns that the end of every walk sets, but for an audit's.
+const settled = `source = ?, shape = ?, watermark = ?, validator = ?, epoch = ?, resume = NULL, walk_sent = NULL,
+	as_of = ?, deletes_as_of = ?, warn = ?, critical = ?, deletes = ?, warn_at = ?, critical_at = ?,
+	last_poll = ?, next_poll = ?, "rows" = ?, held = ?, late = ?, resync = ?`
+
+func (t *Table) settledValues(x *tx, s syncer.Settlement, st *state) []any {
+	b := t.spec.Budget
+	warnAt, criticalAt := t.deadlines(st)
+	return []any{
+		t.spec.Source, st.shape, st.watermark, st.validator, st.epoch,
+		st.asOf, st.deletesAsOf, instant(b.Warn.Seconds()), b.Critical.Seconds(), instant(b.Deletes.Seconds()), warnAt, criticalAt,
+		x.now, t.due(x, s.Next), st.rows, st.held, st.late, st.resync,
+	}
+}
+
+// storeChanges is the one update of a settled walk for changes. It leaves what
+// is a listing walk's: its notes, where it goes on, and what a resync failed of.
+func (t *Table) storeChanges(x *tx, w syncer.Walk, s syncer.Settlement, st *state) error {
+	return x.exec(`UPDATE "larder_watermark" SET `+settled+`,
+			error_class = iif(error_kind = 'resync', error_class, ''), error = iif(error_kind = 'resync', error, ''),
+			failing_since = iif(error_kind = 'resync', failing_since, NULL), error_kind = iif(error_kind = 'resync', error_kind, '')
+		WHERE table_name = ? AND partition = ?`,
+		append(t.settledValues(x, s, st), t.spec.Target, w.Partition.Name)...)
+}
+
+// storeListing is the one update of a settled snapshot or resync.
+func (t *Table) storeListing(x *tx, w syncer.Walk, s syncer.Settlement, st *state) error {
 	if st.seenWalk != "" {
 		if err := t.openNotes(x); err != nil {
 			return err
@@ -88,59 +196,8 @@ func (t *Table) complete(x *tx, w syncer.Walk, s syncer.Settlement, st *state) e
 			return err
 		}
 	}
-	held, waiting, err := t.absent(x, w.Partition.Name)
-	if err != nil {
-		return err
-	}
-	// A resync that found nothing to go on from voids what was held.
-	if s.End.Watermark != "" || w.Kind == syncer.Resync {
-		st.watermark = s.End.Watermark
-	}
-	st.validator = s.End.Validator
-	if held+waiting > 0 {
-		st.validator = "" // "not modified" would keep the sweep waiting for ever
-	}
-	// Changes do not fill a column that was added since.
-	if st.shape == "" || w.Kind.Listing() || syncer.ShapeCovers(st.shape, t.spec.Shape) {
-		st.shape = t.spec.Shape
-	}
-	// The age is taken after the database's clock was read, so that the time
-	// between makes the copy look older and not younger.
-	asOf := x.ago(syncer.Age(w.Sent, time.Now()) + s.Lag + s.End.Age)
-	if st.asOf > x.now { // the database's clock was set back
-		st.asOf = asOf
-	}
-	st.asOf = max(st.asOf, asOf)
-	if err := t.moveDeletes(x, w.Partition.Name, st); err != nil {
-		return err
-	}
-	if w.Kind == syncer.Resync {
-		st.resync = s.End.Listed && waiting > 0
-	}
-	st.held, st.late = held, max(st.late, s.Late.Seconds())
-	return t.store(x, w, s, st)
-}
-
-// store is the one update of a settled walk.
-func (t *Table) store(x *tx, w syncer.Walk, s syncer.Settlement, st *state) error {
-	warnAt, criticalAt := t.deadlines(st)
-	return x.exec(`UPDATE "larder_watermark" SET source = ?, shape = ?, watermark = ?, validator = ?,
-			resume = NULL, walk_sent = NULL, seen_walk = '', seen_count = 0,
-			as_of = ?, deletes_as_of = ?, warn = ?, critical = ?, warn_at = ?, critical_at = ?,
-			last_poll = ?, next_poll = ?, error_class = '', error = '', failing_since = NULL,
-			"rows" = ?, held = ?, late = ?, resync = ?
+	return x.exec(`UPDATE "larder_watermark" SET `+settled+`, list_resume = NULL, list_sent = NULL, seen_walk = '', seen_count = 0,
+			audited = ?, audit_as_of = ?, suspects = ?, error_class = '', error = '', error_kind = '', failing_since = NULL
 		WHERE table_name = ? AND partition = ?`,
-		t.spec.Source, st.shape, st.watermark, st.validator,
-		st.asOf, st.deletesAsOf, instant(t.spec.Budget.Warn.Seconds()), t.spec.Budget.Critical.Seconds(), warnAt, criticalAt,
-		x.now, t.due(x, s.Next), st.rows, st.held, st.late, st.resync,
-		t.spec.Target, w.Partition.Name)
-}
-
-// deadlines are when the copy's staleness passes its budget, if nothing moves.
-func (t *Table) deadlines(st *state) (warn, critical instant) {
-	if st.asOf == 0 || st.deletesAsOf == 0 {
-		return 0, 0
-	}
-	proven := min(st.asOf, st.deletesAsOf)
-	return proven.after(t.spec.Budget.Warn), proven.after(t.spec.Budget.Critical)
+		append(t.settledValues(x, s, st), st.audited, st.auditAsOf, st.suspects, t.spec.Target, w.Partition.Name)...)
 }

@@ -17,8 +17,8 @@ type statements struct {
 
 	// look reads version and sameness of a row: parameters are all values.
 	look string
-	// held reads the version of a row by its key.
-	held string
+	// held reads the version of a row by its key, and whole all of it.
+	held, whole string
 	// insert and update take all values, remove takes the key.
 	insert, update, remove string
 	// countRows counts a partition's rows by the values that set it apart.
@@ -26,11 +26,11 @@ type statements struct {
 	// countAll counts all rows.
 	countAll string
 
-	createSeen, dropSeen, countSeen string
+	createSeen, dropSeen, sumSeen string
 	// note and renote take partition, version and key.
 	note, renote string
-	// unnote and noted take partition and key.
-	unnote, noted string
+	// unnote, noted, touch and retouch take partition and key.
+	unnote, noted, touch, retouch string
 
 	createMissing string
 	// back forgets what was seen again, or is gone; again and first count what
@@ -51,10 +51,13 @@ type statements struct {
 	missAll, forgetMissing string
 	// present tells since when deletions are not proven, by partition.
 	present string
+
+	suspicions
 }
 
-func newStatements(spec *row.Spec, seen, missing string) statements {
-	b := builder{spec: spec, target: "main." + quote(spec.Target), seen: "side." + quote(seen), missing: "main." + quote(missing)}
+func newStatements(spec *row.Spec, own ownNames) statements {
+	b := builder{spec: spec, target: "main." + quote(spec.Target), seen: "side." + quote(own.seen),
+		missing: "main." + quote(own.missing), suspect: "main." + quote(own.suspect)}
 	for _, c := range spec.Columns {
 		b.columns = append(b.columns, quote(c.Name))
 	}
@@ -65,17 +68,18 @@ func newStatements(spec *row.Spec, seen, missing string) statements {
 	}
 	s := statements{create: b.create(spec.Target)}
 	b.rows(&s)
-	b.notes(&s, seen)
-	b.absences(&s, missing)
+	b.notes(&s, own.seen)
+	b.absences(&s, own.missing)
+	s.suspicions = b.suspicions(own.suspect)
 	return s
 }
 
 // builder holds the pieces that statements are put together from.
 type builder struct {
-	spec                  *row.Spec
-	target, seen, missing string
-	columns               []string
-	keys, ours, oursTyped []string
+	spec                           *row.Spec
+	target, seen, missing, suspect string
+	columns                        []string
+	keys, ours, oursTyped          []string
 }
 
 func (b *builder) create(target string) string {
@@ -120,6 +124,7 @@ func (b *builder) rows(s *statements) {
 	}
 	s.look = fmt.Sprintf("SELECT %s, %s FROM %s WHERE %s", version, and(same), b.target, and(byKey))
 	s.held = fmt.Sprintf("SELECT %s FROM %s WHERE %s", version, b.target, and(byKeyOnly))
+	s.whole = fmt.Sprintf("SELECT %s FROM %s WHERE %s", list(b.columns), b.target, and(byKeyOnly))
 	s.insert = fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", b.target, list(b.columns), list(all))
 	if len(set) > 0 {
 		s.update = fmt.Sprintf("UPDATE %s SET %s WHERE %s", b.target, list(set), and(byKey))
@@ -143,15 +148,18 @@ func (b *builder) within(first int) string {
 }
 
 func (b *builder) notes(s *statements, seen string) {
-	s.createSeen = fmt.Sprintf("CREATE TABLE %s (partition TEXT NOT NULL, version TEXT NOT NULL, %s, PRIMARY KEY (partition, %s)) STRICT, WITHOUT ROWID",
+	s.createSeen = fmt.Sprintf("CREATE TABLE %s (partition TEXT NOT NULL, version TEXT NOT NULL, touched INTEGER NOT NULL, %s, PRIMARY KEY (partition, %s)) STRICT, WITHOUT ROWID",
 		quote(seen), list(b.oursTyped), list(b.ours))
 	s.dropSeen = fmt.Sprintf("DELETE FROM %s WHERE partition = ?1", b.seen)
-	s.countSeen = fmt.Sprintf("SELECT count(*) FROM %s WHERE partition = ?1", b.seen)
-	s.note = fmt.Sprintf("INSERT INTO %s (partition, version, %s) VALUES (?1, ?2, %s) ON CONFLICT DO NOTHING",
+	s.sumSeen = fmt.Sprintf("SELECT count(*) + coalesce(sum(touched), 0) FROM %s WHERE partition = ?1", b.seen)
+	s.note = fmt.Sprintf("INSERT INTO %s (partition, version, touched, %s) VALUES (?1, ?2, 0, %s) ON CONFLICT DO NOTHING",
 		b.seen, list(b.ours), list(numbered(3, len(b.ours))))
 	s.renote = fmt.Sprintf("UPDATE %s SET version = ?2 WHERE partition = ?1 AND %s AND version <> ?2", b.seen, b.ourKey(3))
-	s.unnote = fmt.Sprintf("DELETE FROM %s WHERE partition = ?1 AND %s", b.seen, b.ourKey(2))
-	s.noted = fmt.Sprintf("SELECT count(*) FROM %s WHERE partition = ?1 AND %s", b.seen, b.ourKey(2))
+	s.unnote = fmt.Sprintf("DELETE FROM %s WHERE partition = ?1 AND %s AND touched = 0", b.seen, b.ourKey(2))
+	s.noted = fmt.Sprintf("SELECT touched FROM %s WHERE partition = ?1 AND %s", b.seen, b.ourKey(2))
+	s.touch = fmt.Sprintf("INSERT INTO %s (partition, version, touched, %s) VALUES (?1, '', 1, %s) ON CONFLICT DO NOTHING",
+		b.seen, list(b.ours), list(numbered(2, len(b.ours))))
+	s.retouch = fmt.Sprintf("UPDATE %s SET touched = 1 WHERE partition = ?1 AND %s AND touched = 0", b.seen, b.ourKey(2))
 }
 
 // ourKey is the condition that one of our own rows has a key whose parameters
@@ -164,25 +172,35 @@ func (b *builder) ourKey(first int) string {
 	return and(terms)
 }
 
+// seenAs is the condition that this walk has noted the key of a row, whose
+// table and columns are given, in the partition ?1.
+func (b *builder) seenAs(table string, columns []string) string {
+	var terms []string
+	for n, k := range b.ours {
+		terms = append(terms, "s."+k+" = "+table+columns[n])
+	}
+	return fmt.Sprintf("EXISTS (SELECT 1 FROM %s AS s WHERE s.partition = ?1 AND %s)", b.seen, and(terms))
+}
+
+// thereAs is the condition that a row of the partition has the key of one of
+// our own rows; the partition's values begin at the number first.
+func (b *builder) thereAs(table string, first int) string {
+	var terms []string
+	for n, k := range b.ours {
+		terms = append(terms, table+k+" = t."+b.keys[n])
+	}
+	return fmt.Sprintf("EXISTS (SELECT 1 FROM %s AS t WHERE %s AND %s)", b.target, and(terms), b.within(first))
+}
+
 func (b *builder) absences(s *statements, missing string) {
 	s.createMissing = fmt.Sprintf("CREATE TABLE %s (partition TEXT NOT NULL, walks INTEGER NOT NULL, present_at REAL, %s, PRIMARY KEY (partition, %s)) STRICT, WITHOUT ROWID",
 		quote(missing), list(b.oursTyped), list(b.ours))
-	same := func(left, right string, rights []string) string {
-		var terms []string
-		for n, k := range b.ours {
-			terms = append(terms, left+k+" = "+right+rights[n])
-		}
-		return and(terms)
-	}
-	seen := fmt.Sprintf("EXISTS (SELECT 1 FROM %s AS s WHERE s.partition = ?1 AND %s)", b.seen, "%s")
-	s.back = fmt.Sprintf("DELETE FROM %s AS m WHERE partition = ?1 AND (%s OR NOT EXISTS (SELECT 1 FROM %s AS t WHERE %s AND %s))",
-		b.missing, fmt.Sprintf(seen, same("s.", "m.", b.ours)), b.target, same("m.", "t.", b.keys), b.within(2))
-	s.moved = fmt.Sprintf("DELETE FROM %s AS m WHERE partition = ?1 AND NOT EXISTS (SELECT 1 FROM %s AS t WHERE %s AND %s)",
-		b.missing, b.target, same("m.", "t.", b.keys), b.within(2))
+	s.back = fmt.Sprintf("DELETE FROM %s AS m WHERE partition = ?1 AND (%s OR NOT %s)", b.missing, b.seenAs("m.", b.ours), b.thereAs("m.", 2))
+	s.moved = fmt.Sprintf("DELETE FROM %s AS m WHERE partition = ?1 AND NOT %s", b.missing, b.thereAs("m.", 2))
 	s.again = fmt.Sprintf("UPDATE %s SET walks = walks + 1 WHERE partition = ?1", b.missing)
 	s.first = fmt.Sprintf(`INSERT INTO %s (partition, walks, present_at, %s) SELECT ?1, 1, ?2, %s FROM %s AS t
 		WHERE %s AND NOT %s ON CONFLICT DO NOTHING`,
-		b.missing, list(b.ours), "t."+strings.Join(b.keys, ", t."), b.target, b.within(3), fmt.Sprintf(seen, same("s.", "t.", b.keys)))
+		b.missing, list(b.ours), "t."+strings.Join(b.keys, ", t."), b.target, b.within(3), b.seenAs("t.", b.keys))
 	s.missAll = fmt.Sprintf("INSERT INTO %s (partition, walks, %s) SELECT ?1, ?2, %s FROM %s AS t WHERE %s",
 		b.missing, list(b.ours), "t."+strings.Join(b.keys, ", t."), b.target, b.within(3))
 	s.forgetMissing = fmt.Sprintf("DELETE FROM %s WHERE partition = ?1", b.missing)

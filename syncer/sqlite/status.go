@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 
@@ -14,10 +15,8 @@ import (
 func (d *Database) Status(ctx context.Context) ([]syncer.Status, error) {
 	var out []syncer.Status
 	err := d.read(ctx, func(c *sqlite.Conn) error {
-		return each(c, d.names.sql(`SELECT unixepoch('subsec'), table_name, source, level, reason,
-				coalesce(as_of, 0), staleness, coalesce(warn_at, 0), coalesce(critical_at, 0), quarantined, held, "rows",
-				coalesce(last_poll, 0), coalesce(next_poll, 0), error_class, error, coalesce(failing_since, 0), paused, late
-			FROM "larder_freshness" ORDER BY table_name`), func(s *sqlite.Stmt) error {
+		// All columns: the view may be that of an older larder, which has fewer.
+		return once(c, d.names.sql(`SELECT unixepoch('subsec') AS now, * FROM "larder_freshness" ORDER BY table_name`), func(s *sqlite.Stmt) error {
 			out = append(out, scanStatus(s))
 			return nil
 		})
@@ -30,16 +29,20 @@ func (d *Database) Status(ctx context.Context) ([]syncer.Status, error) {
 
 func scanStatus(s *sqlite.Stmt) syncer.Status {
 	now := instant(s.ColumnFloat(0))
-	at := func(i int) instant { return instant(s.ColumnFloat(i)) }
+	text := func(name string) string { return s.ColumnText(s.ColumnIndex(name)) }
+	number := func(name string) int64 { return s.ColumnInt64(s.ColumnIndex(name)) }
+	real := func(name string) float64 { return s.ColumnFloat(s.ColumnIndex(name)) }
+	at := func(name string) time.Time { return instant(real(name)).local(now) }
 	return syncer.Status{
 		Freshness: syncer.Freshness{
-			Table: s.ColumnText(1), Level: syncer.Level(s.ColumnText(3)), Reason: s.ColumnText(4),
-			AsOf: at(5).local(now), Staleness: seconds(s.ColumnFloat(6)),
-			WarnAt: at(7).local(now), CriticalAt: at(8).local(now),
+			Table: text("table_name"), Level: syncer.Level(text("level")), Reason: text("reason"),
+			AsOf: at("as_of"), Staleness: seconds(real("staleness")), WarnAt: at("warn_at"), CriticalAt: at("critical_at"),
 		},
-		Source: s.ColumnText(2), Quarantined: s.ColumnInt64(9), Held: s.ColumnInt64(10), Rows: s.ColumnInt64(11),
-		LastPoll: at(12).local(now), NextPoll: at(13).local(now),
-		Class: syncer.Class(s.ColumnText(14)), Error: s.ColumnText(15), FailingSince: at(16).local(now),
-		Paused: s.ColumnInt64(17) != 0, Late: seconds(s.ColumnFloat(18)),
+		Source: text("source"), Quarantined: number("quarantined"), Held: number("held"), Rows: number("rows"),
+		LastPoll: at("last_poll"), NextPoll: at("next_poll"),
+		Class: syncer.Class(text("error_class")), Error: text("error"), FailingSince: at("failing_since"),
+		Paused: number("paused") != 0, Late: seconds(real("late")),
+		DeletesAsOf: at("deletes_as_of"), ProvenAsOf: at("proven_as_of"),
+		Found: number("audit_found"), Left: number("audit_left"), AuditError: text("audit_error"),
 	}
 }

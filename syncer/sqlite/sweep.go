@@ -3,8 +3,6 @@ package sqlite
 import (
 	"fmt"
 
-	"zombiezen.com/go/sqlite"
-
 	"github.com/larder-sync/larder/syncer"
 )
 
@@ -19,6 +17,9 @@ func (t *Table) sweep(x *tx, w syncer.Walk, st *state) (out syncer.Settled, err 
 	name := w.Partition.Name
 	if st.rows, err = x.count(t.sql.countRows, scope...); err != nil {
 		return out, err
+	}
+	if t.spec.Keep {
+		return out, run(x.Conn, t.sql.forgetMissing, name)
 	}
 	for _, step := range []struct {
 		statement string
@@ -45,6 +46,13 @@ func (t *Table) sweep(x *tx, w syncer.Walk, st *state) (out syncer.Settled, err 
 		out.Swept, err = t.deleteConfirmed(x, name)
 		st.rows -= int64(out.Swept)
 	}
+	if err != nil || st.suspects == 0 {
+		return out, err
+	}
+	if err := run(x.Conn, t.sql.vanished, append([]any{name}, scope...)...); err != nil {
+		return out, err
+	}
+	st.suspects, err = x.count(t.sql.countSuspects, name)
 	return out, err
 }
 
@@ -74,21 +82,4 @@ func (t *Table) countHeld(x *tx, partition string) error {
 	}
 	return x.exec(`UPDATE "larder_watermark" SET held = ?3 WHERE table_name = ?1 AND partition = ?2 AND held <> ?3`,
 		t.spec.Target, partition, held)
-}
-
-// moveDeletes brings the delete as-of to the least of as-of and of the
-// instants up to which the missing rows are known to have been there. While
-// one of those is not known it stays where it is.
-func (t *Table) moveDeletes(x *tx, partition string, st *state) error {
-	return each(x.Conn, t.sql.present, func(s *sqlite.Stmt) error {
-		unknown, earliest := s.ColumnInt64(0), instant(s.ColumnFloat(1))
-		switch {
-		case unknown > 0:
-		case earliest == 0:
-			st.deletesAsOf = st.asOf
-		default:
-			st.deletesAsOf = min(st.asOf, earliest)
-		}
-		return nil
-	}, partition)
 }

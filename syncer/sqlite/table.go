@@ -17,9 +17,16 @@ type Table struct {
 	// is NOT NULL there takes no null, whatever the configuration says, so that
 	// one null goes to quarantine and does not fail every poll.
 	strict atomic.Pointer[row.Spec]
-	// seen and missing are the names of the tables of notes and of absences.
-	seen, missing string
-	sql           statements
+	own    ownNames
+	sql    statements
+}
+
+// ownNames are what our own tables for one target are called: of its notes, of
+// what is absent, and of what an audit found to differ.
+type ownNames struct{ seen, missing, suspect string }
+
+func (p prefix) ownNames(target string) ownNames {
+	return ownNames{p.own("seen_", target), p.own("missing_", target), p.own("suspect_", target)}
 }
 
 var _ interface {
@@ -29,9 +36,9 @@ var _ interface {
 
 // Table returns the table that spec describes. It does not touch the database.
 func (d *Database) Table(spec row.Spec) *Table {
-	t := &Table{db: d, spec: &spec, seen: d.names.own("seen_", spec.Target), missing: d.names.own("missing_", spec.Target)}
+	t := &Table{db: d, spec: &spec, own: d.names.ownNames(spec.Target)}
 	t.strict.Store(t.spec)
-	t.sql = newStatements(t.spec, t.seen, t.missing)
+	t.sql = newStatements(t.spec, t.own)
 	return t
 }
 
@@ -39,22 +46,26 @@ func (d *Database) Table(spec row.Spec) *Table {
 // one that is there fits. It never alters a table that it did not create.
 func (t *Table) Prepare(ctx context.Context) error {
 	err := t.db.write(ctx, func(x *tx) error {
-		if err := t.adopt(x); err != nil {
+		made, err := t.adopt(x)
+		if err != nil {
 			return err
 		}
-		if err := x.define("main", "TABLE", t.missing, t.sql.createMissing); err != nil {
+		if err := x.define("main", "TABLE", t.own.missing, t.sql.createMissing); err != nil {
+			return err
+		}
+		if err := t.openSuspects(x); err != nil {
 			return err
 		}
 		if err := t.openNotes(x); err != nil {
 			return err
 		}
-		for _, p := range t.spec.Partitions {
-			if _, err := t.state(x, p); err != nil {
+		if err := t.partitions(x); err != nil {
+			return fmt.Errorf("prepare partitions: %w", err)
+		}
+		if made {
+			if err := x.exec(`UPDATE "larder_watermark" SET made = 1 WHERE table_name = ?`, t.spec.Target); err != nil {
 				return err
 			}
-		}
-		if err := t.retire(x); err != nil {
-			return fmt.Errorf("retire partitions: %w", err)
 		}
 		if err := t.reviseNotes(x); err != nil {
 			return err
@@ -67,14 +78,28 @@ func (t *Table) Prepare(ctx context.Context) error {
 	return nil
 }
 
+// openSuspects makes the table of suspects ready. One that is made again has
+// none.
+func (t *Table) openSuspects(x *tx) error {
+	if err := x.define("main", "TABLE", t.own.suspect, t.sql.createSuspect); err != nil {
+		return err
+	}
+	n, err := x.count("SELECT count(*) FROM main." + quote(t.own.suspect))
+	if err != nil || n > 0 {
+		return err
+	}
+	return x.exec(`UPDATE "larder_watermark" SET suspects = 0 WHERE table_name = ? AND suspects <> 0`, t.spec.Target)
+}
+
 // refresh brings what depends on the configuration up to date, and forgets
 // what is out of date. It writes only what differs.
 func (t *Table) refresh(x *tx) error {
-	warn, critical := instant(t.spec.Budget.Warn.Seconds()), t.spec.Budget.Critical.Seconds()
-	err := x.exec(`UPDATE "larder_watermark" SET source = ?2, warn = ?3, critical = ?4,
-			warn_at = min(as_of, deletes_as_of) + ?3, critical_at = min(as_of, deletes_as_of) + ?4
-		WHERE table_name = ?1 AND (source IS NOT ?2 OR warn IS NOT ?3 OR critical IS NOT ?4)`,
-		t.spec.Target, t.spec.Source, warn, critical)
+	b := t.spec.Budget
+	err := x.exec(`UPDATE "larder_watermark" SET source = ?2, warn = ?3, critical = ?4, deletes = ?5,
+			warn_at = iif(?5 > 0, iif(deletes_as_of IS NULL, NULL, as_of), min(as_of, deletes_as_of)) + ?3,
+			critical_at = min(as_of + ?4, deletes_as_of + coalesce(?5, ?4))
+		WHERE table_name = ?1 AND (source IS NOT ?2 OR warn IS NOT ?3 OR critical IS NOT ?4 OR deletes IS NOT ?5)`,
+		t.spec.Target, t.spec.Source, instant(b.Warn.Seconds()), b.Critical.Seconds(), instant(b.Deletes.Seconds()))
 	if err != nil {
 		return err
 	}
@@ -103,6 +128,3 @@ func (t *Table) version(r row.Row) any {
 	}
 	return r.Values[t.spec.Version]
 }
-
-// Repartition implements syncer.Keeper.
-func (t *Table) Repartition(ctx context.Context, _ []syncer.Partition) error { return t.Prepare(ctx) }

@@ -130,6 +130,21 @@ func each(c *sqlite.Conn, statement string, do func(*sqlite.Stmt) error, args ..
 	if err != nil {
 		return err
 	}
+	return step(s, do, args)
+}
+
+// once is each for a query of all columns, which are other ones after larder's
+// own tables were brought up to date: the statement does not stay prepared.
+func once(c *sqlite.Conn, statement string, do func(*sqlite.Stmt) error, args ...any) (err error) {
+	s, _, err := c.PrepareTransient(statement)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Finalize()) }()
+	return step(s, do, args)
+}
+
+func step(s *sqlite.Stmt, do func(*sqlite.Stmt) error, args []any) error {
 	for i, a := range args {
 		if err := bind(s, i+1, a); err != nil {
 			return err

@@ -107,6 +107,10 @@ func column(s *sqlite.Stmt, i int, k row.Kind) any {
 		if held == sqlite.TypeFloat || held == sqlite.TypeInteger {
 			return s.ColumnFloat(i)
 		}
+	case k == row.Bytes:
+		if held == sqlite.TypeBlob {
+			return raw(s, i)
+		}
 	case held != sqlite.TypeText && held != sqlite.TypeInteger && held != sqlite.TypeFloat:
 	case k == row.Timestamptz:
 		if t, err := time.Parse(time.RFC3339Nano, s.ColumnText(i)); err == nil {
@@ -118,6 +122,23 @@ func column(s *sqlite.Stmt, i int, k row.Kind) any {
 		return row.Day(s.ColumnText(i))
 	case k == row.Text || k == row.UUID:
 		return s.ColumnText(i)
+	}
+	return nil
+}
+
+// raw reads a value as SQLite holds it, so that bind gives back the same.
+func raw(s *sqlite.Stmt, i int) any {
+	switch s.ColumnType(i) {
+	case sqlite.TypeInteger:
+		return s.ColumnInt64(i)
+	case sqlite.TypeFloat:
+		return s.ColumnFloat(i)
+	case sqlite.TypeText:
+		return s.ColumnText(i)
+	case sqlite.TypeBlob:
+		b := make([]byte, s.ColumnLen(i))
+		s.ColumnBytes(i, b)
+		return b
 	}
 	return nil
 }
