@@ -144,7 +144,7 @@ func (m *merge) upsert(r row.Row) (*row.Misfit, error) {
 		m.done.Unchanged++
 		return nil, nil
 	}
-	lost, err := m.lostToDeletion(r.Key, version)
+	lost, err := m.lostToDeletion(r, version)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +164,7 @@ func (m *merge) upsert(r row.Row) (*row.Misfit, error) {
 		return nil, err
 	case same:
 		m.done.Unchanged++
-		return nil, m.touch(key)
+		return nil, m.decide(key)
 	case there && m.guarded(before) && m.spec.Compare(version, held) < 0:
 		m.done.Unchanged++
 		return nil, nil
@@ -173,10 +173,16 @@ func (m *merge) upsert(r row.Row) (*row.Misfit, error) {
 		return nil, err
 	}
 	m.done.Late = max(m.done.Late, r.Late)
+	return nil, m.decide(key)
+}
+
+// decide says that a walk has the last word on a key: it is a suspect no more,
+// and a listing walk beside one for changes leaves it alone.
+func (m *merge) decide(key []any) error {
 	if err := m.clear(key); err != nil {
-		return nil, err
+		return err
 	}
-	return nil, m.touch(key)
+	return m.touch(key)
 }
 
 // write writes a row whatever is held, and forgets that it was gone.
@@ -196,11 +202,12 @@ func (m *merge) write(r row.Row, there bool) error {
 }
 
 // lostToDeletion reports whether a row is older than the deletion of its key.
-func (m *merge) lostToDeletion(key string, version any) (bool, error) {
-	if !m.anyGone || m.w.Kind == syncer.Resync {
+func (m *merge) lostToDeletion(r row.Row, version any) (bool, error) {
+	untold := r.Absent != nil && m.spec.Version >= 0 && r.Absent[m.spec.Version]
+	if !m.anyGone || m.w.Kind == syncer.Resync || untold {
 		return false, nil
 	}
-	gone, err := m.goneVersion(m.x, key)
+	gone, err := m.goneVersion(m.x, r.Key)
 	return gone != nil && m.spec.Compare(version, gone) < 0, err
 }
 
@@ -307,10 +314,7 @@ func (m *merge) delete(r row.Row) error {
 			return err
 		}
 	}
-	if err := m.clear(key); err != nil {
-		return err
-	}
-	if err := m.touch(key); err != nil || !there {
+	if err := m.decide(key); err != nil || !there {
 		return err
 	}
 	m.done.Deleted++

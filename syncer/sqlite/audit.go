@@ -23,7 +23,8 @@ type tally struct{ compared, missing, different, repaired int64 }
 // compare holds a record of the owner against the row of its key.
 func (m *merge) compare(r row.Row, key []any, before noted) error {
 	c := m.w.Audit
-	if before.touched || c.Compare == syncer.CompareSample && !row.InSample(r.Key, c.Sample, c.Samples) {
+	out := c.Compare == syncer.CompareSample && !row.InSample(r.Key, c.Sample, c.Samples)
+	if out || before.touched {
 		return nil
 	}
 	if !before.seen {
@@ -117,12 +118,12 @@ func (t *Table) settleAudit(x *tx, w syncer.Walk, s syncer.Settlement, st *state
 func (m *merge) extras(scope []any, out *syncer.Audited) error {
 	partition, c := m.w.Partition.Name, m.w.Audit
 	err := each(m.x.Conn, m.sql.extras, func(s *sqlite.Stmt) error {
-		key, typed := make([]any, len(m.spec.Key)), make([]any, len(m.spec.Key))
-		for n, i := range m.spec.Key {
-			key[n], typed[n] = raw(s, n), column(s, n, m.spec.Columns[i].Type.Kind)
-		}
-		if c.Compare == syncer.CompareSample && !row.InSample(m.spec.KeyText(typed), c.Sample, c.Samples) {
+		if !m.sampled(s) {
 			return nil
+		}
+		key := make([]any, len(m.spec.Key))
+		for n := range key {
+			key[n] = raw(s, n)
 		}
 		found := suspect{kind: isExtra, ours: digest(s, len(key))}
 		counts, err := m.suspect(key, found, m.st.auditAsOf)
@@ -140,6 +141,7 @@ func (m *merge) extras(scope []any, out *syncer.Audited) error {
 		return err
 	}
 	if m.spec.Guard.Holds(int(n), int(m.st.rows)) {
+		out.Held = int(n)
 		return run(m.x.Conn, m.sql.holdExtras, partition, m.w.ID, m.spec.Confirm)
 	}
 	if err := run(m.x.Conn, m.sql.deleteExtras, partition, m.w.ID); err != nil {
@@ -156,7 +158,12 @@ func (m *merge) audited(asOf instant, out *syncer.Settled) (err error) {
 	if err := m.recount(); err != nil {
 		return err
 	}
-	undecided, err := m.x.count(m.sql.undecided, partition)
+	err = each(m.x.Conn, m.sql.undecided, func(s *sqlite.Stmt) error {
+		if m.sampled(s) {
+			found.Suspects++
+		}
+		return nil
+	}, partition)
 	if err != nil {
 		return err
 	}
@@ -165,14 +172,15 @@ func (m *merge) audited(asOf instant, out *syncer.Settled) (err error) {
 		return err
 	}
 	found.Compared, found.Missing, found.Different = int(m.st.tally.compared), int(m.st.tally.missing), int(m.st.tally.different)
-	found.Repaired, found.Held, found.Suspects = int(m.st.tally.repaired), int(m.st.held), int(undecided)
-	out.Held, out.Waiting = int(m.st.held), int(waiting)
-	if err := m.proveDeletes(asOf); err != nil {
-		return err
-	}
-	if m.w.Audit.Compare != syncer.CompareSample && m.st.suspects == 0 && m.st.held == 0 && found.Left() == 0 {
-		m.st.provenAsOf = max(m.st.provenAsOf, asOf)
-		found.Proven = asOf.local(m.x.now)
+	found.Repaired = int(m.st.tally.repaired)
+	if m.w.Audit.Compare != syncer.CompareSample { // which proves nothing of the others
+		if err := m.proveDeletes(asOf); err != nil {
+			return err
+		}
+		if m.st.suspects == 0 && m.st.held+waiting == 0 {
+			m.st.provenAsOf = max(m.st.provenAsOf, asOf)
+			found.Proven = asOf.local(m.x.now)
+		}
 	}
 	m.st.audited, m.st.auditAsOf = m.x.ago(m.age), asOf
 	return m.storeAudit(found)

@@ -41,24 +41,33 @@ func (s since) upTo(asOf, held instant) instant {
 	return min(asOf, s.earliest)
 }
 
-// moveDeletes brings the delete as-of to what a list of asOf proves. Where the
-// feed tells of deletions that is the as-of of the copy, and it may step back
-// when a row is missed; where only lists do, the list's own, and never back.
-func (t *Table) moveDeletes(x *tx, partition string, st *state, listed instant) error {
-	if t.spec.Keep {
+// listed is up to when a list, if it was one that a walk had, tells what there
+// is.
+type listed struct {
+	is   bool
+	asOf instant
+}
+
+// moveDeletes brings the delete as-of to what a walk has proven. Where the feed
+// tells of deletions that is the as-of of the copy, where only lists do, the
+// list's own.
+func (t *Table) moveDeletes(x *tx, partition string, st *state, list listed) error {
+	upTo := st.asOf
+	switch {
+	case t.spec.Keep:
 		st.deletesAsOf = st.asOf
+		return nil
+	case t.spec.Budget.Deletes <= 0:
+	case list.is:
+		upTo = list.asOf
+	default:
 		return nil
 	}
 	missing, err := t.absentSince(x, partition, t.sql.present)
-	if err != nil {
-		return err
+	if err == nil {
+		st.forward(x, missing.upTo(upTo, st.deletesAsOf))
 	}
-	if t.spec.Budget.Deletes <= 0 {
-		st.deletesAsOf = missing.upTo(st.asOf, st.deletesAsOf)
-		return nil
-	}
-	st.forward(x, missing.upTo(listed, st.deletesAsOf))
-	return nil
+	return err
 }
 
 // proveDeletes moves the delete as-of to what an audit of asOf proves.

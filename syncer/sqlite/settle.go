@@ -85,7 +85,7 @@ func (t *Table) fail(x *tx, w syncer.Walk, s syncer.Settlement) error {
 	}
 	if w.Kind == syncer.Audit {
 		return x.exec(`UPDATE "larder_watermark" SET audit_error = ? WHERE table_name = ? AND partition = ?`,
-			string(s.Failure.Class)+": "+s.Failure.Text, t.spec.Target, w.Partition.Name)
+			s.Failure.Text, t.spec.Target, w.Partition.Name)
 	}
 	began := x.now
 	if !s.Began.IsZero() {
@@ -127,22 +127,17 @@ func (t *Table) complete(x *tx, w syncer.Walk, s syncer.Settlement, st *state) e
 	if w.Kind == syncer.Resync {
 		st.resync = s.End.Listed && waiting > 0
 	}
-	if !w.Kind.Listing() {
-		// Where only lists tell of deletions, changes prove nothing of them.
-		if t.spec.Budget.Deletes <= 0 || t.spec.Keep {
-			if err := t.moveDeletes(x, w.Partition.Name, st, asOf); err != nil {
-				return err
-			}
-		}
-		return t.storeChanges(x, w, s, st)
-	}
-	if err := t.moveDeletes(x, w.Partition.Name, st, asOf); err != nil {
+	lists := w.Kind.Listing() && (s.End.Listed || s.End.Unchanged)
+	if err := t.moveDeletes(x, w.Partition.Name, st, listed{lists, asOf}); err != nil {
 		return err
 	}
-	if s.End.Listed {
+	if lists {
 		st.audited, st.auditAsOf = x.ago(age), asOf
 	}
-	return t.storeListing(x, w, s, st)
+	if w.Kind.Listing() {
+		return t.storeListing(x, w, s, st)
+	}
+	return t.storeChanges(x, w, s, st)
 }
 
 // position moves what is asked for next.

@@ -9,6 +9,9 @@ import (
 	"strings"
 
 	"zombiezen.com/go/sqlite"
+
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/row"
 )
 
 // Differences that an audit has found are suspects until they are found again.
@@ -37,9 +40,9 @@ type suspicions struct {
 	clear  string
 	// dropSuspects and countSuspects are by partition.
 	dropSuspects, countSuspects string
-	// undecided counts the suspects that have never counted, and left those that
-	// did in a walk, by partition and walk.
-	undecided, left string
+	// undecided reads the keys of the suspects that have not counted, by
+	// partition.
+	undecided string
 	// settled forgets what a complete audit has not found again: the partition
 	// and the values that set it apart. vanished does so after any sweep.
 	settled, vanished string
@@ -69,7 +72,7 @@ func (b *builder) suspicions(name string) suspicions {
 
 		dropSuspects:  fmt.Sprintf("DELETE FROM %s WHERE partition = ?1", from),
 		countSuspects: fmt.Sprintf("SELECT count(*) FROM %s WHERE partition = ?1", from),
-		undecided:     fmt.Sprintf("SELECT count(*) FROM %s WHERE partition = ?1 AND counted = ''", from),
+		undecided:     fmt.Sprintf("SELECT %s FROM %s WHERE partition = ?1 AND counted = ''", ours, from),
 		settled: fmt.Sprintf("DELETE FROM %s AS m WHERE partition = ?1 AND CASE kind WHEN '%s' THEN %s OR NOT %s ELSE NOT %s END",
 			from, isExtra, b.seenAs("m.", b.ours), b.thereAs("m.", 2), b.seenAs("m.", b.ours)),
 		vanished: fmt.Sprintf("DELETE FROM %s AS m WHERE partition = ?1 AND kind = '%s' AND NOT %s", from, isExtra, b.thereAs("m.", 2)),
@@ -110,6 +113,20 @@ func (m *merge) suspect(key []any, found suspect, present instant) (counts bool,
 		m.st.suspects++
 	}
 	return false, run(m.x.Conn, note, append([]any{partition, found.kind, found.theirs, found.ours, sent, present}, key...)...)
+}
+
+// sampled reports whether an audit compares the key that stands in the first
+// columns of a row.
+func (m *merge) sampled(s *sqlite.Stmt) bool {
+	c := m.w.Audit
+	if c.Compare != syncer.CompareSample {
+		return true
+	}
+	key := make([]any, len(m.spec.Key))
+	for n, i := range m.spec.Key {
+		key[n] = column(s, n, m.spec.Columns[i].Type.Kind)
+	}
+	return row.InSample(m.spec.KeyText(key), c.Sample, c.Samples)
 }
 
 // count notes that a difference counts in this walk.
