@@ -205,14 +205,19 @@ func (t *Table) keyFault(ctx context.Context, tx pgx.Tx) (string, error) {
 	return fmt.Sprintf("no unique index on exactly (%s): CREATE UNIQUE INDEX ON %s (%s)", t.keyNames(), t.name, t.keyNames()), nil
 }
 
-// prepareKeys makes the tables of noted and missing keys, in the target's own
-// types. Where those have changed, what was noted is void, and so is the
-// unfinished walk that it belongs to.
+// prepareKeys makes the tables of noted, missing and suspected keys, in the
+// target's own types. Where those have changed, what was noted is void, and so
+// is the unfinished listing walk that it belongs to.
 func (t *Table) prepareKeys(ctx context.Context, tx pgx.Tx, f *form) error {
 	columns := f.keyList(func(n, i int) string { return fmt.Sprintf("t.%s AS k%d", f.columns[i].name, n) })
-	seen := fmt.Sprintf("SELECT ''::text AS partition, %s FROM %s t", columns, t.name)
-	missing := fmt.Sprintf("SELECT ''::text AS partition, %s, 0 AS walks, now() AS present_at FROM %s t", columns, t.name)
-	for _, keys := range []struct{ name, kind, as string }{{t.seen, "UNLOGGED TABLE", seen}, {t.missing, "TABLE", missing}} {
+	as := func(rest string) string {
+		return fmt.Sprintf("SELECT ''::text AS partition, %s, %s FROM %s t", columns, rest, t.name)
+	}
+	for _, keys := range []struct{ name, kind, as, void string }{
+		{t.seen, "UNLOGGED TABLE", as("false AS touched"), noList},
+		{t.missing, "TABLE", as("0 AS walks, now() AS present_at"), "held = 0"},
+		{t.suspect, "TABLE", as("''::text AS kind, ''::text AS theirs, ''::text AS ours, now() AS since, now() AS present, false AS counted, ''::text AS walk"), "suspects = 0"},
+	} {
 		fits, err := t.keysFit(ctx, tx, keys.name, keys.as)
 		if err != nil || fits {
 			if err != nil {
@@ -221,8 +226,8 @@ func (t *Table) prepareKeys(ctx context.Context, tx pgx.Tx, f *form) error {
 			continue
 		}
 		err = execScript(ctx, tx, fmt.Sprintf(`DROP TABLE IF EXISTS %s; CREATE %s %s AS %s WITH NO DATA; ALTER TABLE %s ADD PRIMARY KEY (partition, %s);
-			UPDATE %s SET resume = NULL, walk_sent = NULL, seen_walk = '', seen_count = 0 WHERE table_name = %s`,
-			keys.name, keys.kind, keys.name, keys.as, keys.name, keyColumns(f), t.db.own("watermark"), literal(t.spec.Target)))
+			UPDATE %s SET %s WHERE table_name = %s`,
+			keys.name, keys.kind, keys.name, keys.as, keys.name, keyColumns(f), t.db.own("watermark"), keys.void, literal(t.spec.Target)))
 		if err != nil {
 			return failed("create notes", err)
 		}
@@ -267,16 +272,21 @@ func literal(s string) string {
 // refresh makes rows for partitions that are new, so that their freshness says
 // so before they are polled, and brings source and budgets of all up to date.
 func (t *Table) refresh(ctx context.Context, tx pgx.Tx) error {
+	var names []string
 	for _, p := range t.spec.Partitions {
-		if err := t.begin(ctx, tx, p); err != nil {
-			return err
-		}
+		names = append(names, p.Name)
 	}
-	_, err := tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` w SET source = $2, warn = b.warn, critical = b.critical,
-			warn_at = w.deletes_as_of + b.warn, critical_at = w.deletes_as_of + b.critical
-		FROM (SELECT nullif($3::bigint, 0) * interval '1 microsecond' AS warn, $4::bigint * interval '1 microsecond' AS critical) b
-		WHERE w.table_name = $1 AND (w.source, w.warn, w.critical) IS DISTINCT FROM ($2, b.warn, b.critical)`,
-		t.spec.Target, t.spec.Source, t.spec.Budget.Warn.Microseconds(), t.spec.Budget.Critical.Microseconds())
+	if err := t.begin(ctx, tx, names); err != nil {
+		return err
+	}
+	b := t.spec.Budget
+	_, err := tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` w SET source = $2, warn = b.warn, critical = b.critical, deletes = b.deletes
+		FROM (SELECT `+budget("$3")+` AS warn, `+interval("$4")+` AS critical, `+budget("$5")+` AS deletes) b
+		WHERE w.table_name = $1 AND (w.source, w.warn, w.critical, w.deletes) IS DISTINCT FROM ($2, b.warn, b.critical, b.deletes)`,
+		t.spec.Target, t.spec.Source, b.Warn.Microseconds(), b.Critical.Microseconds(), b.Deletes.Microseconds())
+	if err == nil {
+		_, err = tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` w SET `+deadlines("w.as_of", "w.deletes_as_of")+` WHERE w.table_name = $1`, t.spec.Target)
+	}
 	return failed("refresh budgets", err)
 }
 

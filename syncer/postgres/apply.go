@@ -25,9 +25,10 @@ func (t *Table) Apply(ctx context.Context, w syncer.Walk, batches []*syncer.Batc
 		m := folded.Misfits[0]
 		return syncer.Applied{}, &syncer.MisfitError{Quarantined: len(folded.Misfits), Records: folded.Records, First: m.Why()}
 	}
-	l := &load{Table: t, walk: w, misfits: folded.Misfits, moves: true, sent: w.Sent}
+	l := &load{Table: t, walk: w, misfits: folded.Misfits, sent: w.Sent}
 	if n := len(batches); n > 0 {
 		var err error
+		l.moves = true
 		if l.resume, err = t.encodeResume(batches[n-1].Resume); err != nil {
 			return syncer.Applied{}, fmt.Errorf("write resume: %w", err)
 		}
@@ -48,7 +49,7 @@ type load struct {
 	resume  *string
 	sent    time.Time // of resume
 	// moves says that the position moves, too: not for records that come out
-	// of quarantine.
+	// of quarantine, nor where a listing walk only begins its notes.
 	moves bool
 }
 
@@ -107,17 +108,20 @@ func (l *load) transact(ctx context.Context, tx pgx.Tx, generation int64, inPiec
 	if err := l.db.fence(ctx, tx, generation); err != nil {
 		return tally{}, err
 	}
-	h, err := l.lock(ctx, tx, l.walk.Partition)
+	h, err := l.lock(ctx, tx, l.walk.Partition, l.walk.Kind)
 	if err != nil {
 		return tally{}, err
 	}
-	if len(l.changes) == 0 && len(l.misfits) == 0 && l.resume == nil && h.resumed == "" {
+	begins := l.walk.Kind.Listing() && h.seenWalk != l.walk.ID
+	opens := begins && !l.moves
+	if !opens && len(l.changes) == 0 && len(l.misfits) == 0 && (!l.moves || l.resume == nil && h.resumed == "") {
 		return tally{}, nil // a walk that never noted anything needs no notes
 	}
-	if l.walk.Kind.Listing() && h.seenWalk != l.walk.ID {
+	if begins {
 		if err := l.forgetNotes(ctx, tx, l.walk.Partition, h); err != nil {
 			return tally{}, err
 		}
+		h.seenWalk = l.walk.ID
 	}
 	m := &merge{load: l, form: f, tx: tx, head: h}
 	misfits := l.misfits
@@ -155,18 +159,16 @@ func (l *load) stage(ctx context.Context, tx pgx.Tx, f *form, inPieces bool) err
 
 // advance writes the bookkeeping that belongs to the rows.
 func (l *load) advance(ctx context.Context, tx pgx.Tx, h *head, done tally) error {
-	w, name := l.db.own("watermark"), l.walk.Partition.Name
-	if !l.moves {
-		_, err := tx.Exec(ctx, `UPDATE `+w+` SET rows = greatest(0, rows + $3), held = greatest(0, held - $4)
-			WHERE table_name = $1 AND partition = $2`, l.spec.Target, name, done.grown(), done.back)
-		return failed("move position", err)
+	set, args := "", []any{l.spec.Target, l.walk.Partition.Name, done.grown(), done.back, h.seenWalk, h.seenCount + done.noted,
+		h.touched || done.touched, h.suspects + done.suspects, h.tally.plus(done.audit).write()}
+	if l.moves {
+		resume, sent := slot(l.walk.Kind)
+		set = fmt.Sprintf(", %s = $10, %s = CASE WHEN $10::text IS NOT NULL THEN %s END", resume, sent, before("$11"))
+		args = append(args, l.resume, sentAgo(l.sent))
 	}
-	if l.walk.Kind.Listing() {
-		h.seenWalk, h.seenCount = l.walk.ID, h.seenCount+done.noted
-	}
-	_, err := tx.Exec(ctx, `UPDATE `+w+` SET resume = $3, walk_sent = CASE WHEN $3::text IS NOT NULL THEN `+before("$4")+` END,
-		seen_walk = $5, seen_count = $6, rows = greatest(0, rows + $7), held = greatest(0, held - $8) WHERE table_name = $1 AND partition = $2`,
-		l.spec.Target, name, l.resume, sentAgo(l.sent), h.seenWalk, h.seenCount, done.grown(), done.back)
+	_, err := tx.Exec(ctx, `UPDATE `+l.db.own("watermark")+` SET rows = greatest(0, rows + $3), held = greatest(0, held - $4),
+		seen_walk = $5, seen_count = $6, touched = $7, suspects = $8, list_tally = $9`+set+`
+		WHERE table_name = $1 AND partition = $2`, args...)
 	return failed("move position", err)
 }
 

@@ -33,8 +33,8 @@ func (d *Database) Forget(ctx context.Context, target string) (string, error) {
 		if err != nil {
 			return failed("forget orders", err)
 		}
-		return failed("forget keys", execScript(ctx, tx, "DROP TABLE IF EXISTS "+
-			d.own(keysTable("seen_", target))+", "+d.own(keysTable("missing_", target))))
+		return failed("forget keys", execScript(ctx, tx, "DROP TABLE IF EXISTS "+d.own(keysTable("seen_", target))+", "+
+			d.own(keysTable("missing_", target))+", "+d.own(keysTable("suspect_", target))))
 	})
 	if err == nil && !known {
 		err = fmt.Errorf("forget %q: no such table is known", target)

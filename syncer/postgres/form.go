@@ -155,6 +155,11 @@ func (f *form) keyList(each func(n, i int) string) string {
 	return strings.Join(all, ", ")
 }
 
+// stagedKeys are the key's columns of the staging table.
+func (f *form) stagedKeys() string {
+	return f.keyList(func(_, i int) string { return fmt.Sprintf("s.c%d", i) })
+}
+
 // columnList writes something for each column, separated by commas.
 func (f *form) columnList(each func(i int, c column) string) string {
 	var all []string

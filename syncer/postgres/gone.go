@@ -85,14 +85,14 @@ func (m *merge) remember(ctx context.Context, numbers []int32) error {
 // ends the memory of the deletions that the others undo. In a resync nothing
 // loses to a deletion, because the owner may have been restored to before it.
 // It returns how many rows it dropped.
-func (m *merge) loseToGone(ctx context.Context, changes []staged, from int) (int, error) {
+func (m *merge) loseToGone(ctx context.Context, live []numbered) (int, error) {
 	if !m.head.gone || !m.form.versioned() {
 		return 0, nil
 	}
 	var keys []string
-	for i := range changes {
-		if changes[i].kind == upsert {
-			keys = append(keys, changes[i].Key)
+	for _, c := range live {
+		if c.kind == upsert {
+			keys = append(keys, c.Key)
 		}
 	}
 	gone, err := m.deleted(ctx, keys)
@@ -101,23 +101,29 @@ func (m *merge) loseToGone(ctx context.Context, changes []staged, from int) (int
 	}
 	var losers []int32
 	var winners []string
-	for i := range changes {
-		version, known := gone[changes[i].Key]
+	for _, c := range live {
+		version, known := gone[c.Key]
 		switch {
-		case !known || changes[i].kind != upsert:
-		case m.walk.Kind != syncer.Resync && m.spec.Compare(changes[i].Values[m.spec.Version], version) < 0:
-			losers = append(losers, int32(from+i))
+		case !known || c.kind != upsert:
+		case m.walk.Kind != syncer.Resync && m.spec.Compare(c.Values[m.spec.Version], version) < 0:
+			losers = append(losers, c.n)
 		default:
-			winners = append(winners, changes[i].Key)
+			winners = append(winners, c.Key)
 		}
 	}
-	if len(winners) > 0 {
-		_, err := m.exec(ctx, "forget deletions", `DELETE FROM `+m.db.own("gone")+` WHERE table_name = $1 AND key = ANY($2)`, m.spec.Target, winners)
-		if err != nil {
-			return 0, err
-		}
+	if err := m.notGone(ctx, winners); err != nil {
+		return 0, err
 	}
 	return len(losers), m.drop(ctx, losers)
+}
+
+// notGone ends the memory of deletions.
+func (m *merge) notGone(ctx context.Context, keys []string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	_, err := m.exec(ctx, "forget deletions", `DELETE FROM `+m.db.own("gone")+` WHERE table_name = $1 AND key = ANY($2)`, m.spec.Target, keys)
+	return err
 }
 
 // deleted reads the remembered versions of deletions by key.

@@ -31,7 +31,7 @@ func killable(t *testing.T) (*house, *proxy) {
 
 // state is everything that one transaction changes, in one line.
 const state = `SELECT concat_ws(' ', (SELECT string_agg(id || '=' || name, ',' ORDER BY id) FROM people),
-	w.resume::json->>'cursor', w.watermark, w.seen_count, w.rows,
+	coalesce(w.list_resume, w.resume)::json->>'cursor', w.watermark, w.seen_count, w.rows,
 	(SELECT count(*) FROM larder.seen_people), (SELECT count(*) FROM larder.missing_people),
 	(SELECT string_agg(key || reason, ',' ORDER BY key) FROM larder.quarantine), (SELECT string_agg(key || version, ',' ORDER BY key) FROM larder.gone))
 	FROM larder.watermark w`

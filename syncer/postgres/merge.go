@@ -15,16 +15,24 @@ import (
 // tally is what a merge did.
 type tally struct {
 	syncer.Applied
-	// noted is by how much the number of noted keys has grown.
-	noted int64
+	// noted is by how much the number of noted keys has grown, suspects the
+	// same of suspects.
+	noted, suspects int64
+	// touched says that keys of changes were noted beside a listing walk.
+	touched bool
 	// back is how many rows that were held came up again.
 	back int64
+	// audit is what an audit compared and found.
+	audit auditTally
 }
 
 func (a *tally) add(b tally) {
 	a.Applied.Add(b.Applied)
 	a.noted += b.noted
+	a.suspects += b.suspects
+	a.touched = a.touched || b.touched
 	a.back += b.back
+	a.audit = a.audit.plus(b.audit)
 }
 
 // grown is by how many rows the table has.
@@ -45,40 +53,59 @@ type merge struct {
 	lastRefusal error
 }
 
+// numbered is a staged row with its number.
+type numbered struct {
+	n int32
+	*staged
+}
+
 // run merges what is staged: the changes with numbers in [from, to).
 func (m *merge) run(ctx context.Context, from, to int) (tally, error) {
-	changes := m.changes[from:to]
-	count := map[byte]int{}
-	for i := range changes {
-		count[changes[i].kind]++
+	live := make([]numbered, 0, to-from)
+	upserts, removes := 0, 0
+	for n := from; n < to; n++ {
+		c := &m.changes[n]
+		live = append(live, numbered{int32(n), c})
+		switch c.kind {
+		case upsert:
+			upserts++
+		case remove:
+			removes++
+		}
 	}
-	done := tally{}
-	var err error
+	var done tally
+	live, err := m.dropTouched(ctx, live)
+	if err != nil {
+		return tally{}, err
+	}
 	if m.head.missing {
 		if done.back, err = m.notMissing(ctx, "'u', 's'"); err != nil {
 			return tally{}, err
 		}
 	}
-	lost, err := m.loseToGone(ctx, changes, from)
+	if m.walk.Kind == syncer.Audit {
+		return done, m.audit(ctx, live, &done)
+	}
+	lost, err := m.loseToGone(ctx, live)
 	if err != nil {
 		return tally{}, err
 	}
-	if done.noted, err = m.reduce(ctx); err != nil {
+	if err := m.reduce(ctx, &done); err != nil {
 		return tally{}, err
 	}
 	var tombstones []int32
-	if count[remove] > 0 {
+	if removes > 0 {
 		if tombstones, err = m.remove(ctx, &done); err != nil {
 			return tally{}, err
 		}
 	}
-	if count[upsert] > 0 {
+	if upserts > 0 {
 		if err := m.insert(ctx, &done); err != nil {
 			return tally{}, err
 		}
-		done.Unchanged = count[upsert] - lost - done.Inserted - done.Updated
+		done.Unchanged = upserts - lost - done.Inserted - done.Updated
 	}
-	return done, m.clearQuarantine(ctx, changes, tombstones)
+	return done, m.clearQuarantine(ctx, live, tombstones)
 }
 
 // exec runs one statement of the merge and returns how many rows it touched.
@@ -96,14 +123,6 @@ func (m *merge) notMissing(ctx context.Context, kinds string) (held int64, err e
 	return held, failed("clear missing", err)
 }
 
-// note notes the keys as seen and returns how many were not yet.
-func (m *merge) note(ctx context.Context) (int64, error) {
-	return m.exec(ctx, "note keys", fmt.Sprintf(`INSERT INTO %s (partition, %s) SELECT $1, %s FROM %s s
-		WHERE s.kind IN ('u', 's') ON CONFLICT DO NOTHING`, m.seen, keyColumns(m.form),
-		m.form.keyList(func(_, i int) string { return fmt.Sprintf("s.c%d", i) }), stageName),
-		m.walk.Partition.Name)
-}
-
 // insert writes the rows that are left. A row that the consumer's own
 // statements wrote in between is updated under the same guard.
 func (m *merge) insert(ctx context.Context, done *tally) error {
@@ -116,7 +135,7 @@ func (m *merge) insert(ctx context.Context, done *tally) error {
 	conflict := "DO NOTHING"
 	if len(set) > 0 {
 		conflict = "DO UPDATE SET " + strings.Join(set, ", ")
-		if m.form.bySQL() && m.walk.Kind != syncer.Resync {
+		if m.form.bySQL() && m.walk.Kind != syncer.Resync && m.walk.Kind != syncer.Audit {
 			held := m.form.targetVersion()
 			conflict += fmt.Sprintf(" WHERE %s IS NULL OR %s >= %s", held,
 				m.form.version("excluded."+m.form.columns[m.spec.Version].name), m.form.version(held))
@@ -148,19 +167,23 @@ func (m *merge) insert(ctx context.Context, done *tally) error {
 
 // clearQuarantine ends the quarantine of keys that a good record came for, or
 // one of these tombstones.
-func (m *merge) clearQuarantine(ctx context.Context, changes []staged, tombstones []int32) error {
+func (m *merge) clearQuarantine(ctx context.Context, live []numbered, tombstones []int32) error {
 	if !m.head.quarantined {
 		return nil
 	}
 	var keys []string
-	for i := range changes {
-		if changes[i].kind == upsert {
-			keys = append(keys, changes[i].Key)
+	for _, c := range live {
+		if c.kind == upsert {
+			keys = append(keys, c.Key)
 		}
 	}
 	for _, n := range tombstones {
 		keys = append(keys, m.changes[n].Key)
 	}
+	return m.outOfQuarantine(ctx, keys)
+}
+
+func (m *merge) outOfQuarantine(ctx context.Context, keys []string) error {
 	_, err := m.exec(ctx, "clear quarantine", `DELETE FROM `+m.db.own("quarantine")+
 		` WHERE table_name = $1 AND partition = $2 AND key = ANY($3)`, m.spec.Target, m.walk.Partition.Name, keys)
 	return err

@@ -14,7 +14,7 @@ func (t *Table) Obey(ctx context.Context, o syncer.Order) (string, error) {
 	switch o.Kind {
 	case syncer.OrderResync:
 		return "everything is asked for again by the next poll",
-			t.mark(ctx, "resync = true, resume = NULL, walk_sent = NULL, validator = ''")
+			t.mark(ctx, "resync = true, list_resume = NULL, list_sent = NULL, validator = ''")
 	case syncer.OrderPause:
 		return "polls are paused", t.mark(ctx, "paused = true")
 	case syncer.OrderResume:
@@ -34,7 +34,7 @@ func (t *Table) mark(ctx context.Context, set string) error {
 		sql := `UPDATE ` + t.db.own("watermark") + ` SET ` + set + ` WHERE table_name = $1`
 		tag, err := tx.Exec(ctx, sql, t.spec.Target)
 		if err == nil && tag.RowsAffected() == 0 {
-			if err = t.begin(ctx, tx, syncer.Partition{}); err == nil {
+			if err = t.begin(ctx, tx, []string{""}); err == nil {
 				_, err = tx.Exec(ctx, sql, t.spec.Target)
 			}
 		}
@@ -111,10 +111,18 @@ func (t *Table) acceptPart(ctx context.Context, tx pgx.Tx, f *form, p syncer.Par
 	if err != nil {
 		return 0, err
 	}
-	_, err = tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` w SET deletes_as_of = n.at, warn_at = n.at + w.warn, critical_at = n.at + w.critical,
+	gone := fmt.Sprintf("o.kind = 'extra' AND NOT EXISTS (SELECT FROM %s t WHERE %s)", t.name, f.keptKeys())
+	if err := t.absolve(ctx, tx, p, gone); err != nil {
+		return 0, err
+	}
+	// Where only lists see deletions, they are proven up to the last one.
+	at := "CASE WHEN m.unknown THEN o.deletes_as_of ELSE least(o.as_of, m.present_at) END"
+	if t.spec.Budget.Deletes > 0 {
+		at = "CASE WHEN m.unknown THEN o.deletes_as_of ELSE greatest(o.deletes_as_of, least(o.audit_as_of, m.present_at)) END"
+	}
+	_, err = tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` w SET deletes_as_of = n.at, `+deadlines("w.as_of", "n.at")+`,
 			held = 0, rows = greatest(0, w.rows - $3)
-		FROM (SELECT CASE WHEN m.unknown THEN o.deletes_as_of ELSE least(o.as_of, m.present_at) END AS at
-			FROM `+t.db.own("watermark")+` o, LATERAL (`+t.missingSQL("$2")+`) m WHERE o.table_name = $1 AND o.partition = $2) n
+		FROM (SELECT `+at+` AS at FROM `+t.db.own("watermark")+` o, LATERAL (`+t.absentSQL("$2")+`) m WHERE o.table_name = $1 AND o.partition = $2) n
 		WHERE w.table_name = $1 AND w.partition = $2`, t.spec.Target, p.Name, n)
 	return n, failed("accept", err)
 }

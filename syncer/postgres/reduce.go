@@ -11,35 +11,41 @@ import (
 
 // reduce notes what came up, and takes out of the staging table what need not
 // be written: what is older than the row that it would replace, and what
-// changes nothing. It returns how many keys it noted.
-func (m *merge) reduce(ctx context.Context) (noted int64, err error) {
+// changes nothing.
+func (m *merge) reduce(ctx context.Context, done *tally) (err error) {
 	nested := m.head.rows > 8*int64(len(m.changes))
 	if nested {
 		if err := m.nestedLoops(ctx, true); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	// What is older than a row was seen before in a resync, and is noted.
 	if m.walk.Kind == syncer.Resync {
 		if err := m.dropOlder(ctx); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	if m.walk.Kind.Listing() {
-		if noted, err = m.note(ctx); err != nil {
-			return 0, err
+		if done.noted, err = m.note(ctx); err != nil {
+			return err
 		}
 	}
 	if m.walk.Kind != syncer.Resync {
 		if err := m.dropOlder(ctx); err != nil {
-			return 0, err
+			return err
 		}
+	}
+	if err := m.touch(ctx, done); err != nil {
+		return err
+	}
+	if err := m.clearSuspects(ctx, done); err != nil {
+		return err
 	}
 	_, err = m.exec(ctx, "drop unchanged rows", fmt.Sprintf("DELETE FROM %s s USING %s t WHERE %s AND %s", stageName, m.name, m.form.keys(), m.form.same()))
 	if err == nil && nested {
 		err = m.nestedLoops(ctx, false)
 	}
-	return noted, err
+	return err
 }
 
 // dropOlder drops what is older than the row that it would replace. In a

@@ -33,6 +33,27 @@ CREATE TABLE IF NOT EXISTS {schema}.watermark (
     PRIMARY KEY (table_name, partition)
 );
 
+-- Columns that the bookkeeping of an older larder may lack.
+ALTER TABLE {schema}.watermark
+    ADD COLUMN IF NOT EXISTS list_resume    text,                           -- resume of an unfinished listing walk
+    ADD COLUMN IF NOT EXISTS list_sent      timestamptz,                    -- when that walk's first request was sent
+    ADD COLUMN IF NOT EXISTS list_tally     bigint[],                       -- what that walk compared, found and repaired, where it is an audit
+    ADD COLUMN IF NOT EXISTS touched        boolean NOT NULL DEFAULT false, -- changes have noted keys beside seen_walk
+    ADD COLUMN IF NOT EXISTS epoch          text NOT NULL DEFAULT '',       -- the owner's history that watermark belongs to
+    ADD COLUMN IF NOT EXISTS error_kind     text NOT NULL DEFAULT '',       -- kind of the walk that failed
+    ADD COLUMN IF NOT EXISTS deletes        interval,                       -- budget of deletes_as_of where only audits see deletions
+    ADD COLUMN IF NOT EXISTS proven_as_of   timestamptz,                    -- of the last audit that left no difference
+    ADD COLUMN IF NOT EXISTS audited        timestamptz,                    -- when the last complete list was asked for
+    ADD COLUMN IF NOT EXISTS audit_as_of    timestamptz,                    -- as-of of the last complete list
+    ADD COLUMN IF NOT EXISTS audit_compared bigint NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS audit_found    bigint NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS audit_left     bigint NOT NULL DEFAULT 0,      -- differences that were not put right
+    ADD COLUMN IF NOT EXISTS audit_error    text NOT NULL DEFAULT '',
+    ADD COLUMN IF NOT EXISTS suspects       bigint NOT NULL DEFAULT 0,      -- keys in suspect_
+    ADD COLUMN IF NOT EXISTS made           boolean NOT NULL DEFAULT false, -- larder made the table
+    ADD COLUMN IF NOT EXISTS roster         boolean NOT NULL DEFAULT false, -- stands for the list of partitions
+    ADD COLUMN IF NOT EXISTS retired        boolean NOT NULL DEFAULT false; -- there no more, but for rows that the guard keeps
+
 -- The right to write. The generation is part of a unique key, so that a
 -- takeover waits for the commits that have it locked, and a renewal does not.
 CREATE TABLE IF NOT EXISTS {schema}.lease (
@@ -96,14 +117,17 @@ WITH judged AS (
              WHEN now() > w.critical_at THEN 2
              WHEN now() > w.warn_at THEN 1
              ELSE 0 END AS rank,
-        CASE WHEN w.as_of IS NOT NULL AND w.deletes_as_of IS NOT NULL
-             THEN least(w.as_of, w.deletes_as_of) END AS complete
+        CASE WHEN w.as_of IS NULL OR w.deletes_as_of IS NULL THEN NULL
+             WHEN w.deletes IS NULL THEN least(w.as_of, w.deletes_as_of)
+             ELSE w.as_of END AS complete
     FROM {schema}.watermark w
 ), reasoned AS (
     SELECT j.*,
         CASE WHEN j.as_of IS NOT NULL AND j.deletes_as_of IS NULL
                   THEN 'deletes are not proven yet: a sweep is held or unconfirmed'
-             WHEN j.deletes_as_of < j.as_of OR j.held > 0 THEN 'a sweep is held or unconfirmed'
+             WHEN j.deletes IS NULL AND j.deletes_as_of < j.as_of OR j.held > 0 THEN 'a sweep is held or unconfirmed'
+             WHEN j.deletes_as_of + j.deletes < now()
+                  THEN 'deletes are not proven since ' || to_char(j.deletes_as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"')
              WHEN j.error_class <> '' THEN j.error_class || ': ' || j.error
              WHEN j.paused THEN 'paused'
              WHEN j.as_of IS NULL THEN 'never polled to the end'
@@ -130,7 +154,13 @@ SELECT r.table_name,
     coalesce((array_agg(r.error ORDER BY r.failing_since, r.partition) FILTER (WHERE r.error_class <> ''))[1], '') AS error,
     min(r.failing_since) AS failing_since,
     bool_or(r.paused) AS paused,
-    max(r.late) AS late
+    max(r.late) AS late,
+    CASE WHEN bool_and(r.deletes_as_of IS NOT NULL) THEN min(r.deletes_as_of) END AS deletes_as_of,
+    CASE WHEN bool_and(r.proven_as_of IS NOT NULL) FILTER (WHERE NOT r.roster)
+         THEN min(r.proven_as_of) FILTER (WHERE NOT r.roster) END AS proven_as_of,
+    sum(r.audit_found)::bigint AS audit_found,
+    sum(r.audit_left)::bigint AS audit_left,
+    coalesce((array_agg(r.audit_error ORDER BY r.partition) FILTER (WHERE r.audit_error <> ''))[1], '') AS audit_error
 FROM reasoned r
 GROUP BY r.table_name;
 

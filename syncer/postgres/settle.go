@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -11,17 +13,21 @@ import (
 
 // Settle implements syncer.Table.
 func (t *Table) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) (syncer.Settled, error) {
+	if w.Kind == syncer.Audit && s.End != nil && (!s.End.Listed || s.End.Unchanged) {
+		return syncer.Settled{}, fmt.Errorf("settle audit of %s: owner cannot list everything", t.spec.Name)
+	}
 	var settled syncer.Settled
 	lost := false
 	err := t.db.fenced(ctx, "settle", func(tx pgx.Tx) (err error) {
 		settled, lost = syncer.Settled{}, false
-		h, err := t.lock(ctx, tx, w.Partition)
+		h, err := t.lock(ctx, tx, w.Partition, w.Kind)
 		switch {
 		case err != nil:
 			return err
 		case s.Failure != nil:
 			return t.settleFailure(ctx, tx, w, s)
 		}
+		e := end{w, s, h}
 		if w.Kind.Listing() && s.End.Listed && !s.End.Unchanged {
 			whole, err := t.notesWhole(ctx, tx, w, h)
 			if err != nil {
@@ -31,11 +37,16 @@ func (t *Table) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) 
 				lost = true
 				return t.dropWalk(ctx, tx, w.Partition, h)
 			}
-			if settled, err = t.sweep(ctx, tx, w, h); err != nil {
-				return err
+			if w.Kind == syncer.Audit {
+				return t.settleAudit(ctx, tx, e, &settled)
+			}
+			if !t.spec.Keep {
+				if settled, err = t.sweep(ctx, tx, w, h); err != nil {
+					return err
+				}
 			}
 		}
-		return t.settleEnd(ctx, tx, end{w, s, h}, &settled)
+		return t.settleEnd(ctx, tx, e, &settled)
 	})
 	if err == nil && lost {
 		err = syncer.ErrListLost
@@ -46,13 +57,19 @@ func (t *Table) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) 
 	return settled, nil
 }
 
-// settleFailure writes why a walk failed, which moves nothing.
+// settleFailure writes why a walk failed, which moves nothing. An audit is no
+// poll: why it failed is told apart.
 func (t *Table) settleFailure(ctx context.Context, tx pgx.Tx, w syncer.Walk, s syncer.Settlement) error {
-	_, err := tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` SET last_poll = now(), error_class = $3, error = $4,
-		failing_since = coalesce(failing_since, `+before("$6")+`), next_poll = now() + $5::bigint * interval '1 microsecond',
-		resume = CASE WHEN $3 <> 'misfit' THEN resume END
-		WHERE table_name = $1 AND partition = $2`,
-		t.spec.Target, w.Partition.Name, string(s.Failure.Class), s.Failure.Text, until(s.Next), beganAgo(s).Microseconds())
+	resume, sent := slot(w.Kind)
+	goOn := fmt.Sprintf("%[1]s = CASE WHEN $3 <> 'misfit' THEN %[1]s END, %[2]s = CASE WHEN $3 <> 'misfit' THEN %[2]s END", resume, sent)
+	args := []any{t.spec.Target, w.Partition.Name, string(s.Failure.Class), s.Failure.Text}
+	set := goOn + ", audit_error = $4"
+	if w.Kind != syncer.Audit {
+		set = goOn + `, last_poll = now(), error_class = $3, error = $4, error_kind = $5,
+			failing_since = coalesce(failing_since, ` + before("$6") + `), next_poll = now() + ` + interval("$7")
+		args = append(args, string(w.Kind), beganAgo(s).Microseconds(), until(s.Next))
+	}
+	_, err := tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` SET `+set+` WHERE table_name = $1 AND partition = $2`, args...)
 	return failed("settle failure", err)
 }
 
@@ -81,6 +98,14 @@ type end struct {
 	head *head
 }
 
+// back is how long before the settlement the walk's as-of lies.
+func (e end) back() time.Duration {
+	return syncer.Age(e.walk.Sent, time.Now()) + e.Lag + e.End.Age
+}
+
+// lists says that the walk saw all that the owner has, or that it is as it was.
+func (e end) lists() bool { return e.walk.Kind.Listing() && (e.End.Listed || e.End.Unchanged) }
+
 // settleEnd moves position and as-of. The delete as-of stands where the rows
 // that are missing were last known to be there.
 func (t *Table) settleEnd(ctx context.Context, tx pgx.Tx, e end, settled *syncer.Settled) error {
@@ -89,55 +114,105 @@ func (t *Table) settleEnd(ctx context.Context, tx pgx.Tx, e end, settled *syncer
 			return err
 		}
 	}
-	if e.head.seenWalk != "" {
+	kind := e.walk.Kind
+	if kind.Listing() {
 		if err := t.forgetNotes(ctx, tx, e.walk.Partition, e.head); err != nil {
 			return err
 		}
 	}
+	if e.lists() && e.head.suspects > 0 {
+		if err := t.absolve(ctx, tx, e.walk.Partition, "o.kind = 'extra'"); err != nil {
+			return err // what is still missing is known as such
+		}
+	}
 	shape := t.spec.Shape
-	if e.walk.Kind == syncer.Changes && e.head.shape != "" && !syncer.ShapeCovers(e.head.shape, shape) {
+	if kind == syncer.Changes && e.head.shape != "" && !syncer.ShapeCovers(e.head.shape, shape) {
 		shape = e.head.shape // changes alone do not fill a column that was added
 	}
 	resync := e.head.resync
-	if e.walk.Kind == syncer.Resync {
+	if kind == syncer.Resync {
 		resync = settled.Waiting > 0 // only another resync confirms what this one missed
 	}
 	if e.End.Unchanged && e.End.Validator == "" {
 		e.End.Validator = e.head.validator
 	}
-	back := syncer.Age(e.walk.Sent, time.Now()) + e.Lag + e.End.Age
 	var asOf, deletes *int64
-	err := tx.QueryRow(ctx, t.endSQL(),
-		t.spec.Target, e.walk.Partition.Name, e.End.Watermark, e.End.Validator, shape, back.Microseconds(),
-		until(e.Next), e.Late.Microseconds(), resync, settled.Held,
-		e.head.counted, e.walk.Kind == syncer.Resync).Scan(&asOf, &deletes)
+	err := tx.QueryRow(ctx, t.endSQL(e), pgx.NamedArgs{
+		"table": t.spec.Target, "partition": e.walk.Partition.Name, "watermark": e.End.Watermark, "validator": e.End.Validator,
+		"epoch": e.End.Epoch, "shape": shape, "resync": resync, "back": e.back().Microseconds(), "sent": sentAgo(e.walk.Sent),
+		"next": until(e.Next), "late": e.Late.Microseconds(), "held": settled.Held, "counted": e.head.counted,
+	}).Scan(&asOf, &deletes)
 	settled.AsOf, settled.DeletesAsOf = ago(asOf), ago(deletes)
 	return failed("settle", err)
 }
 
 // endSQL is the one statement of a settled walk. greatest and least leave null
 // out, which is right for an as-of that was never set, and wrong for deletions
-// that were never proven. A resync that found nothing to go on from voids the
-// watermark that was held.
-func (t *Table) endSQL() string {
-	return `UPDATE ` + t.db.own("watermark") + ` w SET
-		watermark = CASE WHEN $3 = '' AND NOT $12 THEN w.watermark ELSE $3 END,
-		validator = CASE WHEN n.missing THEN '' ELSE $4 END,
-		shape = $5, resume = NULL, walk_sent = NULL, seen_walk = '', seen_count = 0,
-		as_of = n.as_of, deletes_as_of = n.deletes_as_of,
-		warn_at = n.deletes_as_of + w.warn, critical_at = n.deletes_as_of + w.critical,
-		last_poll = now(), error_class = '', error = '', failing_since = NULL,
-		next_poll = now() + $7::bigint * interval '1 microsecond',
-		late = greatest(w.late, $8::bigint * interval '1 microsecond'),
-		resync = $9, rows = coalesce($11, w.rows),
-		held = CASE WHEN $11::bigint IS NOT NULL THEN $10 ELSE least(w.held, n.count) END
-		FROM (SELECT a.as_of, m.count, m.count > 0 AS missing,
-				CASE WHEN m.unknown THEN a.deletes_as_of ELSE least(a.as_of, m.present_at) END AS deletes_as_of
-			FROM (SELECT greatest(o.as_of, ` + before("$6") + `) AS as_of, o.deletes_as_of
-				FROM ` + t.db.own("watermark") + ` o WHERE o.table_name = $1 AND o.partition = $2) a,
-			LATERAL (` + t.missingSQL("$2") + `) m) n
-		WHERE w.table_name = $1 AND w.partition = $2
+// that were never proven.
+func (t *Table) endSQL(e end) string {
+	w := t.db.own("watermark")
+	set := append(e.position(), `validator = CASE WHEN n.missing THEN '' ELSE @validator END`, `shape = @shape`,
+		`resume = NULL, walk_sent = NULL`, `as_of = n.as_of, deletes_as_of = n.deletes_as_of`, deadlines("n.as_of", "n.deletes_as_of"),
+		`last_poll = now(), next_poll = now() + `+interval("@next"), `late = greatest(w.late, `+interval("@late")+`)`,
+		`resync = @resync, rows = coalesce(@counted, w.rows)`,
+		`held = CASE WHEN @counted::bigint IS NOT NULL THEN @held ELSE least(w.held, n.count) END`)
+	return `UPDATE ` + w + ` w SET ` + strings.Join(set, ",\n\t\t") + `
+		FROM (SELECT a.as_of, a.own, m.count, m.count > 0 AS missing, ` + t.deletesSQL(e.kindOfProof()) + ` AS deletes_as_of
+			FROM (SELECT greatest(o.as_of, b.own) AS as_of, b.own, o.deletes_as_of FROM ` + w + ` o, (SELECT ` + before("@back") + ` AS own) b
+				WHERE o.table_name = @table AND o.partition = @partition) a,
+			LATERAL (` + t.missingSQL("@partition") + `) m) n
+		WHERE w.table_name = @table AND w.partition = @partition
 		RETURNING ` + age("w.as_of") + `, ` + age("w.deletes_as_of")
+}
+
+// position is where the next walk begins. A resync that found nothing to go on
+// from voids the watermark that was held. Changes leave what belongs to a
+// listing walk, and why a resync failed, which they do not make good.
+func (e end) position() []string {
+	switch e.walk.Kind {
+	case syncer.Changes:
+		set := []string{`watermark = CASE WHEN @watermark = '' THEN w.watermark ELSE @watermark END`,
+			`epoch = CASE WHEN @epoch = '' THEN w.epoch ELSE @epoch END`}
+		for _, c := range []struct{ name, none string }{{"error_class", "''"}, {"error", "''"}, {"error_kind", "''"}, {"failing_since", "NULL"}} {
+			set = append(set, fmt.Sprintf("%[1]s = CASE WHEN w.error_kind = 'resync' THEN w.%[1]s ELSE %[2]s END", c.name, c.none))
+		}
+		return set
+	case syncer.Resync:
+		return append(e.listed(), `watermark = @watermark`)
+	}
+	return append(e.listed(), `watermark = CASE WHEN @watermark = '' THEN w.watermark ELSE @watermark END`)
+}
+
+// listed is what a listing walk settles beside the position.
+func (e end) listed() []string {
+	set := []string{noList, `epoch = @epoch`, `error_class = '', error = '', error_kind = '', failing_since = NULL`}
+	if e.lists() {
+		set = append(set, `audited = `+before("@sent")+`, audit_as_of = greatest(w.audit_as_of, n.own)`)
+	}
+	return set
+}
+
+// kindOfProof is the kind of walk as which it tells of deletions.
+func (e end) kindOfProof() syncer.WalkKind {
+	if !e.lists() {
+		return syncer.Changes
+	}
+	return e.walk.Kind
+}
+
+// deletesSQL is the delete as-of behind a walk: from a, where the walk stands,
+// and m, what is missing. Where only lists see deletions, changes prove none,
+// and a list none that came after it.
+func (t *Table) deletesSQL(kind syncer.WalkKind) string {
+	switch {
+	case t.spec.Keep:
+		return "a.as_of"
+	case t.spec.Budget.Deletes <= 0 && kind != syncer.Audit:
+		return "CASE WHEN m.unknown THEN a.deletes_as_of ELSE least(a.as_of, m.present_at) END"
+	case kind == syncer.Changes:
+		return "a.deletes_as_of"
+	}
+	return "CASE WHEN m.unknown THEN a.deletes_as_of ELSE greatest(a.deletes_as_of, least(a.own, m.present_at)) END"
 }
 
 // missingSQL sums up what is missing of a partition.

@@ -9,43 +9,6 @@ import (
 	"github.com/larder-sync/larder/syncer"
 )
 
-// truncateFrom is from how many notes on a truncation is cheaper than to
-// delete them.
-const truncateFrom = 10_000
-
-// forgetNotes empties the notes of a partition.
-func (t *Table) forgetNotes(ctx context.Context, tx pgx.Tx, p syncer.Partition, h *head) error {
-	sql, args := `DELETE FROM `+t.seen+` WHERE partition = $1`, []any{p.Name}
-	if p.Name == "" && h.seenCount > truncateFrom {
-		sql, args = `TRUNCATE `+t.seen, nil // the whole has no other partition beside it
-	}
-	_, err := tx.Exec(ctx, sql, args...)
-	h.seenWalk, h.seenCount = "", 0
-	return failed("forget notes", err)
-}
-
-// notesWhole reports whether the notes are what this walk noted. They do not
-// outlive a crash of the server, which the number that was committed with the
-// rows tells. A walk without records has no notes.
-func (t *Table) notesWhole(ctx context.Context, tx pgx.Tx, w syncer.Walk, h *head) (bool, error) {
-	if h.seenWalk != w.ID {
-		return true, t.forgetNotes(ctx, tx, w.Partition, h)
-	}
-	var n int64
-	err := tx.QueryRow(ctx, `SELECT count(*) FROM `+t.seen+` WHERE partition = $1`, w.Partition.Name).Scan(&n)
-	return n == h.seenCount, failed("count notes", err)
-}
-
-// dropWalk makes an unfinished walk start again.
-func (t *Table) dropWalk(ctx context.Context, tx pgx.Tx, p syncer.Partition, h *head) error {
-	if err := t.forgetNotes(ctx, tx, p, h); err != nil {
-		return err
-	}
-	_, err := tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` SET resume = NULL, walk_sent = NULL, seen_walk = '', seen_count = 0
-		WHERE table_name = $1 AND partition = $2`, t.spec.Target, p.Name)
-	return failed("drop walk", err)
-}
-
 // sweep finds the rows that a complete walk has not seen, and deletes those
 // that are confirmed, under the guard.
 func (t *Table) sweep(ctx context.Context, tx pgx.Tx, w syncer.Walk, h *head) (syncer.Settled, error) {
@@ -87,12 +50,8 @@ func (t *Table) markMissing(ctx context.Context, tx pgx.Tx, f *form, w syncer.Wa
 	}
 	args = append([]any{w.Partition.Name}, args...)
 	if h.missing {
-		// What came back, or was deleted otherwise, is not missing any more.
-		_, err := tx.Exec(ctx, fmt.Sprintf(`DELETE FROM %s o WHERE o.partition = $1 AND (EXISTS (SELECT FROM %s n WHERE n.partition = $1 AND %s)
-			OR NOT EXISTS (SELECT FROM %s t WHERE %s AND %s))`, t.missing, t.seen,
-			f.join(func(n, _ int) string { return fmt.Sprintf("n.k%d = o.k%d", n, n) }), t.name, f.keptKeys(), within), args...)
-		if err != nil {
-			return 0, failed("clear missing", err)
+		if err := t.clearMissing(ctx, tx, f, within, args); err != nil {
+			return 0, err
 		}
 		if _, err = tx.Exec(ctx, `UPDATE `+t.missing+` SET walks = walks + 1 WHERE partition = $1`, w.Partition.Name); err != nil {
 			return 0, failed("count walks", err)
@@ -110,6 +69,14 @@ func (t *Table) markMissing(ctx context.Context, tx pgx.Tx, f *form, w syncer.Wa
 		t.seen, f.join(func(n, _ int) string { return fmt.Sprintf("o.k%d = m.k%d", n, n) })),
 		append(args, t.spec.Target)...).Scan(&rows)
 	return rows, failed("find missing", err)
+}
+
+// clearMissing ends the absence of what came back, or was deleted otherwise.
+func (t *Table) clearMissing(ctx context.Context, tx pgx.Tx, f *form, within string, args []any) error {
+	_, err := tx.Exec(ctx, fmt.Sprintf(`DELETE FROM %s o WHERE o.partition = $1 AND (EXISTS (SELECT FROM %s n WHERE n.partition = $1 AND %s)
+		OR NOT EXISTS (SELECT FROM %s t WHERE %s AND %s))`, t.missing, t.seen,
+		f.join(func(n, _ int) string { return fmt.Sprintf("n.k%d = o.k%d", n, n) }), t.name, f.keptKeys(), within), args...)
+	return failed("clear missing", err)
 }
 
 func keyColumns(f *form) string {

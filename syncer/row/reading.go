@@ -144,6 +144,10 @@ func (s *Spec) KeyText(key []any) string {
 // holds little more than 2,600.
 const maxKey = 2048
 
+// KeyOf is the Row.Key of a row with these values, of which only those of the
+// key's columns are looked at.
+func (s *Spec) KeyOf(values []any) string { return string(s.appendKey(nil, values)) }
+
 // appendKey appends the canonical JSON array of the key's values.
 func (s *Spec) appendKey(b []byte, values []any) []byte {
 	b = append(b, '[')
