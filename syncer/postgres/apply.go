@@ -53,14 +53,23 @@ type load struct {
 	moves bool
 }
 
-// gather numbers what is to be staged.
+// gather numbers what is to be staged. Of a key that is not in an audit's
+// sample nothing is staged but that it was seen.
 func (l *load) gather(f row.Folded) {
 	l.changes = make([]staged, 0, len(f.Upserts)+len(f.Deletes))
 	for _, r := range f.Upserts {
-		l.changes = append(l.changes, staged{upsert, r})
+		kind := byte(upsert)
+		if l.walk.Kind == syncer.Audit && !sampled(comparison(l.walk), r.Key) {
+			kind = noteOnly
+		}
+		l.changes = append(l.changes, staged{kind, r})
 	}
 	for _, r := range f.Deletes {
-		l.changes = append(l.changes, staged{remove, r})
+		kind := byte(remove)
+		if r.Turned {
+			kind = turned
+		}
+		l.changes = append(l.changes, staged{kind, r})
 	}
 	for _, m := range f.Misfits {
 		if !m.Readable {
@@ -149,12 +158,12 @@ func (l *load) stage(ctx context.Context, tx pgx.Tx, f *form, inPieces bool) err
 		return err
 	}
 	if !inPieces {
-		return copyInto(ctx, tx, stageName, l.changes)
+		return copyInto(ctx, tx, stageName, l.changes, f.partial)
 	}
 	if err := stageText(ctx, tx, f); err != nil {
 		return err
 	}
-	return copyInto(ctx, tx, textName, l.changes)
+	return copyInto(ctx, tx, textName, l.changes, f.partial)
 }
 
 // advance writes the bookkeeping that belongs to the rows.
@@ -226,7 +235,7 @@ func (m *merge) refuse(ctx context.Context, n int, why error) error {
 	if c.kind != noteOnly {
 		m.refused = append(m.refused, refusal(&m.spec, c, why))
 	}
-	if !m.walk.Kind.Listing() || c.kind == remove {
+	if !m.walk.Kind.Listing() || c.removes() {
 		return nil
 	}
 	done, err := m.piece(ctx, func() (tally, error) {

@@ -60,7 +60,7 @@ func (m *merge) audit(ctx context.Context, live []numbered, done *tally) (err er
 	if done.noted, err = m.note(ctx); err != nil {
 		return err
 	}
-	n, err := m.exec(ctx, "note deletions", fmt.Sprintf("DELETE FROM %s o USING %s s WHERE o.partition = $1 AND s.kind = 'd' AND %s",
+	n, err := m.exec(ctx, "note deletions", fmt.Sprintf("DELETE FROM %s o USING %s s WHERE o.partition = $1 AND s.kind IN ('d', 't') AND %s",
 		m.seen, stageName, m.form.notedKeys()), m.walk.Partition.Name)
 	if err != nil {
 		return err

@@ -20,6 +20,8 @@ type form struct {
 	columns []column
 	// partitioned tables do not tell by xmax whether a row was new.
 	partitioned bool
+	// partial tables are staged with what each record tells nothing of.
+	partial bool
 }
 
 // column is a mapped column as the table has it.
@@ -42,7 +44,7 @@ func loadForm(ctx context.Context, q querier, t *Table) (*form, error) {
 	if err != nil {
 		return nil, failed("read catalog", err)
 	}
-	f := &form{spec: &t.spec, columns: make([]column, len(t.spec.Columns)), partitioned: kind == "p"}
+	f := &form{spec: &t.spec, columns: make([]column, len(t.spec.Columns)), partitioned: kind == "p", partial: t.spec.Partial}
 	rows, err := q.Query(ctx, `SELECT a.attname, format_type(a.atttypid, -1),
 		y.typnamespace = 'pg_catalog'::regnamespace AND y.typname IN
 			('bool', 'int2', 'int4', 'int8', 'float4', 'float8', 'date', 'timestamp', 'timestamptz', 'uuid', 'bytea')
@@ -169,6 +171,14 @@ func (f *form) columnList(each func(i int, c column) string) string {
 	return strings.Join(all, ", ")
 }
 
+// absent is a piece of SQL for tables of partial records alone.
+func (f *form) absent(sql string) string {
+	if !f.partial {
+		return ""
+	}
+	return sql
+}
+
 // isKey reports whether the column is part of the key.
 func (f *form) isKey(i int) bool {
 	for _, k := range f.spec.Key {
@@ -215,11 +225,11 @@ func (f *form) version(of string) string {
 }
 
 // older is the SQL of a staged row that is older than the version old. A row
-// without version is older than any with one; a tombstone without version is
-// older than nothing.
+// without version is older than any with one, and so is one that the table
+// turns down; a tombstone without version is older than nothing.
 func (f *form) older(old string) string {
 	staged := fmt.Sprintf("s.c%d", f.spec.Version)
-	return fmt.Sprintf("(%s IS NOT NULL AND CASE WHEN %s IS NULL THEN s.kind = 'u' ELSE s.kind <> 's' AND %s < %s END)",
+	return fmt.Sprintf("(%s IS NOT NULL AND CASE WHEN %s IS NULL THEN s.kind IN ('u', 't') ELSE s.kind <> 's' AND %s < %s END)",
 		old, staged, f.version(staged), f.version(old))
 }
 

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -11,15 +12,20 @@ import (
 )
 
 // remove deletes the rows of the tombstones that are left, remembers their
-// versions, and returns their numbers.
+// versions, and returns their numbers. Of a row that the table turns down, only
+// one that was there is remembered.
 func (m *merge) remove(ctx context.Context, done *tally) ([]int32, error) {
-	n, err := m.exec(ctx, "delete rows", fmt.Sprintf("DELETE FROM %s t USING %s s WHERE s.kind = 'd' AND %s", m.name, stageName, m.form.keys()))
+	var deleted int
+	var idle []int32
+	err := m.tx.QueryRow(ctx, fmt.Sprintf(`WITH gone AS (DELETE FROM %s t USING %s s WHERE s.kind IN ('d', 't') AND %s RETURNING s.n)
+		SELECT (SELECT count(*) FROM gone), ARRAY(SELECT n FROM %s s WHERE s.kind = 't' AND NOT EXISTS (SELECT FROM gone g WHERE g.n = s.n) ORDER BY n)`,
+		m.name, stageName, m.form.keys(), stageName)).Scan(&deleted, &idle)
 	if err != nil {
-		return nil, err
+		return nil, failed("delete rows", err)
 	}
-	done.Deleted = int(n)
+	done.Deleted = deleted
 	if m.walk.Kind.Listing() {
-		n, err := m.exec(ctx, "note deletions", fmt.Sprintf("DELETE FROM %s o USING %s s WHERE o.partition = $1 AND s.kind = 'd' AND %s",
+		n, err := m.exec(ctx, "note deletions", fmt.Sprintf("DELETE FROM %s o USING %s s WHERE o.partition = $1 AND s.kind IN ('d', 't') AND %s",
 			m.seen, stageName, m.form.notedKeys()), m.walk.Partition.Name)
 		if err != nil {
 			return nil, err
@@ -27,13 +33,13 @@ func (m *merge) remove(ctx context.Context, done *tally) ([]int32, error) {
 		done.noted -= n
 	}
 	if m.head.missing {
-		held, err := m.notMissing(ctx, "'d'")
+		held, err := m.notMissing(ctx, "'d', 't'")
 		if err != nil {
 			return nil, err
 		}
 		done.back += held
 	}
-	rows, err := m.tx.Query(ctx, "SELECT n FROM "+stageName+" WHERE kind = 'd' ORDER BY n")
+	rows, err := m.tx.Query(ctx, "SELECT n FROM "+stageName+" WHERE kind IN ('d', 't') ORDER BY n")
 	if err != nil {
 		return nil, failed("remember deletions", err)
 	}
@@ -41,7 +47,10 @@ func (m *merge) remove(ctx context.Context, done *tally) ([]int32, error) {
 	if err != nil {
 		return nil, failed("remember deletions", err)
 	}
-	return numbers, m.remember(ctx, numbers)
+	return numbers, m.remember(ctx, slices.DeleteFunc(slices.Clone(numbers), func(n int32) bool {
+		_, found := slices.BinarySearch(idle, n)
+		return found
+	}))
 }
 
 // remember keeps the versions of deleted keys for a while, the newest of each.
@@ -105,7 +114,7 @@ func (m *merge) loseToGone(ctx context.Context, live []numbered) (int, error) {
 		version, known := gone[c.Key]
 		switch {
 		case !known || c.kind != upsert:
-		case m.walk.Kind != syncer.Resync && m.spec.Compare(c.Values[m.spec.Version], version) < 0:
+		case m.walk.Kind != syncer.Resync && !m.untold(c.staged) && m.spec.Compare(c.Values[m.spec.Version], version) < 0:
 			losers = append(losers, c.n)
 		default:
 			winners = append(winners, c.Key)

@@ -66,10 +66,10 @@ func (m *merge) run(ctx context.Context, from, to int) (tally, error) {
 	for n := from; n < to; n++ {
 		c := &m.changes[n]
 		live = append(live, numbered{int32(n), c})
-		switch c.kind {
-		case upsert:
+		switch {
+		case c.kind == upsert:
 			upserts++
-		case remove:
+		case c.removes():
 			removes++
 		}
 	}
@@ -106,6 +106,12 @@ func (m *merge) run(ctx context.Context, from, to int) (tally, error) {
 		done.Unchanged = upserts - lost - done.Inserted - done.Updated
 	}
 	return done, m.clearQuarantine(ctx, live, tombstones)
+}
+
+// untold reports whether a partial record does not tell its version: it is not
+// older than anything.
+func (m *merge) untold(c *staged) bool {
+	return c.Absent != nil && m.spec.Version >= 0 && c.Absent[m.spec.Version]
 }
 
 // exec runs one statement of the merge and returns how many rows it touched.

@@ -30,7 +30,7 @@ func (m *merge) touch(ctx context.Context, done *tally) error {
 	}
 	var noted, touched int64
 	err := m.tx.QueryRow(ctx, fmt.Sprintf(`WITH noted AS (INSERT INTO %s AS o (partition, %s, touched) SELECT $1, %s, true FROM %s s
-			WHERE s.kind IN ('u', 'd') ON CONFLICT (partition, %s) DO UPDATE SET touched = true WHERE NOT o.touched RETURNING o.xmax = 0 AS new)
+			WHERE s.kind IN ('u', 'd', 't') ON CONFLICT (partition, %s) DO UPDATE SET touched = true WHERE NOT o.touched RETURNING o.xmax = 0 AS new)
 		SELECT count(*) FILTER (WHERE new), count(*) FROM noted`,
 		m.seen, keyColumns(m.form), m.form.stagedKeys(), stageName, keyColumns(m.form)), m.walk.Partition.Name).Scan(&noted, &touched)
 	done.noted += noted
@@ -47,7 +47,7 @@ func (m *merge) dropTouched(ctx context.Context, live []numbered) ([]numbered, e
 	if err := m.nestedLoops(ctx, true); err != nil {
 		return nil, err
 	}
-	rows, err := m.tx.Query(ctx, fmt.Sprintf("DELETE FROM %s s USING %s o WHERE o.partition = $1 AND o.touched AND s.kind IN ('u', 'd') AND %s RETURNING s.n",
+	rows, err := m.tx.Query(ctx, fmt.Sprintf("DELETE FROM %s s USING %s o WHERE o.partition = $1 AND o.touched AND s.kind IN ('u', 'd', 't') AND %s RETURNING s.n",
 		stageName, m.seen, m.form.notedKeys()), m.walk.Partition.Name)
 	if err != nil {
 		return nil, failed("leave touched keys", err)
@@ -71,7 +71,7 @@ func (m *merge) clearSuspects(ctx context.Context, done *tally) error {
 	if m.head.suspects == 0 {
 		return nil
 	}
-	n, err := m.exec(ctx, "clear suspects", fmt.Sprintf("DELETE FROM %s o USING %s s WHERE o.partition = $1 AND s.kind IN ('u', 'd') AND %s",
+	n, err := m.exec(ctx, "clear suspects", fmt.Sprintf("DELETE FROM %s o USING %s s WHERE o.partition = $1 AND s.kind IN ('u', 'd', 't') AND %s",
 		m.suspect, stageName, m.form.notedKeys()), m.walk.Partition.Name)
 	done.suspects -= n
 	return err

@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -18,6 +20,9 @@ func (m *merge) reduce(ctx context.Context, done *tally) (err error) {
 		if err := m.nestedLoops(ctx, true); err != nil {
 			return err
 		}
+	}
+	if err := m.complete(ctx); err != nil {
+		return err
 	}
 	// What is older than a row was seen before in a resync, and is noted.
 	if m.walk.Kind == syncer.Resync {
@@ -45,6 +50,26 @@ func (m *merge) reduce(ctx context.Context, done *tally) (err error) {
 	if err == nil && nested {
 		err = m.nestedLoops(ctx, false)
 	}
+	return err
+}
+
+// complete takes from the row that is there what a partial record tells
+// nothing of, its version included: then it is as new as the row.
+func (m *merge) complete(ctx context.Context) error {
+	if !m.form.partial || !slices.ContainsFunc(m.changes, func(s staged) bool { return s.Absent != nil }) {
+		return nil
+	}
+	var set []string
+	for i, c := range m.form.columns {
+		if !m.form.isKey(i) {
+			set = append(set, fmt.Sprintf("c%d = CASE WHEN substr(s.absent, %d, 1) = '1' THEN t.%s ELSE s.c%d END", i, i+1, c.name, i))
+		}
+	}
+	if len(set) == 0 {
+		return nil
+	}
+	_, err := m.exec(ctx, "complete records", fmt.Sprintf("UPDATE %s s SET %s FROM %s t WHERE s.kind = 'u' AND s.absent <> '' AND %s",
+		stageName, strings.Join(set, ", "), m.name, m.form.keys()))
 	return err
 }
 
@@ -89,7 +114,7 @@ func (m *merge) dropByFormat(ctx context.Context, query string, args ...any) err
 	_, err = pgx.ForEachRow(rows, []any{&n, &held}, func() error {
 		c := &m.changes[n]
 		version := c.Values[m.spec.Version]
-		if held == nil || c.kind == noteOnly || c.kind == remove && version == nil {
+		if held == nil || c.kind == noteOnly || c.kind == remove && version == nil || m.untold(c) {
 			return nil
 		}
 		if m.spec.Compare(version, *held) < 0 {

@@ -57,7 +57,10 @@ func (t *Table) retirePart(ctx context.Context, tx pgx.Tx, f *form, p syncer.Par
 			return failed("retire partition", err)
 		}
 	}
-	return t.forgetNotes(ctx, tx, p, &head{})
+	if err := t.absolve(ctx, tx, p, "true"); err != nil {
+		return err
+	}
+	return t.forgetNotes(ctx, tx, p, &head{seenCount: 1})
 }
 
 // missAll takes all rows of a partition for missing. Rows that no column tells

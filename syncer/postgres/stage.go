@@ -25,6 +25,9 @@ const (
 const (
 	upsert = 'u'
 	remove = 'd'
+	// turned rows are deleted because the table does not take them: their
+	// owner still has them.
+	turned = 't'
 	// noteOnly rows carry a key that was seen in a record that does not fit.
 	noteOnly = 's'
 )
@@ -35,25 +38,28 @@ type staged struct {
 	row.Row
 }
 
+// removes reports whether the row is on its way out of the table.
+func (s *staged) removes() bool { return s.kind == remove || s.kind == turned }
+
 // stage makes the typed staging table.
 func stage(ctx context.Context, tx pgx.Tx, f *form, target string) error {
 	sql := fmt.Sprintf(`SET LOCAL statement_timeout = %s;
-		CREATE TEMP TABLE larder_stage ON COMMIT DROP AS SELECT 0::integer AS n, 'u'::"char" AS kind, 0::bigint AS late, %s FROM %s WITH NO DATA`,
-		milliseconds(patience), f.columnList(func(i int, c column) string { return fmt.Sprintf("%s AS c%d", c.name, i) }), target)
+		CREATE TEMP TABLE larder_stage ON COMMIT DROP AS SELECT 0::integer AS n, 'u'::"char" AS kind, 0::bigint AS late, %s%s FROM %s WITH NO DATA`,
+		milliseconds(patience), f.absent("''::text AS absent, "), f.columnList(func(i int, c column) string { return fmt.Sprintf("%s AS c%d", c.name, i) }), target)
 	return failed("stage", execScript(ctx, tx, sql))
 }
 
 // stageText makes the staging table of texts.
 func stageText(ctx context.Context, tx pgx.Tx, f *form) error {
-	sql := `CREATE TEMP TABLE larder_text (n integer, kind "char", late bigint, ` +
+	sql := `CREATE TEMP TABLE larder_text (n integer, kind "char", late bigint, ` + f.absent("absent text, ") +
 		f.columnList(func(i int, _ column) string { return fmt.Sprintf("c%d text", i) }) + `) ON COMMIT DROP`
 	return failed("stage", execScript(ctx, tx, sql))
 }
 
 // copyInto streams the rows into a staging table, as text: every type reads
 // text, and it is as fast as the binary form.
-func copyInto(ctx context.Context, tx pgx.Tx, table string, rows []staged) error {
-	_, err := tx.Conn().PgConn().CopyFrom(ctx, &copyReader{rows: rows}, "COPY "+table+" FROM STDIN")
+func copyInto(ctx context.Context, tx pgx.Tx, table string, rows []staged, partial bool) error {
+	_, err := tx.Conn().PgConn().CopyFrom(ctx, &copyReader{rows: rows, partial: partial}, "COPY "+table+" FROM STDIN")
 	return failed("copy rows", err)
 }
 
@@ -64,7 +70,7 @@ func fill(ctx context.Context, tx pgx.Tx, f *form, from, to int) error {
 	if _, err := tx.Exec(ctx, "DELETE FROM "+stageName); err != nil {
 		return failed("stage", err)
 	}
-	_, err := tx.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT n, kind, late, %s FROM %s WHERE n >= $1 AND n < $2", stageName,
+	_, err := tx.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT n, kind, late, %s%s FROM %s WHERE n >= $1 AND n < $2", stageName, f.absent("absent, "),
 		f.columnList(func(i int, c column) string { return fmt.Sprintf("c%d::%s", i, c.typ) }), textName), from, to)
 	return failed("stage", err)
 }
@@ -74,7 +80,7 @@ func fillKey(ctx context.Context, tx pgx.Tx, f *form, n int) error {
 	if _, err := tx.Exec(ctx, "DELETE FROM "+stageName); err != nil {
 		return failed("stage", err)
 	}
-	_, err := tx.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT n, 's', late, %s FROM %s WHERE n = $1", stageName,
+	_, err := tx.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT n, 's', late, %s%s FROM %s WHERE n = $1", stageName, f.absent("absent, "),
 		f.columnList(func(i int, c column) string {
 			if f.isKey(i) {
 				return fmt.Sprintf("c%d::%s", i, c.typ)
@@ -87,16 +93,18 @@ func fillKey(ctx context.Context, tx pgx.Tx, f *form, n int) error {
 // copyReader writes rows in the text format of COPY while they are read.
 type copyReader struct {
 	rows []staged
-	next int
-	buf  []byte
-	off  int
+	// partial tables have a column that says what a record tells nothing of.
+	partial bool
+	next    int
+	buf     []byte
+	off     int
 }
 
 func (r *copyReader) Read(p []byte) (int, error) {
 	if r.off == len(r.buf) {
 		r.buf, r.off = r.buf[:0], 0
 		for r.next < len(r.rows) && len(r.buf) < len(p) {
-			r.buf = appendLine(r.buf, r.next, &r.rows[r.next])
+			r.buf = r.appendLine(r.buf, r.next, &r.rows[r.next])
 			r.next++
 		}
 		if len(r.buf) == 0 {
@@ -108,10 +116,20 @@ func (r *copyReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func appendLine(b []byte, n int, s *staged) []byte {
+func (r *copyReader) appendLine(b []byte, n int, s *staged) []byte {
 	b = strconv.AppendInt(b, int64(n), 10)
 	b = append(b, '\t', s.kind, '\t')
 	b = strconv.AppendInt(b, int64(s.Late), 10)
+	if r.partial {
+		b = append(b, '\t')
+		for _, absent := range s.Absent {
+			if absent {
+				b = append(b, '1')
+			} else {
+				b = append(b, '0')
+			}
+		}
+	}
 	for _, v := range s.Values {
 		b = append(b, '\t')
 		start := len(b)
