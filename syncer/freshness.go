@@ -59,23 +59,22 @@ type Freshness struct {
 }
 
 // Judge says how stale a copy is. It is pure: st, b and now decide alone. The
-// limit itself is still within the budget; only what is older exceeds it.
+// limit itself is still within the budget; only what is older exceeds it. Where
+// deletions have a budget of their own, they do not make the copy older.
 func Judge(st Standing, b Budget, now time.Time) Freshness {
 	f := Freshness{Level: Fresh}
-	if st.AsOf.IsZero() {
+	if st.AsOf.IsZero() || st.DeletesAsOf.IsZero() {
 		f.Level, f.Reason = Never, "never polled to the end"
+		if !st.AsOf.IsZero() {
+			f.Reason = "deletes are not proven yet: a sweep is held or unconfirmed"
+			f.AsOf = st.AsOf
+		}
 		f.Staleness = Age(st.FirstSeen, now)
 		return f
 	}
 	f.AsOf = st.AsOf
-	if st.DeletesAsOf.IsZero() || st.DeletesAsOf.Before(st.AsOf) {
+	if b.Deletes == 0 && st.DeletesAsOf.Before(st.AsOf) {
 		f.Reason = "a sweep is held or unconfirmed"
-		if st.DeletesAsOf.IsZero() {
-			f.Level = Never
-			f.Reason = "deletes are not proven yet: a sweep is held or unconfirmed"
-			f.Staleness = Age(st.FirstSeen, now)
-			return f
-		}
 		f.AsOf = st.DeletesAsOf
 	}
 	f.Staleness = Age(f.AsOf, now)
@@ -89,8 +88,24 @@ func Judge(st Standing, b Budget, now time.Time) Freshness {
 	case b.Warn > 0 && f.Staleness > b.Warn:
 		f.Level = Warn
 	}
+	if b.Deletes > 0 {
+		f.judgeDeletes(st.DeletesAsOf, b.Deletes, now)
+	}
 	if f.Level != Fresh && f.Reason == "" {
-		f.Reason = "no complete poll since " + f.AsOf.UTC().Format("2006-01-02 15:04:05Z")
+		f.Reason = "no complete poll since " + reasoned(f.AsOf)
 	}
 	return f
 }
+
+// judgeDeletes holds deletions against the budget that they have.
+func (f *Freshness) judgeDeletes(asOf time.Time, budget time.Duration, now time.Time) {
+	if at := asOf.Add(budget); at.Before(f.CriticalAt) {
+		f.CriticalAt = at
+	}
+	if Age(asOf, now) > budget {
+		f.Level, f.Reason = Critical, "deletes are not proven since "+reasoned(asOf)
+	}
+}
+
+// reasoned writes an instant as reasons have it.
+func reasoned(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }

@@ -53,6 +53,34 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// Deletions that only lists tell of have a budget of their own, and do not make
+// the copy older.
+func TestJudgeDeletes(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	budget := syncer.Budget{Warn: 5 * time.Minute, Critical: 15 * time.Minute, Deletes: 24 * time.Hour}
+	for _, test := range []struct {
+		name           string
+		asOf, deletes  time.Duration
+		level          syncer.Level
+		critical, warn time.Duration // ahead
+		reason         string
+	}{
+		{"old deletes within the budget", time.Minute, 23 * time.Hour, syncer.Fresh, 14 * time.Minute, 4 * time.Minute, ""},
+		{"at the limit", time.Minute, 24 * time.Hour, syncer.Fresh, 0, 4 * time.Minute, ""},
+		{"past it", time.Minute, 24*time.Hour + 1, syncer.Critical, -1, 4 * time.Minute, "deletes are not proven since 2026-11-22 11:59:59Z"},
+		{"an old copy with new deletes", 6 * time.Minute, 0, syncer.Warn, 9 * time.Minute, -time.Minute, "no complete poll since 2026-11-23 11:54:00Z"},
+	} {
+		f := syncer.Judge(syncer.Standing{AsOf: ago(test.asOf), DeletesAsOf: ago(test.deletes)}, budget, now)
+		if f.Level != test.level || f.Staleness != test.asOf || !f.AsOf.Equal(ago(test.asOf)) || f.Reason != test.reason {
+			t.Errorf("%s: judged %+v", test.name, f)
+		}
+		if !f.CriticalAt.Equal(now.Add(test.critical)) || !f.WarnAt.Equal(now.Add(test.warn)) {
+			t.Errorf("%s: warn at %s, critical at %s", test.name, f.WarnAt, f.CriticalAt)
+		}
+	}
+}
+
 // A copy never gets fresher by waiting, nor by proving less.
 func TestJudgeIsMonotonic(t *testing.T) {
 	base := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)

@@ -32,6 +32,9 @@ func TestConform(t *testing.T) {
 			Rows:      func(target string, columns []string) [][]string { return rows(t, consumer, target, columns) },
 			Age:       func(d time.Duration) { age(t, consumer, d) },
 			LoseNotes: func() { loseNotes(t, consumer) },
+			Create: func(target string, columns ...string) {
+				exec(t, consumer, fmt.Sprintf("CREATE TABLE %s (%s)", pgx.Identifier{target}.Sanitize(), strings.Join(columns, ", ")))
+			},
 		}
 	})
 }

@@ -35,6 +35,10 @@ func TestConform(t *testing.T) {
 			},
 			Age:       func(d time.Duration) { age(t, consumer, d) },
 			LoseNotes: func() { loseNotes(t, file) },
+			Create: func(target string, columns ...string) {
+				definition := strings.ReplaceAll(strings.Join(columns, ", "), "timestamptz", "text")
+				exec(t, consumer, fmt.Sprintf("CREATE TABLE %q (%s)", target, definition))
+			},
 		}
 	})
 }

@@ -44,6 +44,9 @@ type Harness struct {
 	Age func(d time.Duration)
 	// LoseNotes throws the notes of seen keys away, as a crash may.
 	LoseNotes func()
+	// Create makes a table as its consumer would, by the plain driver, of
+	// columns as SQL defines them.
+	Create func(target string, columns ...string)
 }
 
 // CanonicalJSON brings JSON texts that mean the same to one form, for
@@ -58,6 +61,8 @@ func Conform(t *testing.T, open func(t *testing.T) Harness) {
 	}{
 		{"apply", applyScenarios}, {"settle", settleScenarios}, {"sweep", sweepScenarios}, {"lanes", lanesScenarios},
 		{"audit", auditScenarios}, {"audited parts", partScenarios}, {"deletes", deletesScenarios},
+		{"keep", keepScenarios}, {"partial", partialScenarios}, {"where", whereScenarios},
+		{"changing partitions", changingScenarios}, {"intent", intentScenarios},
 		{"lease", leaseScenarios}, {"orders", orderScenarios}, {"quarantine", quarantineScenarios},
 		{"forget", forgetScenarios},
 	} {
@@ -69,6 +74,7 @@ func Conform(t *testing.T, open func(t *testing.T) Harness) {
 			}
 		})
 	}
+	t.Run("intent without bookkeeping", func(t *testing.T) { intendFirst(t, open(t)) })
 	t.Run("agrees with the table in memory", func(t *testing.T) { agree(t, open) })
 	t.Run("every type survives", func(t *testing.T) { survive(t, open(t)) })
 }

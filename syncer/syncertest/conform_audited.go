@@ -2,6 +2,7 @@ package syncertest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,6 +138,34 @@ var deletesScenarios = map[string]func(*testing.T, *bench){
 		near(t, "DeletesAsOf while a row is extra", b.standing().DeletesAsOf, time.Now().Add(-2*time.Hour))
 		b.audit(repairs, crowd(1, 2)...)
 		near(t, "DeletesAsOf after the repair", b.standing().DeletesAsOf, time.Now())
+	},
+	"the view holds deletions against their own budget": func(t *testing.T, b *bench) {
+		b.proveDeletes(24 * time.Hour)
+		b.list(syncer.Resync, "w0", crowd(1, 3)...)
+		for _, step := range []struct {
+			wait   time.Duration
+			level  syncer.Level
+			reason string
+		}{{23 * time.Hour, syncer.Fresh, ""}, {2 * time.Hour, syncer.Critical, "deletes are not proven since"}} {
+			b.Age(step.wait)
+			b.settle(b.walk(syncer.Changes, "c"), syncer.End{Watermark: "C"})
+			s, st := b.status(), b.standing()
+			if s.Level != step.level || !strings.HasPrefix(s.Reason, step.reason) || step.reason == "" && s.Reason != "" {
+				t.Errorf("level is %q, %q; want %q, %q", s.Level, s.Reason, step.level, step.reason)
+			}
+			if f := syncer.Judge(st, b.spec.Budget, time.Now()); f.Level != s.Level {
+				t.Errorf("judged %q, the view says %q", f.Level, s.Level)
+			}
+			near(t, "AsOf", s.AsOf, time.Now())
+			near(t, "the view's DeletesAsOf", s.DeletesAsOf, st.DeletesAsOf)
+			if s.Staleness > time.Minute {
+				t.Errorf("staleness is %s", s.Staleness)
+			}
+		}
+		b.audit(looks, crowd(1, 3)...)
+		if s := b.status(); s.Level != syncer.Fresh || s.Reason != "" {
+			t.Errorf("level after an audit is %q, %q", s.Level, s.Reason)
+		}
 	},
 	"a row that is missing only from the copy holds nothing": func(t *testing.T, b *bench) {
 		b.proveDeletes(24 * time.Hour)

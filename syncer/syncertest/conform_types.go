@@ -186,5 +186,6 @@ func memoryHarness() Harness {
 		Rows:      m.Rows,
 		Age:       m.Age,
 		LoseNotes: m.LoseNotes,
+		Create:    m.Create,
 	}
 }

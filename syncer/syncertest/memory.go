@@ -47,6 +47,9 @@ type memTable struct {
 	quarantine map[string]syncer.Quarantined
 	// forgotten tables have rows and nothing else.
 	forgotten bool
+	// made tables were created by Prepare; columns are those that there are.
+	made    bool
+	columns []string
 }
 
 type memGone struct {
@@ -73,6 +76,9 @@ type memPart struct {
 	tally       memTally
 	found, left int
 	auditError  string
+	// roster says that the part stands for the list of partitions; retired,
+	// that the list has it no more.
+	roster, retired bool
 }
 
 // memNote says that a key counts as seen; touched ones are those that a walk
@@ -88,7 +94,7 @@ type memMissing struct {
 }
 
 func (t *memTable) clone() *memTable {
-	c := &memTable{spec: t.spec, rows: maps.Clone(t.rows), gone: maps.Clone(t.gone), quarantine: maps.Clone(t.quarantine), parts: make(map[string]*memPart)}
+	c := &memTable{spec: t.spec, made: t.made, columns: t.columns, rows: maps.Clone(t.rows), gone: maps.Clone(t.gone), quarantine: maps.Clone(t.quarantine), parts: make(map[string]*memPart)}
 	for name, p := range t.parts {
 		q := *p
 		q.seen, q.missing, q.suspects = maps.Clone(p.seen), maps.Clone(p.missing), maps.Clone(p.suspects)
@@ -218,19 +224,23 @@ func (d *Daemon) Status(context.Context) ([]syncer.Status, error) {
 
 func (t *memTable) status() syncer.Status {
 	s := syncer.Status{Source: t.spec.Source, Rows: int64(len(t.rows)), Quarantined: int64(len(t.quarantine))}
-	first := true
+	first, none := true, true
 	for _, p := range t.parts {
 		f := syncer.Judge(p.Standing, t.spec.Budget, time.Now())
 		if first || f.Level.Worse(s.Level) || f.Level == s.Level && f.Staleness > s.Staleness {
 			s.Freshness = f
 		}
-		if first || p.ProvenAsOf.Before(s.ProvenAsOf) {
+		first = false
+		if p.roster {
+			continue
+		}
+		if none || p.ProvenAsOf.Before(s.ProvenAsOf) {
 			s.ProvenAsOf = p.ProvenAsOf
 		}
-		if first || p.DeletesAsOf.Before(s.DeletesAsOf) {
+		if none || p.DeletesAsOf.Before(s.DeletesAsOf) {
 			s.DeletesAsOf = p.DeletesAsOf
 		}
-		first = false
+		none = false
 		if p.failure != nil {
 			s.Class, s.Error, s.FailingSince = p.failure.Class, p.failure.Text, p.failingSince
 		}
@@ -303,7 +313,7 @@ func (d *Daemon) write(target string, do func(*memTable) error) error {
 // Forget implements syncer.Forgetter.
 func (d *Daemon) Forget(_ context.Context, target string) (string, error) {
 	err := d.write(target, func(t *memTable) error {
-		*t = memTable{spec: t.spec, rows: t.rows, forgotten: true}
+		*t = memTable{spec: t.spec, rows: t.rows, forgotten: true, columns: t.columns}
 		return nil
 	})
 	if err != nil {

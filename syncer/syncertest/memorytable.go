@@ -3,7 +3,6 @@ package syncertest
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/row"
@@ -14,65 +13,6 @@ import (
 type MemoryTable struct {
 	d    *Daemon
 	spec row.Spec
-}
-
-// Prepare implements syncer.Keeper.
-func (t *MemoryTable) Prepare(context.Context) error {
-	t.d.mu.Lock()
-	defer t.d.mu.Unlock()
-	if t.d.tables == nil {
-		t.d.tables = make(map[string]*memTable)
-	}
-	tab := t.d.tables[t.spec.Target]
-	if tab == nil || tab.forgotten {
-		rows := make(map[string]row.Row)
-		if tab != nil {
-			rows = tab.rows
-		}
-		tab = &memTable{rows: rows, parts: make(map[string]*memPart),
-			gone: make(map[string]memGone), quarantine: make(map[string]syncer.Quarantined)}
-		t.d.tables[t.spec.Target] = tab
-	}
-	tab.spec = t.spec
-	for _, p := range t.spec.Partitions {
-		tab.part(p.Name)
-	}
-	return tab.retireAll()
-}
-
-func (t *memTable) retireAll() error {
-	for name := range t.parts {
-		if !slices.ContainsFunc(t.spec.Partitions, func(p syncer.Partition) bool { return p.Name == name }) {
-			if err := t.retire(name); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// retire sweeps a partition that is configured no more: the guard looks at the
-// whole table, and what it holds waits to be accepted.
-func (t *memTable) retire(name string) error {
-	p := t.parts[name]
-	columns, values, err := t.spec.PartitionValues(syncer.ParsePartition(name))
-	if err != nil {
-		return err
-	}
-	covered := t.spec.Covers(syncer.ParsePartition(name))
-	for key, r := range t.rows {
-		if within(r, columns, values) && !covered {
-			p.missing[key] = memMissing{walks: t.spec.Confirm, present: p.missing[key].present}
-		}
-	}
-	if t.spec.Guard.Holds(len(p.missing), len(t.rows)) {
-		return nil
-	}
-	for key := range p.missing {
-		delete(t.rows, key)
-	}
-	delete(t.parts, name)
-	return nil
 }
 
 // Obey implements syncer.Keeper.
@@ -147,9 +87,4 @@ func (t *memTable) release(o syncer.Order) (string, error) {
 		n++
 	}
 	return fmt.Sprintf("%d records", n), nil
-}
-
-// Repartition implements syncer.Keeper.
-func (t *MemoryTable) Repartition(ctx context.Context, _ []syncer.Partition) error {
-	return t.Prepare(ctx)
 }

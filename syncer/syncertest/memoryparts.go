@@ -1,0 +1,190 @@
+package syncertest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/row"
+)
+
+// Prepare implements syncer.Keeper.
+func (t *MemoryTable) Prepare(context.Context) error {
+	t.d.mu.Lock()
+	defer t.d.mu.Unlock()
+	if t.d.tables == nil {
+		t.d.tables = make(map[string]*memTable)
+	}
+	ddl, columns, unfit := t.fit()
+	if unfit != nil {
+		return unfit
+	}
+	tab := t.d.tables[t.spec.Target]
+	if tab == nil || tab.forgotten {
+		fresh := newMemTable()
+		if tab != nil {
+			fresh.rows, fresh.spec = tab.rows, tab.spec
+		}
+		fresh.made = tab == nil && len(ddl) > 0
+		tab = fresh
+		t.d.tables[t.spec.Target] = tab
+	}
+	tab.widen(t.spec)
+	tab.spec, tab.columns = t.spec, columns
+	return tab.configure()
+}
+
+func newMemTable() *memTable {
+	return &memTable{rows: make(map[string]row.Row), parts: make(map[string]*memPart),
+		gone: make(map[string]memGone), quarantine: make(map[string]syncer.Quarantined)}
+}
+
+// fit says what the target lacks: the statements that make it fit, the columns
+// that it then has, or why it is refused. Only a table that larder made is
+// altered.
+func (t *MemoryTable) fit() (ddl, columns []string, unfit error) {
+	tab := t.d.tables[t.spec.Target]
+	if tab == nil {
+		for _, c := range t.spec.Columns {
+			columns = append(columns, c.Name)
+		}
+		return []string{fmt.Sprintf("CREATE TABLE %s (%s)", t.spec.Target, strings.Join(columns, ", "))}, columns, nil
+	}
+	columns = slices.Clone(tab.columns)
+	for _, c := range t.spec.Columns {
+		if slices.Contains(columns, c.Name) {
+			continue
+		}
+		add := fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s", t.spec.Target, c.Name)
+		if !tab.made || c.NotNull {
+			return nil, nil, fmt.Errorf("table %q has no column %q: run %s", t.spec.Target, c.Name, add)
+		}
+		ddl, columns = append(ddl, add), append(columns, c.Name)
+	}
+	return ddl, columns, nil
+}
+
+// widen brings the rows to the columns of another spec; new ones are null.
+func (t *memTable) widen(spec row.Spec) {
+	if slices.EqualFunc(t.spec.Columns, spec.Columns, func(a, b row.Column) bool { return a.Name == b.Name }) {
+		return
+	}
+	for key, r := range t.rows {
+		values := make([]any, len(spec.Columns))
+		for i, c := range spec.Columns {
+			if old := slices.IndexFunc(t.spec.Columns, func(o row.Column) bool { return o.Name == c.Name }); old >= 0 {
+				values[i] = r.Values[old]
+			}
+		}
+		r.Values = values
+		t.rows[key] = r
+	}
+}
+
+// configure brings the partitions to what is configured.
+func (t *memTable) configure() error {
+	if t.spec.Changing {
+		t.part("").roster = true
+		return nil
+	}
+	if p := t.parts[""]; p != nil && (p.roster || len(t.spec.Partitions) > 0 && !t.has("")) {
+		delete(t.parts, "") // it was a list of partitions, or is cut into parts
+	}
+	for _, p := range t.spec.Partitions {
+		t.part(p.Name)
+	}
+	for name, p := range t.parts {
+		p.retired = !t.has(name)
+	}
+	return t.retireAll()
+}
+
+func (t *memTable) has(name string) bool {
+	return slices.ContainsFunc(t.spec.Partitions, func(p syncer.Partition) bool { return p.Name == name })
+}
+
+func (t *memTable) retireAll() error {
+	for name, p := range t.parts {
+		if p.retired {
+			if err := t.retire(name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// retire sweeps a partition that there is no more: the guard looks at the whole
+// table, and what it holds waits to be accepted.
+func (t *memTable) retire(name string) error {
+	p := t.parts[name]
+	left, err := t.orphans(name)
+	if err != nil {
+		return err
+	}
+	for _, key := range left {
+		p.missing[key] = memMissing{walks: t.spec.Confirm, present: p.missing[key].present}
+	}
+	if t.spec.Guard.Holds(len(p.missing), len(t.rows)) {
+		return nil
+	}
+	for key := range p.missing {
+		delete(t.rows, key)
+	}
+	delete(t.parts, name)
+	return nil
+}
+
+// orphans are the rows that go with a partition: none if rows are kept, or if
+// another partition has the same.
+func (t *memTable) orphans(name string) ([]string, error) {
+	columns, values, err := t.spec.PartitionValues(syncer.ParsePartition(name))
+	if err != nil || t.spec.Keep || t.covered(name) {
+		return nil, err
+	}
+	var out []string
+	for key, r := range t.rows {
+		if within(r, columns, values) {
+			out = append(out, key)
+		}
+	}
+	return out, nil
+}
+
+// covered reports whether a partition that stays has the same rows.
+func (t *memTable) covered(name string) bool {
+	spec := t.spec
+	for other, p := range t.parts {
+		if spec.Changing && !p.roster && !p.retired {
+			spec.Partitions = append(spec.Partitions, syncer.ParsePartition(other))
+		}
+	}
+	return spec.Covers(syncer.ParsePartition(name))
+}
+
+// Repartition implements syncer.Keeper.
+func (t *MemoryTable) Repartition(_ context.Context, parts []syncer.Partition) error {
+	return t.d.write(t.spec.Target, func(tab *memTable) error {
+		tab.spec = t.spec
+		roster, now := *tab.part(""), time.Now()
+		delete(tab.parts, "")
+		for name, p := range tab.parts {
+			p.retired = !slices.ContainsFunc(parts, func(q syncer.Partition) bool { return q.Name == name })
+		}
+		for _, q := range parts {
+			if _, known := tab.parts[q.Name]; !known {
+				p := tab.part(q.Name)
+				p.AsOf, p.DeletesAsOf, p.Paused = roster.AsOf, roster.AsOf, roster.Paused
+			}
+		}
+		if err := tab.retireAll(); err != nil {
+			return err
+		}
+		p := tab.part("")
+		p.FirstSeen, p.Paused, p.AsOf, p.DeletesAsOf, p.roster = roster.FirstSeen, roster.Paused, now, now, true
+		return nil
+	})
+}
