@@ -64,10 +64,11 @@ func TestEveryKeyOfAudits(t *testing.T) {
 		Settle: 90 * time.Second, Window: 7 * 24 * time.Hour, Slices: 4,
 	}
 	same(t, "watermark", &w, cities.Watermark)
-	w.Fields, w.Start = nil, true
+	w.Fields, w.Start, w.Settle, w.Window, w.Slices = nil, true, 0, 0, 0
 	same(t, "watermark of the resync", &w, cities.Resync.Watermark)
 	same(t, "records of the resync", &config.Records{
-		At: field("all"), Format: config.JSON, Unwrap: field("object"), Key: cities.Records.Key, Version: cities.Records.Version,
+		At: field("all"), AbsentEmpty: true, Format: config.JSON, Unwrap: field("object"),
+		Require: config.Test{At: config.Place{Body: field("ok")}, Equals: []config.Scalar{{Kind: config.Boolean, Text: "true"}}}, Key: cities.Records.Key, Version: cities.Records.Version,
 	}, cities.Resync.Records)
 }
 
@@ -91,7 +92,7 @@ func TestEveryKeyOfHydrate(t *testing.T) {
 		Format: config.JSON, Key: []config.Path{field("id")}, Version: []config.Path{field("at")},
 		Deleted: config.Deleted{Ask: &config.DeletedAsk{
 			Request: get("/gone", "since", "{since}", "until", "{until}", "shop", "{each.shop}"),
-			At:      field("list"), Key: path("order.id"), From: config.Place{Body: field("covered")},
+			At:      field("list"), Key: path("order.id"), From: config.Place{Body: field("covered")}, Earliest: config.Place{Header: "X-Earliest"},
 		}},
 		Hydrate: &config.Hydrate{Request: get("/orders/{record.id}"), Batch: 1, Join: ","},
 	}, orders.Records)
@@ -110,6 +111,14 @@ func TestAuditDefaults(t *testing.T) {
 	same(t, "audit", &config.Audit{Schedule: "@hourly", Compare: config.CompareKeys, Repair: true}, c.Sources[0].Audit)
 	if !c.Tables[0].DeletesByAudit() {
 		t.Error("nothing but the audit sees a deletion, and the table does not say so")
+	}
+	c = changed(t, `deleted = "never"`, `deleted = "never", hydrate = { request = { path = "/all/{keys}" } }`)
+	if got := c.Sources[0].Records.Hydrate.Batch; got != 100 || !c.Sources[0].Request.Conditional {
+		t.Errorf("%d keys are asked for at once, conditional %v", got, c.Sources[0].Request.Conditional)
+	}
+	c = changed(t, `"never"`, `{ request = { path = "/gone" }, at = "ids" }`)
+	if got := c.Sources[0]; got.Request.Conditional || all["cities"].Request.Conditional {
+		t.Error("one of several requests is conditional")
 	}
 	c = changed(t, "watermark", "audit = { schedule = \"@hourly\", compare = \"sample\" }\nwatermark")
 	same(t, "sample", &config.Audit{Schedule: "@hourly", Compare: config.CompareSample, Repair: true, Share: 0.1}, c.Sources[0].Audit)

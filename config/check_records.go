@@ -9,6 +9,9 @@ func (r *reader) checkRecords(s section, src *Source) {
 	at := section{r, n}
 	r.checkAs(at, src)
 	r.checkDeletedList(at, src)
+	if absent := n.child("absent"); absent != nil && src.Records.AbsentEmpty && n.child("require") == nil {
+		r.wrong(absent, `takes an answer without the list for an empty one, which an error page is too; write require = { at = "PATH", equals = VALUE }, which tells them apart`)
+	}
 	if src.Records.Hydrate != nil {
 		r.checkHydrate(at, src)
 	}
@@ -85,13 +88,7 @@ func (r *reader) checkDeletedAsk(s section, a *DeletedAsk, src *Source) {
 	if a.Request.Needs("since") && w.Initial == "" {
 		r.wrongAt(s, "{since}", "{since} cannot be left out here; say where the first poll starts with watermark.initial")
 	}
-	if w.Format.IsTime() {
-		return
-	}
-	if from := s.child("from"); from != nil {
-		r.wrong(from, "is a time, and the watermark's format is %q; leave it out", w.Format)
-	}
-	if a.Request.Uses("until") {
+	if !w.Format.IsTime() && a.Request.Uses("until") {
 		r.wrongAt(s, "{until}", "{until} is a time, and the watermark's format is %q; leave it out", w.Format)
 	}
 }
@@ -104,17 +101,22 @@ func (r *reader) checkHydrate(s section, src *Source) {
 	}
 	at := section{r, n}
 	r.checkAlone(at, &h.Request, src, "each", "keys", "record")
+	if fields := src.Records.keyFields(); len(src.Records.Key) > 0 && len(fields) != 1 {
+		r.wrong(n, "asks for a record by one value, and the key has %d fields", len(fields))
+	}
 	keys, record := h.Request.Uses("keys"), h.Request.Uses("record")
-	fields := src.Records.keyFields()
 	switch {
 	case !keys && !record:
 		r.wrong(n.child("request"), "never says which records are asked for; add {keys}, or {record.FIELD} for one at a time")
-	case keys && len(src.Records.Key) > 0 && len(fields) != 1:
-		r.wrongAt(at, "{keys}", "{keys} are single values, and the key has %d fields; ask for one at a time with {record.FIELD}", len(fields))
-	case record && h.Batch > 1:
-		r.wrongAt(at, "{record.FIELD}", "{record.FIELD} is of one record, and batch is %d; write {keys}, or leave batch out", h.Batch)
+	case keys && record:
+		r.wrongAt(at, "{record.FIELD}", "{record.FIELD} is of one record, and {keys} of several; leave one out")
 	}
-	if join := n.child("join"); join != nil && !keys {
-		r.wrong(join, "stands between the keys of {keys}, which the request never says; leave it out")
+	if keys {
+		return
+	}
+	for _, key := range []string{"batch", "join", "missing"} {
+		if one := n.child(key); one != nil {
+			r.wrong(one, "is of several records that are asked for at once with {keys}, which the request never says; leave it out")
+		}
 	}
 }

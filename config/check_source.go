@@ -177,6 +177,10 @@ func (r *reader) checkOnePage(s section, src *Source) {
 		r.wrong(n, "needs an answer of one page, and this paging is by %q: its first page may be unchanged while later ones are not", src.Paging.By)
 	case src.Request.Method != "GET":
 		r.wrong(n, "needs a GET; the answer to a %s has no validators", src.Request.Method)
+	case src.Records.Deleted.Ask != nil:
+		r.wrong(n, "needs an answer that tells everything, and this one tells nothing of what records.deleted asks for; leave it out")
+	case src.Watermark != nil && src.Watermark.Window > 0:
+		r.wrong(n, "needs one answer, and watermark.window makes several; leave it out")
 	}
 	if src.Records.Format != NDJSON {
 		return

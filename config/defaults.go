@@ -68,6 +68,13 @@ func defaultPaging() Paging { return Paging{First: 1, MaxTime: day} }
 
 func defaultHydrate() *Hydrate { return &Hydrate{Batch: 1, Join: ","} }
 
+// fill lets keys be asked for in batches where the request takes several.
+func (h *Hydrate) fill() {
+	if h.Request.Uses("keys") {
+		h.Batch = 100
+	}
+}
+
 func defaultWatermark() *Watermark {
 	return &Watermark{Format: Format{Name: FormatRFC3339}, Order: OrderNone, Null: NullFail}
 }
@@ -93,6 +100,13 @@ func (q *Request) fill(paging PagingStyle) {
 	}
 	if q.conditional == nil {
 		q.Conditional = paging == PagingNone && q.Method == "GET"
+	}
+}
+
+// several lets a source that makes more than one request ask none of them conditionally.
+func (s *Source) several() {
+	if s.Request.conditional == nil && (s.Records.Deleted.Ask != nil || s.Watermark != nil && s.Watermark.Window > 0) {
+		s.Request.Conditional = false
 	}
 }
 

@@ -13,15 +13,17 @@ type Deleted struct {
 // DeletedList is a list of what is gone in the same answer.
 type DeletedList struct {
 	At  Path // of the array
-	Key Path // of the key in its elements
+	Key Path // of the key in its elements; zero: they are keys
 }
 
 // DeletedAsk is a request that tells what is gone. It is asked before the records.
 type DeletedAsk struct {
 	Request Request
-	At      Path  // of the array; zero: the body is the array
-	Key     Path  // of the key in its elements
-	From    Place // up to when the answer is complete; zero: not told
+	At      Path // of the array; zero: the body is the array
+	Key     Path // of the key in its elements; zero: they are keys
+	// From is how far the answer reaches, and Earliest how far back the owner can tell, both as the watermark is
+	// written; zero: not told.
+	From, Earliest Place
 }
 
 // IsZero reports whether nothing was said about deletes.
@@ -29,7 +31,7 @@ func (d Deleted) IsZero() bool {
 	return !d.Never && d.Field.IsZero() && d.List == nil && d.Ask == nil
 }
 
-// deleted reads "field", "never", { field, equals }, { at, key } or { request, at, key, from }.
+// deleted reads "field", "never", { field, equals }, { at, key } or { request, at, key, from, earliest }.
 func (r *reader) deleted(n *node) Deleted {
 	var d Deleted
 	if _, isFile := fileOf(n); n.kind != kindTable || isFile {
@@ -42,7 +44,7 @@ func (r *reader) deleted(n *node) Deleted {
 		}
 		return d
 	}
-	s, ok := r.section(n, "field", "equals", "at", "key", "request", "from")
+	s, ok := r.section(n, "field", "equals", "at", "key", "request", "from", "earliest")
 	if !ok {
 		return d
 	}
@@ -64,7 +66,7 @@ func (r *reader) deletedField(s section, d *Deleted) {
 	if equals := s.child("equals"); equals != nil {
 		d.Equals = r.scalars(equals)
 	}
-	s.apart("the answer to a request of its own: write request = { path = \"/…\" } too", "from")
+	s.apart("the answer to a request of its own: write request = { path = \"/…\" } too", "from", "earliest")
 }
 
 func (r *reader) deletedList(s section) *DeletedList {
@@ -72,11 +74,9 @@ func (r *reader) deletedList(s section) *DeletedList {
 	if s.need("at", `at = "PATH", where the list of what is gone is`) != nil {
 		s.path("at", &l.At)
 	}
-	if s.need("key", `key = "id", the field of that list that holds the key`) != nil {
-		s.path("key", &l.Key)
-	}
+	s.path("key", &l.Key)
 	s.apart("a mark in the records, and at names a list; leave one out", "field", "equals")
-	s.apart("the answer to a request of its own: write request = { path = \"/…\" } too", "from")
+	s.apart("the answer to a request of its own: write request = { path = \"/…\" } too", "from", "earliest")
 	return l
 }
 
@@ -85,10 +85,9 @@ func (r *reader) deletedAsk(s section) *DeletedAsk {
 	r.request(s.child("request"), &a.Request)
 	a.Request.fill(PagingNone)
 	s.path("at", &a.At)
-	if s.need("key", `key = "id", the field of that list that holds the key`) != nil {
-		s.path("key", &a.Key)
-	}
+	s.path("key", &a.Key)
 	s.place("from", &a.From)
+	s.place("earliest", &a.Earliest)
 	s.apart("a mark in the records, and request asks for a list; leave one out", "field", "equals")
 	return a
 }

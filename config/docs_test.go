@@ -207,6 +207,7 @@ func TestEveryWordIsDocumented(t *testing.T) {
 		`source.s.mode`, `source.s.request.method`, `source.s.paging.by`, `source.s.records.format`,
 		`source.s.watermark.format`, `source.s.watermark.order`, `source.s.watermark.null`,
 		`source.s.watermark.ask`, `source.s.audit.compare`, `source.s.records.at.as`, `source.s.records.hydrate.missing`,
+		`source.s.records.absent`,
 		`larder.log.format`, `larder.log.level`, `defaults.table.misfit`, `defaults.table.on_delete`,
 	} {
 		_, err := config.Parse("docs.toml", []byte(probe+" = \""+unknown+"\"\n[[table]]\n"), environ())

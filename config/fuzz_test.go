@@ -48,12 +48,29 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+func checkWholeParts(t *testing.T, s *config.Source) {
+	several := len(s.Each) > 0 || s.EachQuery != nil
+	if q := s.EachQuery; q != nil && (q.Consumer == nil || q.SQL == "" || len(s.Each) > 0) || several != (s.EachConcurrency > 0) {
+		t.Errorf("the partitions of %q are not whole: %#v, %d at one time", s.Name, q, s.EachConcurrency)
+	}
+	if w := s.Watermark; w != nil && (w.Window > 0) != (w.Slices > 0) || w != nil && w.Window > 0 && (w.Initial == "" || !s.Request.Uses("until")) {
+		t.Errorf("the slices of %q are not whole: %#v", s.Name, w)
+	}
+	if a := s.Audit; a != nil && (a.Schedule == "" || (a.Share > 0) != (a.Compare == config.CompareSample)) {
+		t.Errorf("the audit of %q is not whole: %#v", s.Name, a)
+	}
+	if h := s.Records.Hydrate; h != nil && (h.Batch < 1 || h.Join == "" || h.Request.Uses("keys") == h.Request.Uses("record")) {
+		t.Errorf("the hydrate of %q is not whole: %#v", s.Name, h)
+	}
+}
+
 // checkWhole checks what others rely on in a config that was taken.
 func checkWhole(t *testing.T, c *config.Config) {
 	for _, s := range c.Sources {
 		if s.Owner == nil || len(s.Records.Key) == 0 || s.Paging.By == "" || (s.Watermark == nil) != (s.Mode == config.Snapshot) {
 			t.Errorf("source %q is not whole: %#v", s.Name, s)
 		}
+		checkWholeParts(t, s)
 	}
 	for _, table := range c.Tables {
 		if table.Source == nil || table.Consumer == nil || table.Budget.Critical <= 0 || table.Confirm < 1 {

@@ -3,7 +3,7 @@ package config
 // Hydrate is how whole records are fetched where the feed carries only their keys.
 type Hydrate struct {
 	Request        Request
-	Batch          int    // keys in one request
+	Batch          int    // keys in one request; 1 where Request names one record
 	Join           string // between the keys of {keys}
 	At             Path   // of the records in the answer; zero: the body
 	Deleted        Path   // that marks a record of the answer as gone; zero: none does
@@ -28,6 +28,7 @@ func (r *reader) hydrate(n *node) *Hydrate {
 	if request := s.need("request", `request = { path = "/…", query = { ids = "{keys}" } }`); request != nil {
 		r.request(request, &h.Request)
 		h.Request.fill(PagingNone)
+		h.fill()
 	}
 	s.integer("batch", &h.Batch, 1, 10_000)
 	s.text("join", &h.Join)

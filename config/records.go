@@ -2,17 +2,19 @@ package config
 
 // Records is where a source's records are in a response, and what they say of themselves.
 type Records struct {
-	At      Path // of what holds the records; zero: the body
-	As      As
-	Format  RecordFormat
-	Unwrap  Path   // of the record in its envelope; zero: there is none
-	Key     []Path // may name each.NAME
-	Version []Path // the first that is not null; the watermark's fields unless said
-	Deleted Deleted
-	Hydrate *Hydrate // nil: the feed has whole records
-	Partial bool     // a record may carry only what changed
-	Error   Place    // which, when there and not empty, makes a 200 a failure
-	Require Test     // that must hold
+	At Path // of what holds the records; zero: the body
+	As As
+	// AbsentEmpty takes an answer without At for one without records. Require tells such an answer from an error.
+	AbsentEmpty bool
+	Format      RecordFormat
+	Unwrap      Path   // of the record in its envelope; zero: there is none
+	Key         []Path // may name each.NAME
+	Version     []Path // the first that is not null; the watermark's fields unless said
+	Deleted     Deleted
+	Hydrate     *Hydrate // nil: the feed has whole records
+	Partial     bool     // a record may carry only what changed
+	Error       Place    // which, when there and not empty, makes a 200 a failure
+	Require     Test     // that must hold
 }
 
 // RecordFormat is how a body holds records.
@@ -37,8 +39,14 @@ const (
 	AsValue   As = "value"
 )
 
+// What an answer without the records' place is.
+const (
+	absentFail  = "fail"
+	absentEmpty = "empty"
+)
+
 func (r *reader) records(n *node, into *Records) {
-	s, ok := r.section(n, "at", "format", "unwrap", "key", "version", "deleted", "hydrate", "partial", "error", "require")
+	s, ok := r.section(n, "at", "absent", "format", "unwrap", "key", "version", "deleted", "hydrate", "partial", "error", "require")
 	if !ok {
 		return
 	}
@@ -58,6 +66,9 @@ func (r *reader) recordsPlaces(s section, into *Records) {
 	if at := s.child("at"); at != nil {
 		r.recordsAt(at, into)
 	}
+	absent := absentFail
+	s.choice("absent", &absent, absentFail, absentEmpty)
+	into.AbsentEmpty = absent == absentEmpty
 	s.path("unwrap", &into.Unwrap)
 	format := string(into.Format)
 	s.choice("format", &format, string(JSON), string(NDJSON))

@@ -11,7 +11,7 @@ type Resync struct {
 	Request    *Request   // nil with Everything
 	Paging     *Paging    // nil: the source's
 	Records    *Records   // nil: the source's. Key and Version are always those of the source
-	Watermark  *Watermark // nil: the source's. Only Place and Start may differ
+	Watermark  *Watermark // nil: the source's. It may come from elsewhere, and has neither Settle nor Window
 	Before     *Request   // asked before the list, for the watermark; nil: the list's first page has it
 }
 
@@ -38,6 +38,8 @@ func (r *reader) resync(n *node, src *Source) *Resync {
 	r.resyncParts(s, y, part)
 	if w := s.child("watermark"); w != nil {
 		r.resyncWatermark(w, y, src)
+	} else if w := src.Watermark; w != nil && (w.Settle > 0 || w.Window > 0) {
+		y.Watermark = w.unbounded()
 	}
 	if src.Mode != Snapshot && len(r.mistakes) == before {
 		r.checkResync(s, y, src, part)
@@ -80,7 +82,7 @@ func (r *reader) resyncParts(s section, y *Resync, part *Source) {
 // resyncRecords reads where the records of a list are. Their key and version are the source's, because the columns
 // read them at the same paths.
 func (r *reader) resyncRecords(n *node, into *Records) {
-	s, ok := r.section(n, "at", "format", "unwrap", "key", "version", "deleted", "hydrate", "error", "require")
+	s, ok := r.section(n, "at", "absent", "format", "unwrap", "key", "version", "deleted", "hydrate", "error", "require")
 	if !ok {
 		return
 	}
@@ -129,7 +131,7 @@ func (r *reader) resyncWatermark(n *node, y *Resync, src *Source) {
 	if src.Watermark == nil {
 		return
 	}
-	w := *src.Watermark
+	w := src.Watermark.unbounded()
 	w.Fields, w.Last, w.First, w.Start, w.Place = nil, Path{}, Path{}, false, Place{}
 	switch {
 	case text == "start" && src.Mode == Incremental && w.Format.IsTime():
@@ -143,7 +145,14 @@ func (r *reader) resyncWatermark(n *node, y *Resync, src *Source) {
 	default:
 		w.Place, _ = r.place(from)
 	}
-	y.Watermark = &w
+	y.Watermark = w
+}
+
+// unbounded is the watermark as a list of everything moves it, which runs to the newest record in one go.
+func (w *Watermark) unbounded() *Watermark {
+	copied := *w
+	copied.Settle, copied.Window, copied.Slices = 0, 0, 0
+	return &copied
 }
 
 // sameFormat checks that a watermark from a list is written as the one that changes go on from.

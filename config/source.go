@@ -112,4 +112,5 @@ func (r *reader) parts(s section, src *Source, consumers []*Consumer) {
 		src.Records.Version = src.Watermark.Fields
 	}
 	src.fillSlices()
+	src.several()
 }

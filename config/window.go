@@ -80,6 +80,8 @@ func (r *reader) checkUntil(s section, src *Source) {
 		r.wrong(window, "has no first slice; say where it begins with initial")
 	case !until && !src.broken["request"]:
 		r.wrong(window, "the request never says {until}, so each slice would run to the newest record; add it where the owner reads up to when it tells")
+	case len(w.Fields) == 0 && !w.Start:
+		r.wrong(window, "has no use with a time from one answer, which is that of one slice; take a field of the records, or from = \"start\"")
 	case w.Order == OrderDescending:
 		r.wrong(window, "walks from the oldest slice on, and order = \"descending\" ends at the first old record; leave one out")
 	}
