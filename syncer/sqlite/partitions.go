@@ -38,6 +38,9 @@ func (t *Table) partitions(x *tx) error {
 	if len(t.spec.Partitions) == 0 {
 		return nil
 	}
+	if err := x.exec(`DELETE FROM "larder_watermark" WHERE table_name = ? AND partition = '' AND parts <> 0`, t.spec.Target); err != nil {
+		return err
+	}
 	return t.retire(x, t.spec.Partitions)
 }
 

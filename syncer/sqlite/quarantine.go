@@ -147,6 +147,9 @@ func (t *Table) retryOne(x *tx, a aside) (bool, error) {
 	if err := t.keepWalk(x, m.w.Partition, before, m.st); err != nil {
 		return false, err
 	}
+	if m.done.Quarantined > 0 {
+		return false, nil // half a row, and none to add it to
+	}
 	// A key that could not be read was stored under another name.
 	return true, t.dropAside(x, a)
 }
