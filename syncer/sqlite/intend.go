@@ -14,8 +14,8 @@ import (
 )
 
 // Intend says what Prepare would do, and what would become of each partition.
-// It needs no lease, writes nothing, and creates no file. The table of notes,
-// which lives in the side file and may be thrown away at any time, is not told.
+// It needs no lease, writes nothing, and creates no file. Larder's own tables
+// are not told of: only what is done to the consumer's.
 func (t *Table) Intend(ctx context.Context) (syncer.Intent, error) {
 	var out syncer.Intent
 	if _, err := os.Stat(t.db.file); errors.Is(err, os.ErrNotExist) {
@@ -37,7 +37,7 @@ func (t *Table) Intend(ctx context.Context) (syncer.Intent, error) {
 
 // first is what becomes of a table in a file that is not there.
 func (t *Table) first() syncer.Intent {
-	out := syncer.Intent{DDL: []string{t.sql.create, t.sql.createMissing, t.sql.createSuspect}}
+	out := syncer.Intent{DDL: []string{t.sql.create}}
 	for _, p := range t.spec.Partitions {
 		out.Partitions = append(out.Partitions, syncer.PartitionIntent{Partition: p})
 	}
@@ -54,15 +54,6 @@ func (t *Table) intend(x *tx) (out syncer.Intent, err error) {
 		return out, err
 	}
 	out.DDL = plan.ddl
-	for _, ours := range []struct{ name, create string }{{t.own.missing, t.sql.createMissing}, {t.own.suspect, t.sql.createSuspect}} {
-		defined, err := x.defined("main", ours.name)
-		if err != nil {
-			return out, err
-		}
-		if out.Unfit == "" && defined != ours.create {
-			out.DDL = append(out.DDL, ours.create)
-		}
-	}
 	known, err := t.known(x)
 	if err != nil {
 		return out, err
