@@ -82,7 +82,7 @@ func TestPollExpiredKeepsTheCopyUntilTheResyncSettles(t *testing.T) {
 		wantClass(t, "walk", p.poll(t.Context()).Failure, syncer.ClassInternal)
 		p.want(0, "1:1 2:2 3:3 4:4 5:5")
 		st := p.standing(0)
-		if st.Position.Watermark != "5" || !st.AsOf.Equal(before.AsOf) || st.Position.Resume == nil {
+		if st.Position.Watermark != "5" || !st.AsOf.Equal(before.AsOf) || st.Listing == nil {
 			t.Fatalf("stands at %+v, want as before and inside the resync", st)
 		}
 		broken = false
@@ -228,20 +228,4 @@ func TestPollRetentionOfAnUnfinishedWalk(t *testing.T) {
 			})
 		})
 	}
-}
-
-// A deletion between a table's watermark and another one's resync is in neither
-// the list nor the changes behind it: the table is resynced with the other.
-func TestPollListsTellNoDeletions(t *testing.T) {
-	p := newPantry(t, numbered(5, nil), 2)
-	p.Lists = true
-	p.mustPoll()
-	order := syncer.Order{Kind: syncer.OrderResync}
-	if _, err := p.Copies[1].Keeper.Obey(t.Context(), order); err != nil {
-		t.Fatal(err)
-	}
-	p.Source = numbered(3, nil) // 4 and 5 are gone
-	p.mustPoll()
-	p.want(0, "1:1 2:2 3:3")
-	p.want(1, "1:1 2:2 3:3")
 }

@@ -1,9 +1,7 @@
 package syncer
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -37,14 +35,21 @@ type group struct {
 	members []*member
 	// absent are tables that could not take part.
 	absent []TableReport
+	// kind is that of the walk, and audit how one compares. A walk that began
+	// before since is not gone on with.
+	kind  WalkKind
+	audit *Comparison
+	since time.Time
 	// end is what the walk proved; nil while it did not.
-	end     *End
-	records int
-	began   time.Time
+	end *End
+	// batches and records are those of this walk, which may be repeated within
+	// a poll.
+	batches, records int
+	began            time.Time
 	// found says of each slot whether any record of the walk has it.
 	found []bool
-	// snapshot is that of the feed.
-	snapshot bool
+	// begun, if set, is called when the walk's first page has come.
+	begun func()
 }
 
 // muster reads where every table of the feed stands, all at once, so that one
@@ -52,31 +57,47 @@ type group struct {
 func (f *Feed) muster(ctx context.Context, p Partition) *group {
 	ctx, cancel := context.WithTimeout(ctx, standingTime)
 	defer cancel()
-	g := &group{began: time.Now(), snapshot: f.Snapshot}
+	g := &group{began: time.Now()}
 	for _, c := range f.Copies {
 		g.members = append(g.members, &member{copy: c, report: TableReport{Table: c.Name}})
 	}
 	g.each(func(m *member) (err error) {
+		var st Standing
 		if m.term, err = m.copy.term(); err == nil {
-			m.standing, err = m.copy.Table.Standing(ctx, p)
+			st, err = m.copy.Table.Standing(ctx, p)
 		}
 		if err == nil {
-			m.copy.note(p, m.standing, nil)
+			m.look(f, p, st, g.began)
 		}
 		return err
 	})
-	present := g.members[:0]
 	for _, m := range g.members {
-		switch {
-		case m.err != nil:
+		if m.err != nil {
 			m.report.Failure = failureOf(m.err)
 			g.absent = append(g.absent, m.report)
-		case !m.standing.Paused:
-			present = append(present, m)
 		}
 	}
-	g.members = present
+	g.keep(func(m *member) bool { return m.err == nil && !m.standing.Paused })
 	return g
+}
+
+// keep leaves those members in the group of which which holds.
+func (g *group) keep(which func(*member) bool) {
+	g.members = slices.DeleteFunc(g.members, func(m *member) bool { return !which(m) })
+}
+
+// open begins the notes of a new listing walk, before its first page is asked
+// for: from here on a walk for changes says which keys it has touched.
+func (g *group) open(ctx context.Context) {
+	g.apply(ctx, nil)
+}
+
+// restart makes the group ready for a walk, which may be its second.
+func (g *group) restart() {
+	g.end, g.batches, g.records, g.found = nil, 0, 0, nil
+	for _, m := range g.members {
+		m.quarantined = 0
+	}
 }
 
 // apply hands the batches to every table that is left, all at once, and waits
@@ -88,14 +109,18 @@ func (g *group) apply(ctx context.Context, batches []*Batch) {
 		g.records += len(b.Records)
 	}
 	g.each(func(m *member) error {
-		if err := m.inTerm(); err != nil {
+		err := m.copy.write(ctx, m.walk.Partition, func() error {
+			if err := m.inTerm(); err != nil {
+				return err
+			}
+			a, err := m.copy.Table.Apply(ctx, m.walk, m.own(batches))
+			m.quarantined += a.Quarantined
+			m.report.Applied.Add(a)
 			return err
-		}
-		a, err := m.copy.Table.Apply(ctx, m.walk, m.own(batches))
+		})
 		if err != nil {
 			return fmt.Errorf("apply %s: %w", m.copy.Name, err)
 		}
-		m.report.Applied.Add(a)
 		return g.misfits(m, misfitEarly)
 	})
 }
@@ -127,6 +152,9 @@ func (g *group) find(batches []*Batch) {
 // applies them: a source knows only the kind in which it is asked, and a table
 // that took a walk for changes must not go on with it as a resync.
 func (m *member) own(batches []*Batch) []*Batch {
+	if len(batches) == 0 {
+		return nil
+	}
 	last := *batches[len(batches)-1]
 	if last.Resume == nil || last.Resume.Kind == m.walk.Kind {
 		return batches
@@ -140,69 +168,11 @@ func (m *member) own(batches []*Batch) []*Batch {
 // misfits fails a table of whose records more than the allowed share, and more
 // than floor, do not fit.
 func (g *group) misfits(m *member, floor int) error {
-	q := m.report.Applied.Quarantined
+	q := m.quarantined
 	if q > floor && float64(q) > misfitShare*float64(g.records) {
 		return &MisfitError{Quarantined: q, Records: g.records}
 	}
 	return nil
-}
-
-// settle writes down, for every table, what the walk came to. walkErr is why
-// it did not reach the end; a walk that was stopped leaves no trace but the
-// positions that were applied.
-func (g *group) settle(ctx context.Context, f *Feed, walkErr error, next time.Time) {
-	ctx, cancel := withGrace(ctx)
-	defer cancel()
-	if g.end != nil && walkErr == nil {
-		g.each(func(m *member) error {
-			if err := errors.Join(m.inTerm(), g.misfits(m, misfitFloor)); err != nil {
-				return err
-			}
-			s := Settlement{End: g.end, Lag: f.Lag, Late: m.report.Applied.Late, Began: g.began, Next: next}
-			settled, err := m.copy.Table.Settle(ctx, m.walk, s)
-			if err != nil {
-				return fmt.Errorf("settle %s: %w", m.copy.Name, err)
-			}
-			m.settled(settled)
-			return nil
-		})
-	}
-	var wg sync.WaitGroup
-	for _, m := range g.members {
-		if m.err == nil && walkErr != nil {
-			m.err = cmp.Or(m.inTerm(), g.misfits(m, misfitFloor), walkErr)
-		}
-		wg.Go(func() { m.fail(ctx, g.began, next) })
-	}
-	wg.Wait()
-}
-
-// settled notes a success.
-func (m *member) settled(s Settled) {
-	m.report.Settled = s
-	st := m.standing
-	st.AsOf, st.DeletesAsOf, st.LastPoll = s.AsOf, s.DeletesAsOf, time.Now()
-	m.copy.note(m.walk.Partition, st, nil)
-}
-
-// fail writes down why a table did not settle. A fenced table cannot, and a
-// stop is no failure of anybody.
-func (m *member) fail(ctx context.Context, began, next time.Time) {
-	m.report.Kind = m.walk.Kind
-	err := m.err
-	m.report.Failure = failureOf(err)
-	if err == nil || errors.Is(err, ErrFenced) || m.report.Failure.Class == ClassStopped {
-		return
-	}
-	m.copy.note(m.walk.Partition, m.standing, m.report.Failure)
-	noteErr := m.try(func() error {
-		_, err := m.copy.Table.Settle(ctx, m.walk, Settlement{Failure: m.report.Failure, Began: began, Next: next})
-		return err
-	})
-	if noteErr != nil && m.report.Failure.Class != ClassDatabase {
-		// The one that the copy keeps is read by the watcher.
-		m.report.Failure = &Failure{Class: m.report.Failure.Class, Text: oneLine(m.report.Failure.Text + "; note it: " + noteErr.Error())}
-	}
 }
 
 // each runs do for every member that is left, at once; a member whose do fails
@@ -238,10 +208,14 @@ func (g *group) anyLeft() bool {
 	return false
 }
 
-// forgetResume makes the next walk start from the watermark.
+// forgetResume makes the next walk start from its beginning.
 func (g *group) forgetResume() {
 	for _, m := range g.members {
-		m.standing.Position.Resume = nil
+		if g.kind == Changes {
+			m.standing.Position.Resume = nil
+		} else {
+			m.standing.Listing = nil
+		}
 	}
 }
 

@@ -100,7 +100,7 @@ type spoiled struct {
 }
 
 func (t *spoiled) Apply(ctx context.Context, w syncer.Walk, b []*syncer.Batch) (syncer.Applied, error) {
-	if t.apply != nil {
+	if t.apply != nil && len(b) > 0 {
 		if err := t.apply(ctx); err != nil {
 			return syncer.Applied{}, err
 		}

@@ -2,9 +2,9 @@ package syncer
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"time"
-
-	"github.com/rs/zerolog"
 )
 
 const (
@@ -17,11 +17,13 @@ const (
 	retryMost  = time.Hour
 )
 
-// loop polls one feed whenever it is due. One feed never overlaps itself,
-// because its loop does nothing else.
+// loop polls one feed for changes whenever it is due. One feed never overlaps
+// itself, because its loop does nothing else; lists are walked beside it.
 func (r *Runner) loop(ctx context.Context, s *Scheduled) {
 	p := &pace{schedule: s.Schedule, jitter: s.Jitter}
 	r.awaitLeases(ctx)
+	var answers sync.WaitGroup
+	defer answers.Wait()
 	for {
 		kicked := r.await(ctx, s, p)
 		if ctx.Err() != nil {
@@ -31,24 +33,67 @@ func (r *Runner) loop(ctx context.Context, s *Scheduled) {
 			p.tick(time.Now())
 			continue
 		}
-		select {
-		case r.slots <- struct{}{}:
-		case <-ctx.Done():
-			continue
-		}
 		waiting := s.takeWaiting()
-		next := p.tick(time.Now())
-		reports := s.Poll(ctx, next)
-		<-r.slots
+		s.setNext(p.tick(time.Now()))
+		lists := &lists{}
+		reports := r.pollChanges(ctx, s, lists, len(waiting) > 0)
 		p.done(reports, time.Now())
 		r.record(ctx, reports)
-		for _, w := range waiting {
-			w <- reports
-		}
+		answers.Go(func() {
+			lists.walks.Wait()
+			for _, w := range waiting {
+				w <- slices.Concat(reports, lists.reports)
+			}
+		})
 	}
 	for _, w := range s.takeWaiting() {
 		close(w)
 	}
+}
+
+// lists are those that somebody waits for.
+type lists struct {
+	walks   sync.WaitGroup
+	mu      sync.Mutex
+	reports []Report
+}
+
+// pollChanges walks the changes lane of every partition. Tables that need
+// everything are left to the listing lane: at once, and for the lists, if
+// somebody waits.
+func (r *Runner) pollChanges(ctx context.Context, s *Scheduled, lists *lists, waited bool) []Report {
+	parts, reports := s.partitions(ctx)
+	changed := make([]*Report, len(parts))
+	atOnce(ctx, len(parts), s.Feed.Concurrency, func(i int) {
+		left := false
+		c := s.Feed.pollChanges(ctx, parts[i], func() {
+			left = true
+			if waited {
+				lists.walks.Go(func() { lists.add(r.list(ctx, s, parts[i], true)) })
+			}
+			signal(s.listed)
+		})
+		if c.Expired {
+			r.Log.Info().Str("source", c.Source).Str("partition", c.Partition).Msg("watermark has expired: everything is asked for")
+		}
+		if !c.OK() || !left || c.Walk != "" && !c.Expired { // else the listing lane tells of it
+			changed[i] = &c
+		}
+	})
+	for _, c := range changed {
+		if c != nil {
+			reports = append(reports, *c)
+		}
+	}
+	signal(s.listed) // it may be time for an audit of what was read
+	return reports
+}
+
+// add keeps the reports of a list.
+func (l *lists) add(reports []Report) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reports = onlyOnce(append(l.reports, reports...))
 }
 
 // awaitLeases returns when every lease was tried for, or after triedMost.
@@ -82,6 +127,7 @@ func (r *Runner) await(ctx context.Context, s *Scheduled, p *pace) (kicked bool)
 			return true
 		case <-s.joined:
 			p.join(s.lastComplete(ctx), time.Now())
+			signal(s.listed)
 		case <-timer.C:
 		}
 		timer.Stop()
@@ -103,7 +149,11 @@ func (s *Scheduled) anyReady() bool {
 func (s *Scheduled) lastComplete(ctx context.Context) time.Time {
 	var oldest time.Time
 	first := true
-	for _, p := range s.Partitions {
+	parts := s.lastPartitions()
+	if len(parts) == 0 && s.Ask != nil {
+		parts, _ = s.ask(ctx) // without them there was no complete poll
+	}
+	for _, p := range parts {
 		for _, m := range s.muster(ctx, p).members {
 			last := m.standing.AsOf
 			if !last.IsZero() {
@@ -115,43 +165,4 @@ func (s *Scheduled) lastComplete(ctx context.Context) time.Time {
 		}
 	}
 	return oldest
-}
-
-// record keeps the reports in history and says what went wrong.
-func (r *Runner) record(ctx context.Context, reports []Report) {
-	ctx, cancel := withGrace(ctx)
-	defer cancel()
-	for _, rep := range reports {
-		r.sayReport(rep)
-		if r.History == nil {
-			continue
-		}
-		if err := r.History.Record(ctx, rep); err != nil {
-			r.Log.Warn().Err(err).Str("source", rep.Source).Msg("poll history is not written")
-		}
-	}
-}
-
-func (r *Runner) sayReport(rep Report) {
-	level, text := zerolog.DebugLevel, "poll completes"
-	if !rep.OK() {
-		level, text = zerolog.WarnLevel, "poll fails"
-	}
-	ev := r.Log.WithLevel(level).Str("source", rep.Source).Str("partition", rep.Partition).Str("kind", string(rep.Kind)).
-		Int("batches", rep.Batches).Int("records", rep.Records).Dur("took_ms", rep.Took)
-	if rep.Failure != nil {
-		ev = ev.Str("class", string(rep.Failure.Class)).Str("reason", rep.Failure.Text)
-	}
-	for _, t := range rep.Tables {
-		if t.Failure != nil && (rep.Failure == nil || *t.Failure != *rep.Failure) {
-			ev = ev.Dict(t.Table, zerolog.Dict().Str("class", string(t.Failure.Class)).Str("reason", t.Failure.Text))
-		}
-		if t.Settled.Held > 0 {
-			ev = ev.Int(t.Table+" held", t.Settled.Held)
-		}
-	}
-	ev.Msg(text)
-	if len(rep.Absent) > 0 {
-		r.Log.Debug().Str("source", rep.Source).Strs("fields", rep.Absent).Msg("no record has these fields")
-	}
 }

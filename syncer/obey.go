@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 )
 
 // takeOrders starts what waits in the inbox. An order is answered when it is
@@ -70,6 +71,9 @@ func (k *keeper) obey(ctx context.Context, o Order) (string, error) {
 	if c == nil {
 		return "", fmt.Errorf("table %q is not in the daemon's configuration", o.Table)
 	}
+	if o.Kind == OrderAudit || o.Kind == OrderRepair {
+		return k.auditFor(ctx, feed, c, o.Kind == OrderRepair)
+	}
 	outcome := ""
 	if o.Kind != OrderPoll {
 		var err error
@@ -78,7 +82,10 @@ func (k *keeper) obey(ctx context.Context, o Order) (string, error) {
 		}
 	}
 	switch o.Kind {
-	case OrderPoll, OrderResync:
+	case OrderResync:
+		c.want(time.Now())
+		return k.pollFor(ctx, feed)
+	case OrderPoll:
 		return k.pollFor(ctx, feed)
 	case OrderResume:
 		feed.PollSoon()
@@ -108,6 +115,16 @@ func (k *keeper) pollFor(ctx context.Context, s *Scheduled) (string, error) {
 	}
 }
 
+// auditFor compares one table on behalf of an order.
+func (k *keeper) auditFor(ctx context.Context, s *Scheduled, c *Copy, repair bool) (string, error) {
+	reports, err := s.AuditNow(ctx, c, repair)
+	k.record(ctx, reports)
+	if err != nil {
+		return "", err
+	}
+	return Outcome(reports)
+}
+
 // find looks up a table by the name its database knows it by.
 func (k *keeper) find(table string) (*Scheduled, *Copy) {
 	for _, s := range k.Feeds {
@@ -118,44 +135,4 @@ func (k *keeper) find(table string) (*Scheduled, *Copy) {
 		}
 	}
 	return nil, nil
-}
-
-// Outcome sums up the reports of one poll in a line: an error if any walk or
-// table of it did not settle.
-func Outcome(reports []Report) (string, error) {
-	var sum Applied
-	var absent []string
-	records, held, waiting, tables := 0, 0, 0, 0
-	for _, r := range reports {
-		if r.Failure != nil {
-			return "", fmt.Errorf("%s: %s", r.Failure.Class, r.Failure.Text)
-		}
-		records += r.Records
-		tables += len(r.Tables)
-		absent = append(absent, r.Absent...)
-		for _, t := range r.Tables {
-			if t.Failure != nil {
-				return "", fmt.Errorf("%s: %s: %s", t.Table, t.Failure.Class, t.Failure.Text)
-			}
-			sum.Add(t.Applied)
-			sum.Deleted += t.Settled.Swept
-			held, waiting = held+t.Settled.Held, waiting+t.Settled.Waiting
-		}
-	}
-	if tables == 0 {
-		return "", errors.New("nothing is polled: every table is paused")
-	}
-	line := fmt.Sprintf("%d records: %d inserted, %d updated, %d deleted, %d unchanged, %d quarantined",
-		records, sum.Inserted, sum.Updated, sum.Deleted, sum.Unchanged, sum.Quarantined)
-	if held > 0 {
-		line += fmt.Sprintf("; %d deletions are held by the guard", held)
-	}
-	if waiting > 0 {
-		line += fmt.Sprintf("; %d rows are absent and wait for another walk to confirm it", waiting)
-	}
-	if len(absent) > 0 {
-		slices.Sort(absent)
-		line += fmt.Sprintf("; no record has %q: is the name right?", slices.Compact(absent))
-	}
-	return line, nil
 }

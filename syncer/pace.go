@@ -79,6 +79,11 @@ func (p *pace) done(reports []Report, now time.Time) {
 		p.failures = 0
 		return
 	}
-	p.retry = now.Round(0).Add(min(retryFirst<<min(p.failures, 10), retryMost))
+	p.retry = now.Round(0).Add(backoff(p.failures))
 	p.failures++
+}
+
+// backoff is how long to wait after so many failures before this one.
+func backoff(failures int) time.Duration {
+	return min(retryFirst<<min(failures, 10), retryMost)
 }

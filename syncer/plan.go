@@ -10,94 +10,114 @@ type member struct {
 	copy *Copy
 	// term is the one in which standing was read. See Copy.term.
 	term int
-	// walk is the walk as this table applies it: kinds differ between tables
-	// when one of them has to be resynced and the others do not.
+	// walk is the walk as this table applies it: in a snapshot feed, a table
+	// that has to be resynced applies as a resync what the others take as a
+	// snapshot.
 	walk     Walk
 	standing Standing
-	report   TableReport
-	err      error
+	// need says that everything has to be asked for; valid that changes can be.
+	need, valid, claimed bool
+	// retry is when the listing lane takes the table again after a failure.
+	retry time.Time
+	// quarantined counts what did not fit in this walk, which may be repeated
+	// within a poll.
+	quarantined int
+	report      TableReport
+	err         error
 }
 
-// planWalk decides, from where the members stand, how the owner is asked: one
-// walk for all of them, and for each member the kind in which it applies it.
+// look notes where a member stands, and finds out what it needs.
+func (m *member) look(f *Feed, p Partition, st Standing, now time.Time) {
+	outlived := f.outlive(&st, now)
+	m.standing = st
+	m.copy.know(p, func(k *known) {
+		k.standing, k.read = st, true
+		k.need = !f.Snapshot && !st.Paused && (st.Resync || st.Position.Watermark == "" || k.void || outlived ||
+			!k.wanted.IsZero() || st.Listing != nil && st.Listing.Kind == Resync)
+		if !k.need {
+			k.unlisted = nil
+		}
+		m.need, m.claimed, m.retry = k.need, k.claimed, k.retry
+		m.valid = st.Position.Watermark != "" && !k.void && !outlived
+	})
+}
+
+// outlive reports whether a table stands further back than the owner can tell.
+// An unfinished walk that began before that is of no use either: the watermark
+// that it would leave is as old as its start.
+func (f *Feed) outlive(st *Standing, now time.Time) bool {
+	if f.Retention <= 0 || f.Snapshot {
+		return false
+	}
+	if r := st.Position.Resume; r != nil && Age(r.Sent, now) > f.Retention {
+		st.Position.Resume = nil
+	}
+	if r := st.Listing; r != nil && r.Kind == Resync && Age(r.Sent, now) > f.Retention {
+		st.Listing = nil
+	}
+	return !st.AsOf.IsZero() && Age(st.AsOf, now) > f.Retention
+}
+
+// plan decides, from where the members stand, how the owner is asked: one walk
+// of one kind for all of them.
 //
 // An unfinished walk goes on only if every member stands at the same place of
-// it. Otherwise a new walk starts from the position of the member with the
-// oldest as-of, and from zero if any member has to be resynced or asks from
-// the beginning.
-func planWalk(f *Feed, p Partition, members []*member, id string, now time.Time) Walk {
-	if r := commonResume(members); r != nil {
-		w := Walk{ID: r.Walk, Kind: r.Kind, Partition: p, Sent: r.Sent}
-		w.From = Position{Watermark: r.From, Resume: r}
-		for _, m := range members { // a database whose clock jumped tells another start
-			if sent := m.standing.Position.Resume.Sent; sent.Before(w.Sent) {
+// it. Otherwise a new walk starts: one for changes from the position of the
+// member with the oldest as-of, any other from zero.
+func (g *group) plan(p Partition, id string, now time.Time) Walk {
+	w := Walk{ID: id, Kind: g.kind, Partition: p, Sent: now, Audit: g.audit}
+	oldest := slices.MinFunc(g.members, func(a, b *member) int { return a.standing.AsOf.Compare(b.standing.AsOf) })
+	if g.kind == Changes {
+		w.From.Epoch = oldest.standing.Position.Epoch
+	}
+	if r := g.commonResume(); r != nil {
+		w.ID, w.Sent, w.From.Watermark, w.From.Resume = r.Walk, r.Sent, r.From, r
+		for _, m := range g.members { // a database whose clock jumped tells another start
+			if sent := m.resume(g.kind).Sent; sent.Before(w.Sent) {
 				w.Sent = sent
 			}
 		}
-		for _, m := range members {
+		for _, m := range g.members {
 			m.walk = w
-			m.walk.Kind = m.standing.Position.Resume.Kind
+			m.walk.Kind = m.resume(g.kind).Kind
 		}
-		w.Kind = askKind(f, r.From == "")
 		return w
 	}
-	oldest := slices.MinFunc(members, func(a, b *member) int {
-		if az, bz := fromZero(a), fromZero(b); az != bz {
-			return map[bool]int{true: -1, false: 1}[az]
-		}
-		return a.standing.AsOf.Compare(b.standing.AsOf)
-	})
-	w := Walk{ID: id, Partition: p, Sent: now}
-	if !fromZero(oldest) {
-		w.From = Position{Watermark: oldest.standing.Position.Watermark, Validator: commonValidator(members)}
+	if g.kind == Changes {
+		w.From.Watermark = oldest.standing.Position.Watermark
 	}
-	if f.Snapshot && !oldest.standing.Resync {
-		w.From.Validator = commonValidator(members)
+	if g.kind == Changes || g.kind == Snapshot {
+		w.From.Validator = g.commonValidator()
 	}
-	for _, m := range members {
+	for _, m := range g.members {
 		m.walk = w
-		if m.walk.Kind = applyKind(f, m); f.Lists && fromZero(oldest) {
+		if g.kind == Snapshot && m.standing.Resync {
 			m.walk.Kind = Resync
 		}
 	}
-	w.Kind = askKind(f, fromZero(oldest))
 	return w
 }
 
-// fromZero reports whether a member has to be asked for everything.
-func fromZero(m *member) bool {
-	return m.standing.Resync || m.standing.Position.Watermark == ""
-}
-
-// applyKind is the kind in which a member applies a new walk.
-func applyKind(f *Feed, m *member) WalkKind {
-	switch {
-	case m.standing.Resync || !f.Snapshot && m.standing.Position.Watermark == "":
-		return Resync
-	case f.Snapshot:
-		return Snapshot
+// resume is the member's place in an unfinished walk of a kind's lane.
+func (m *member) resume(kind WalkKind) *Resume {
+	if kind == Changes {
+		return m.standing.Position.Resume
 	}
-	return Changes
-}
-
-// askKind is the kind in which the owner is asked.
-func askKind(f *Feed, zero bool) WalkKind {
-	switch {
-	case f.Snapshot:
-		return Snapshot
-	case zero:
-		return Resync
-	}
-	return Changes
+	return m.standing.Listing
 }
 
 // commonResume is the place in an unfinished walk at which all members stand,
-// nil if they do not, or if an operator asked for a resync after it began.
-func commonResume(members []*member) *Resume {
-	first := members[0].standing.Position.Resume
-	for _, m := range members {
-		r := m.standing.Position.Resume
-		if r == nil || !r.same(first) || m.standing.Resync && r.Kind != Resync {
+// nil if they do not, or if the walk was for something else.
+func (g *group) commonResume() *Resume {
+	first := g.members[0].resume(g.kind)
+	for _, m := range g.members {
+		r := m.resume(g.kind)
+		if r == nil || !r.same(first) || r.Sent.Before(g.since) {
+			return nil
+		}
+		switch wanted := r.Kind == g.kind; {
+		case g.kind == Snapshot && r.Kind == Resync:
+		case !wanted, g.kind == Snapshot && m.standing.Resync:
 			return nil
 		}
 	}
@@ -106,9 +126,9 @@ func commonResume(members []*member) *Resume {
 
 // commonValidator is the validator that all members hold, "" if they differ:
 // "not modified" must be true of every one of them.
-func commonValidator(members []*member) string {
-	v := members[0].standing.Position.Validator
-	for _, m := range members {
+func (g *group) commonValidator() string {
+	v := g.members[0].standing.Position.Validator
+	for _, m := range g.members {
 		if m.standing.Position.Validator != v || m.standing.Resync {
 			return ""
 		}

@@ -15,75 +15,78 @@ func at(walk, cursor string, kind WalkKind) *Resume {
 func TestPlanWalk(t *testing.T) {
 	now := time.Unix(1000, 0)
 	stands := func(asOf int64, watermark string) Standing {
-		return Standing{AsOf: time.Unix(asOf, 0), Position: Position{Watermark: watermark}}
+		return Standing{AsOf: time.Unix(asOf, 0), Position: Position{Watermark: watermark, Epoch: "e" + watermark}}
 	}
 	with := func(st Standing, change func(*Standing)) Standing { change(&st); return st }
 	resync := func(st *Standing) { st.Resync = true }
 	valid := func(v string) func(*Standing) { return func(st *Standing) { st.Position.Validator = v } }
 	resumed := func(r *Resume) func(*Standing) { return func(st *Standing) { st.Position.Resume = r } }
-	fromZeroAt := func(kind WalkKind) *Resume { r := at("old", "c1", kind); r.From = ""; return r }
+	lists := func(r *Resume) func(*Standing) { return func(st *Standing) { st.Listing = r } }
+	from := func(watermark string) Position { return Position{Watermark: watermark, Epoch: "e" + watermark} }
+	changes := func(cursor string) *Resume { return at("old", cursor, Changes) }
 
 	for _, test := range []struct {
-		name     string
-		snapshot bool
-		stand    []Standing
-		ask      WalkKind
-		from     Position
-		apply    []WalkKind
+		name  string
+		kind  WalkKind
+		stand []Standing
+		from  Position
 		// resumes names the walk that goes on; "" for a new one.
 		resumes string
+		// apply is how each table applies, if not as the owner is asked.
+		apply []WalkKind
 	}{
-		{"one table", false, []Standing{stands(9, "w9")}, Changes, Position{Watermark: "w9"}, []WalkKind{Changes}, ""},
-		{"the oldest as-of, not the first", false, []Standing{stands(9, "w9"), stands(5, "w5"), stands(7, "w7")},
-			Changes, Position{Watermark: "w5"}, []WalkKind{Changes, Changes, Changes}, ""},
-		{"never polled", false, []Standing{{}}, Resync, Position{}, []WalkKind{Resync}, ""},
-		{"a new table beside an old one", false, []Standing{stands(9, "w9"), {}}, Resync, Position{}, []WalkKind{Changes, Resync}, ""},
-		{"one is resynced, though its as-of is the newest", false, []Standing{stands(5, "w5"), with(stands(9, "w9"), resync)},
-			Resync, Position{}, []WalkKind{Changes, Resync}, ""},
-		{"a common validator", false, []Standing{with(stands(5, "w5"), valid("v")), with(stands(9, "w9"), valid("v"))},
-			Changes, Position{Watermark: "w5", Validator: "v"}, []WalkKind{Changes, Changes}, ""},
-		{"validators differ", false, []Standing{with(stands(5, "w5"), valid("v")), with(stands(9, "w9"), valid("u"))},
-			Changes, Position{Watermark: "w5"}, []WalkKind{Changes, Changes}, ""},
-		{"one holds no validator", false, []Standing{with(stands(5, "w5"), valid("v")), stands(9, "w9")},
-			Changes, Position{Watermark: "w5"}, []WalkKind{Changes, Changes}, ""},
-		{"a resync asks for all, whatever the validator", false, []Standing{with(with(stands(5, "w5"), valid("v")), resync)},
-			Resync, Position{}, []WalkKind{Resync}, ""},
-		{"a snapshot", true, []Standing{with(stands(5, ""), valid("v")), with(stands(6, ""), valid("v"))},
-			Snapshot, Position{Validator: "v"}, []WalkKind{Snapshot, Snapshot}, ""},
-		{"a snapshot of which one is resynced", true, []Standing{with(stands(5, ""), valid("v")), with(with(stands(6, ""), valid("v")), resync)},
-			Snapshot, Position{}, []WalkKind{Snapshot, Resync}, ""},
-		{"all stand at one place", false,
-			[]Standing{with(stands(5, "w5"), resumed(at("old", "c1", Changes))), with(stands(6, "w6"), resumed(at("old", "c1", Changes)))},
-			Changes, Position{Watermark: "w5", Resume: at("old", "c1", Changes)}, []WalkKind{Changes, Changes}, "old"},
-		{"one stands elsewhere in the walk", false,
-			[]Standing{with(stands(5, "w5"), resumed(at("old", "c1", Changes))), with(stands(6, "w6"), resumed(at("old", "c2", Changes)))},
-			Changes, Position{Watermark: "w5"}, []WalkKind{Changes, Changes}, ""},
-		{"one stands in another walk", false,
-			[]Standing{with(stands(5, "w5"), resumed(at("old", "c1", Changes))), with(stands(6, "w6"), resumed(at("new", "c1", Changes)))},
-			Changes, Position{Watermark: "w5"}, []WalkKind{Changes, Changes}, ""},
-		{"one stands in no walk", false, []Standing{with(stands(5, "w5"), resumed(at("old", "c1", Changes))), stands(6, "w6")},
-			Changes, Position{Watermark: "w5"}, []WalkKind{Changes, Changes}, ""},
-		{"a resync was ordered since", false, []Standing{with(with(stands(5, "w5"), resumed(at("old", "c1", Changes))), resync)},
-			Resync, Position{}, []WalkKind{Resync}, ""},
-		{"an unfinished resync beside changes", false,
-			[]Standing{with(stands(5, "w5"), resumed(fromZeroAt(Changes))), with(with(stands(6, "w6"), resync), resumed(fromZeroAt(Resync)))},
-			Resync, Position{Resume: fromZeroAt(Changes)}, []WalkKind{Changes, Resync}, "old"},
+		{"one table", Changes, []Standing{stands(9, "w9")}, from("w9"), "", nil},
+		{"the oldest as-of, not the first", Changes, []Standing{stands(9, "w9"), stands(5, "w5"), stands(7, "w7")}, from("w5"), "", nil},
+		{"a common validator", Changes, []Standing{with(stands(5, "w5"), valid("v")), with(stands(9, "w9"), valid("v"))},
+			Position{Watermark: "w5", Epoch: "ew5", Validator: "v"}, "", nil},
+		{"validators differ", Changes, []Standing{with(stands(5, "w5"), valid("v")), with(stands(9, "w9"), valid("u"))}, from("w5"), "", nil},
+		{"one holds no validator", Changes, []Standing{with(stands(5, "w5"), valid("v")), stands(9, "w9")}, from("w5"), "", nil},
+		{"one is resynced, too", Changes, []Standing{with(stands(5, "w5"), valid("v")), with(with(stands(9, "w9"), valid("v")), resync)},
+			from("w5"), "", nil},
+		{"never polled", Resync, []Standing{{}}, Position{}, "", nil},
+		{"a resync asks for all, whatever watermark and validator", Resync, []Standing{with(with(stands(5, "w5"), valid("v")), resync)},
+			Position{}, "", nil},
+		{"so does an audit", Audit, []Standing{with(stands(5, "w5"), valid("v"))}, Position{}, "", nil},
+		{"a snapshot", Snapshot, []Standing{with(stands(5, ""), valid("v")), with(stands(6, ""), valid("v"))}, Position{Validator: "v"}, "", nil},
+		{"a snapshot of which one is resynced", Snapshot, []Standing{with(stands(5, ""), valid("v")), with(with(stands(6, ""), valid("v")), resync)},
+			Position{}, "", []WalkKind{Snapshot, Resync}},
+		{"all stand at one place", Changes, []Standing{with(stands(5, "w5"), resumed(changes("c1"))), with(stands(6, "w6"), resumed(changes("c1")))},
+			Position{Watermark: "w5", Epoch: "ew5", Resume: changes("c1")}, "old", nil},
+		{"one stands elsewhere in the walk", Changes, []Standing{with(stands(5, "w5"), resumed(changes("c1"))), with(stands(6, "w6"), resumed(changes("c2")))},
+			from("w5"), "", nil},
+		{"one stands in another walk", Changes, []Standing{with(stands(5, "w5"), resumed(changes("c1"))), with(stands(6, "w6"), resumed(at("new", "c1", Changes)))},
+			from("w5"), "", nil},
+		{"one stands in no walk", Changes, []Standing{with(stands(5, "w5"), resumed(changes("c1"))), stands(6, "w6")}, from("w5"), "", nil},
+		{"changes do not go on with a list", Changes, []Standing{with(stands(5, "w5"), lists(at("old", "c1", Resync)))}, from("w5"), "", nil},
+		{"nor a list with changes", Resync, []Standing{with(stands(5, "w5"), resumed(changes("c1")))}, Position{}, "", nil},
+		{"an unfinished resync", Resync, []Standing{with(Standing{}, lists(at("old", "c1", Resync)))},
+			Position{Watermark: "w5", Resume: at("old", "c1", Resync)}, "old", nil},
+		{"a resync does not go on with an audit", Resync, []Standing{with(Standing{}, lists(at("old", "c1", Audit)))}, Position{}, "", nil},
+		{"an audit goes on with its own", Audit, []Standing{with(stands(5, "w5"), lists(at("old", "c1", Audit)))},
+			Position{Watermark: "w5", Resume: at("old", "c1", Audit)}, "old", nil},
+		{"an unfinished snapshot, resynced by one", Snapshot,
+			[]Standing{with(stands(5, ""), lists(at("old", "c1", Snapshot))), with(with(stands(6, ""), resync), lists(at("old", "c1", Resync)))},
+			Position{Watermark: "w5", Resume: at("old", "c1", Snapshot)}, "old", []WalkKind{Snapshot, Resync}},
+		{"a resync was ordered since", Snapshot, []Standing{with(with(stands(5, ""), resync), lists(at("old", "c1", Snapshot)))},
+			Position{}, "", []WalkKind{Resync}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var members []*member
+			g := &group{kind: test.kind}
 			for _, st := range test.stand {
-				members = append(members, &member{standing: st})
+				g.members = append(g.members, &member{standing: st})
 			}
-			want := Walk{ID: "id", Kind: test.ask, Partition: Partition{Name: "p"}, From: test.from, Sent: now}
+			want := Walk{ID: "id", Kind: test.kind, Partition: Partition{Name: "p"}, From: test.from, Sent: now}
 			if test.resumes != "" {
 				want.ID, want.Sent = test.resumes, time.Unix(500, 0)
 			}
-			got := planWalk(&Feed{Snapshot: test.snapshot}, Partition{Name: "p"}, members, "id", now)
+			got := g.plan(Partition{Name: "p"}, "id", now)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("asked for (-want +got):\n%s", diff)
 			}
-			for i, m := range members {
-				want.Kind = test.apply[i]
+			for i, m := range g.members {
+				if want.Kind = test.kind; test.apply != nil {
+					want.Kind = test.apply[i]
+				}
 				if diff := cmp.Diff(want, m.walk); diff != "" {
 					t.Errorf("table %d applies (-want +got):\n%s", i, diff)
 				}
@@ -92,29 +95,16 @@ func TestPlanWalk(t *testing.T) {
 	}
 }
 
-// TestPlanWalkOfAList: where a walk from zero tells no deletions, a table that
-// only takes part in another's resync is resynced with it.
-func TestPlanWalkOfAList(t *testing.T) {
-	held := Standing{AsOf: time.Unix(5, 0), Position: Position{Watermark: "w5"}}
+// A walk that began before a comparison was asked for is not gone on with: it
+// may have compared otherwise.
+func TestPlanWalkSince(t *testing.T) {
 	for _, test := range []struct {
-		name  string
-		lists bool
-		stand []Standing
-		apply []WalkKind
-	}{
-		{"a new table beside an old one", true, []Standing{held, {}}, []WalkKind{Resync, Resync}},
-		{"where deletions are told", false, []Standing{held, {}}, []WalkKind{Changes, Resync}},
-		{"changes", true, []Standing{held, held}, []WalkKind{Changes, Changes}},
-	} {
-		var members []*member
-		for _, st := range test.stand {
-			members = append(members, &member{standing: st})
-		}
-		planWalk(&Feed{Lists: test.lists}, Partition{}, members, "id", time.Unix(1000, 0))
-		for i, m := range members {
-			if m.walk.Kind != test.apply[i] {
-				t.Errorf("%s: table %d applies a %s, want a %s", test.name, i, m.walk.Kind, test.apply[i])
-			}
+		since   int64
+		resumed bool
+	}{{499, true}, {500, true}, {501, false}} {
+		g := &group{kind: Audit, since: time.Unix(test.since, 0), members: []*member{{standing: Standing{Listing: at("old", "c1", Audit)}}}}
+		if w := g.plan(Partition{}, "id", time.Unix(1000, 0)); (w.From.Resume != nil) != test.resumed {
+			t.Errorf("since %d: resumed: %t", test.since, w.From.Resume != nil)
 		}
 	}
 }

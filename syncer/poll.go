@@ -2,52 +2,173 @@ package syncer
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
 	"time"
 )
 
-// Poll walks the feed once, partition by partition, and returns a report for
-// each. next is when the following poll is due, for those who ask the
+// ErrExpired says that the owner cannot tell any more what changed since the
+// watermark: everything has to be asked for.
+var ErrExpired = errors.New("owner cannot tell what changed since the watermark")
+
+// Poll walks the feed once and returns a report for each walk: in every
+// partition for what changed and, for those tables that need it, for
+// everything. next is when the following poll is due, for those who ask the
 // database; zero if nobody knows.
 //
-// When ctx ends, the transaction in hand commits and the walk stops there;
-// where the walk can be resumed the next poll goes on from it. Poll returns
-// when everything that it started has ended.
+// When ctx ends, the transaction in hand commits and the walks stop there;
+// where a walk can be resumed the next poll goes on from it. Poll returns when
+// everything that it started has ended. It may be called while another call is
+// under way: a partition is walked for changes by one at a time, and for
+// everything by one at a time.
 func (f *Feed) Poll(ctx context.Context, next time.Time) []Report {
-	var reports []Report
-	for _, p := range f.Partitions {
-		if ctx.Err() != nil {
-			break
-		}
-		reports = append(reports, f.poll(ctx, p, next))
-	}
-	return reports
+	f.setNext(next)
+	parts, reports := f.partitions(ctx)
+	walked := make([][]Report, len(parts))
+	atOnce(ctx, len(parts), f.Concurrency, func(i int) { walked[i] = f.poll(ctx, parts[i]) })
+	return append(reports, slices.Concat(walked...)...)
 }
 
-// poll is the algorithm: see where the tables stand, walk from there, settle.
-func (f *Feed) poll(ctx context.Context, p Partition, next time.Time) Report {
+// poll walks both lanes of a partition.
+func (f *Feed) poll(ctx context.Context, p Partition) []Report {
+	var listing sync.WaitGroup
+	var mu sync.Mutex
+	var listed []Report
+	changed := f.pollChanges(ctx, p, func() {
+		listing.Go(func() {
+			reports, _ := f.list(ctx, p, true)
+			mu.Lock()
+			defer mu.Unlock()
+			listed = append(listed, reports...)
+		})
+	})
+	listing.Wait()
+	return together(changed, listed)
+}
+
+// together leaves out what the listing lane has told anew: a walk for changes
+// that took no table along, or whose watermark had expired. Who was absent from
+// both is told with the list.
+func together(changed Report, listed []Report) []Report {
+	out := onlyOnce(listed)
+	switch {
+	case len(out) == 0 || changed.Walk != "" && !(changed.Expired && changed.OK()):
+		return append([]Report{changed}, out...)
+	case changed.Walk == "":
+		out[0].Tables = append(changed.Tables, out[0].Tables...)
+	}
+	return out
+}
+
+// onlyOnce leaves out reports of a walk that another one tells of already.
+func onlyOnce(reports []Report) []Report {
+	var out []Report
+	for _, r := range reports {
+		if r.Walk == "" || !slices.ContainsFunc(out, func(o Report) bool { return o.Walk == r.Walk }) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// pollChanges walks the changes lane of a partition: in a snapshot feed all
+// tables, else those whose watermark is good. needs is called, before the walk
+// and behind it, where tables need everything.
+func (f *Feed) pollChanges(ctx context.Context, p Partition, needs func()) Report {
 	report := Report{Source: f.Name, Partition: p.Name, Started: time.Now()}
+	done, err := f.turns.take(ctx, false)
+	if err != nil {
+		report.Failure = failureOf(err)
+		return report
+	}
+	defer done()
+	lane := f.lane(p)
+	if err := enter(ctx, lane.changes); err != nil {
+		report.Failure = failureOf(err)
+		return report
+	}
+	defer leave(lane.changes)
 	g := f.muster(ctx, p)
+	if slices.ContainsFunc(g.members, func(m *member) bool { return m.need }) {
+		needs()
+	}
+	g.kind = Snapshot
+	if !f.Snapshot {
+		g.kind = Changes
+		g.keep(func(m *member) bool { return m.valid && !m.claimed && (f.Apart || !m.need) })
+	}
+	if f.carry(ctx, p, g, &report); report.Expired {
+		needs()
+	}
+	return report
+}
+
+// carry is the algorithm: from where the tables stand, walk, and settle.
+func (f *Feed) carry(ctx context.Context, p Partition, g *group, report *Report) {
 	if len(g.members) > 0 {
-		g.outlive(f.Retention, report.Started)
-		walk := func() error { return f.walk(ctx, p, g, &report) }
-		err := g.repair(walk(), walk)
+		err := f.walkAgain(ctx, p, g, report)
 		if err != nil && ctx.Err() != nil {
 			err = ctx.Err() // however the source words it, a stop is not its failure
 		}
-		g.settle(ctx, f, err, next)
+		if g.kind == Changes && errors.Is(err, ErrExpired) {
+			g.expire(p)
+			report.Expired, err = true, nil
+		}
+		g.settle(ctx, f, err)
 		report.Failure, report.RetryAt = failureOf(err), RetryAt(err)
 	}
 	report.Took = time.Since(report.Started)
 	report.Tables = g.reports()
-	return report
+}
+
+// walkAgain walks, and walks again if the walk could not go on: from its
+// beginning if only its place is gone, and if what it has listed so far is. Each
+// is tried once a poll, because an owner that refuses twice would refuse for
+// ever. Changes that expired are not asked for again: the listing lane takes
+// their tables.
+func (f *Feed) walkAgain(ctx context.Context, p Partition, g *group, report *Report) error {
+	err := f.walk(ctx, p, g, report)
+	if errors.Is(err, ErrNotResumable) {
+		g.forgetResume()
+		err = f.walk(ctx, p, g, report)
+	}
+	if g.kind == Changes || !errors.Is(err, ErrExpired) {
+		return err
+	}
+	if g.batches > 0 || report.Resumed {
+		g.forgetResume()
+		err = f.walk(ctx, p, g, report)
+	}
+	if errors.Is(err, ErrExpired) {
+		return fmt.Errorf("watermark is refused even without one: %w", err)
+	}
+	return err
+}
+
+// expire voids the watermark of every member that is left, until a resync
+// settles. Their copies stay as they are.
+func (g *group) expire(p Partition) {
+	for _, m := range g.members {
+		if m.err == nil {
+			m.copy.know(p, func(k *known) { k.void, k.need = true, true })
+		}
+	}
 }
 
 // walk takes the group from its position to the feed's end: it gathers what
 // the source has fetched ahead and applies it, until the end is reached, the
 // source fails, or no table is left.
 func (f *Feed) walk(ctx context.Context, p Partition, g *group, report *Report) error {
-	w := planWalk(f, p, g.members, newWalkID(), time.Now())
-	report.Walk, report.Kind, report.Resumed = w.ID, w.Kind, w.From.Resume != nil
+	g.restart()
+	w := g.plan(p, newWalkID(), time.Now())
+	report.Walk, report.Kind, report.Sent, report.Resumed = w.ID, w.Kind, w.Sent, w.From.Resume != nil
+	if !report.Resumed && (w.Kind == Resync || w.Kind == Audit) {
+		if g.open(ctx); !g.anyLeft() {
+			return nil
+		}
+	}
 	waiting := fetch(ctx, f.Source, w)
 	defer waiting.stop()
 	whole := w.Kind.Listing() && !report.Resumed // so that it tells which fields are nowhere
@@ -56,19 +177,21 @@ func (f *Feed) walk(ctx context.Context, p Partition, g *group, report *Report) 
 		if err != nil {
 			return err
 		}
-		if !empty(batches) {
+		if g.begun != nil {
+			g.begun()
+		}
+		if !empty(w, batches) {
 			g.apply(ctx, batches)
 		}
+		g.batches += len(batches)
 		report.count(batches)
 		if whole {
 			g.find(batches)
 		}
-		if f.Progress != nil {
-			f.Progress(*report)
-		}
+		f.tell(*report)
 		if g.end = batches[len(batches)-1].End; g.end != nil {
 			report.Unchanged = g.end.Unchanged
-			if whole && report.Records > 0 {
+			if whole && g.records > 0 {
 				report.Absent = f.absent(g.found)
 			}
 			return nil
@@ -80,14 +203,16 @@ func (f *Feed) walk(ctx context.Context, p Partition, g *group, report *Report) 
 }
 
 // empty reports whether batches hold nothing that a table would write: the end
-// of an unchanged feed costs the one transaction that settles it.
-func empty(batches []*Batch) bool {
+// of an unchanged feed costs the one transaction that settles it. A snapshot
+// that has come to its end without a record is noted: that is what was seen.
+func empty(w Walk, batches []*Batch) bool {
 	for _, b := range batches {
 		if len(b.Records) > 0 {
 			return false
 		}
 	}
-	return batches[len(batches)-1].Resume == nil
+	last := batches[len(batches)-1]
+	return last.Resume == nil && (w.Kind != Snapshot || last.End == nil || last.End.Unchanged)
 }
 
 // absent names the fields that were not found in any record.
@@ -101,6 +226,15 @@ func (f *Feed) absent(found []bool) []string {
 	return names
 }
 
+// tell says how far a walk is. Walks go on side by side.
+func (f *Feed) tell(r Report) {
+	if f.Progress != nil {
+		f.telling.Lock()
+		defer f.telling.Unlock()
+		f.Progress(r)
+	}
+}
+
 // count adds what the owner sent.
 func (r *Report) count(batches []*Batch) {
 	for _, b := range batches {
@@ -108,4 +242,18 @@ func (r *Report) count(batches []*Batch) {
 		r.Records += len(b.Records)
 		r.Bytes += b.Size
 	}
+}
+
+func (f *Feed) setNext(next time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.next = next
+}
+
+// nextPoll is when the following poll is due, as far as is known now: a list
+// may have been walked for longer than the schedule's interval.
+func (f *Feed) nextPoll() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.next
 }

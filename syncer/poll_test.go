@@ -23,7 +23,7 @@ func TestPollWalksToTheEnd(t *testing.T) {
 		for i := range p.tables {
 			p.want(i, "1:1 2:2 3:3 4:4 5:5")
 			st := p.standing(i)
-			if st.Position.Watermark != "5" || st.Position.Resume != nil || !st.AsOf.Equal(began.Add(-time.Minute)) {
+			if st.Position.Watermark != "5" || st.Listing != nil || !st.AsOf.Equal(began.Add(-time.Minute)) {
 				t.Errorf("table %d stands at %+v, want watermark 5 as of the walk's start less the lag", i, st)
 			}
 		}
@@ -46,7 +46,7 @@ func TestPollAppliesWhatCameBeforeAnError(t *testing.T) {
 			t.Fatalf("failure %+v, want the owner's", r.Failure)
 		}
 		p.want(0, "1:1 2:2 3:3")
-		if st := p.standing(0); !st.AsOf.IsZero() || st.Position.Watermark != "" || st.Position.Resume.Cursor != "3" {
+		if st := p.standing(0); !st.AsOf.IsZero() || st.Position.Watermark != "" || st.Listing.Cursor != "3" {
 			t.Errorf("stands at %+v, want only the place after page 3 to have moved", st)
 		}
 		broken = false
@@ -263,7 +263,7 @@ func TestPollStops(t *testing.T) {
 		for i := range p.tables {
 			p.want(i, "1:1 2:2")
 			wantClass(t, "table", r.Tables[i].Failure, syncer.ClassStopped)
-			if st := p.standing(i); st.Position.Resume == nil || st.Position.Resume.Cursor != "2" || !st.LastPoll.IsZero() {
+			if st := p.standing(i); st.Listing == nil || st.Listing.Cursor != "2" || !st.LastPoll.IsZero() {
 				t.Errorf("table %d stands at %+v, want at page 2 and no poll noted", i, st)
 			}
 		}

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Report tells what one walk of a feed did. It is what poll history keeps.
+// Report tells what one walk of a feed did. It is what poll history keeps. One
+// without a Walk tells what kept its tables from taking part in any.
 type Report struct {
 	Source    string
 	Partition string
@@ -16,12 +17,17 @@ type Report struct {
 	// Resumed says that the walk went on where an earlier poll stood.
 	Resumed bool
 	Started time.Time
-	Took    time.Duration
+	// Sent is when the walk's first request was sent. See Walk.Sent.
+	Sent time.Time
+	Took time.Duration
 	// Batches, Records and Bytes are what the owner sent.
 	Batches, Records int
 	Bytes            int64
 	// Unchanged says that the owner answered "not modified".
 	Unchanged bool
+	// Expired says that the owner could not tell what changed: everything is
+	// asked for in a walk of its own, and this one is no failure.
+	Expired bool
 	// Absent are the fields that no record of a complete list has: perhaps
 	// their names are wrong.
 	Absent []string

@@ -12,14 +12,15 @@ import (
 type Runner struct {
 	Feeds     []*Scheduled
 	Consumers []*Consumer
-	// Concurrency is how many feeds are polled at one time.
+	// Concurrency is how many walks go on at one time, two at least. No more
+	// than half of them are lists, which may take hours: changes of other feeds
+	// do not wait for them.
 	Concurrency int
 	// History remembers every poll; nil: nobody does. Polling goes on where it
 	// fails.
 	History History
 	Log     zerolog.Logger
 
-	slots chan struct{}
 	// tried is closed when every lease has been asked for once.
 	tried chan struct{}
 }
@@ -45,8 +46,9 @@ type Scheduled struct {
 
 	mu      sync.Mutex
 	waiting []chan<- []Report
-	// kicked and joined wake the loop: poll now; a table became ready.
-	kicked, joined chan struct{}
+	// kicked and joined wake the loop: poll now; a table became ready. listed
+	// wakes that of the listing lane: a table may need everything.
+	kicked, joined, listed chan struct{}
 }
 
 // Consumer is one consumer's database with the tables that live there. Lease,
@@ -66,9 +68,11 @@ type Consumer struct {
 // transactions in hand have committed, the leases are given back and
 // everything it started has ended.
 func (r *Runner) Run(ctx context.Context) error {
-	r.slots, r.tried = make(chan struct{}, max(r.Concurrency, 1)), make(chan struct{})
+	r.tried = make(chan struct{})
+	turns := newTurns(r.Concurrency)
 	for _, s := range r.Feeds {
-		s.kicked, s.joined = make(chan struct{}, 1), make(chan struct{}, 1)
+		s.turns = turns
+		s.kicked, s.joined, s.listed = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	}
 	// Leases are kept until the last poll has ended.
 	keeping, release := context.WithCancel(context.WithoutCancel(ctx))
@@ -87,6 +91,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	})
 	for _, s := range r.Feeds {
 		loops.Go(func() { r.loop(ctx, s) })
+		loops.Go(func() { r.listLoop(ctx, s) })
 	}
 	loops.Go(func() { r.watch(ctx) })
 	loops.Wait()
@@ -95,9 +100,11 @@ func (r *Runner) Run(ctx context.Context) error {
 	return nil
 }
 
-// PollSoon makes a poll run at once, or right after the one that is running,
-// and returns where its reports will come. Calls that wait together share one
-// poll. The channel is closed without a report if the Runner stops first.
+// PollSoon makes a poll for changes run at once, or right after the one that is
+// running, and returns where its reports will come, with those of the lists
+// that tables need: a list that is under way is waited for. Calls that wait
+// together share one poll. The channel is closed without a report if the Runner
+// stops first.
 func (s *Scheduled) PollSoon() <-chan []Report {
 	done := make(chan []Report, 1)
 	s.mu.Lock()

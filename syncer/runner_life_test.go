@@ -291,20 +291,22 @@ func TestPollSoonCoalesces(t *testing.T) {
 		s := numbered(1, func(context.Context, int) error { time.Sleep(10 * time.Second); return nil })
 		k := newKitchen("us", &syncertest.Memory{}, s, every(24*time.Hour))
 		k.start(t)
-		time.Sleep(3 * time.Second) // the first poll runs
+		time.Sleep(13 * time.Second) // the first copy is complete
+		k.feed.PollSoon()
+		time.Sleep(3 * time.Second) // the poll for changes runs
 		var soon []<-chan []syncer.Report
 		for range 5 {
 			soon = append(soon, k.feed.PollSoon())
 			time.Sleep(time.Second)
 		}
 		for i, ch := range soon {
-			if r := <-ch; len(r) != 1 || r[0].Started.Before(k.journal.start.Add(10*time.Second)) {
+			if r := <-ch; len(r) != 1 || r[0].Started.Before(k.journal.start.Add(23*time.Second)) {
 				t.Errorf("call %d gets %+v, want the poll after the running one", i, r)
 			}
 		}
 		time.Sleep(time.Hour)
-		if n := len(s.walks()); n != 2 {
-			t.Errorf("%d polls, want the running and one more", n)
+		if n := len(s.walks()); n != 3 {
+			t.Errorf("%d walks, want the first copy, the running poll and one more", n)
 		}
 		last := k.feed.PollSoon()
 		time.Sleep(time.Second)

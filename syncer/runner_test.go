@@ -99,13 +99,13 @@ func TestStartDoesNotWaitForADatabaseThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		h := run(t, 0, 30*time.Second)
-		if len(h.reports) != 2 {
-			t.Fatalf("want a walk without the second database and one with it, got %+v", h.reports)
+		if len(h.reports) != 4 {
+			t.Fatalf("want a walk without the second database, who is not there, one for changes, and one into it, got %+v", h.reports)
 		}
-		if waited := h.at[0].Sub(began); waited > 3*time.Second {
+		if waited := h.at[1].Sub(began); waited > 3*time.Second {
 			t.Errorf("the first walk waited for %s", waited)
 		}
-		if h.reports[0].OK() || !h.reports[1].OK() {
+		if h.reports[0].OK() == h.reports[1].OK() || !h.reports[2].OK() || !h.reports[3].OK() {
 			t.Errorf("the table that was not there yet is not told of: %+v", h.reports)
 		}
 	})

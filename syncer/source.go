@@ -14,8 +14,8 @@ type Source interface {
 	// not go on from where w.From.Resume stands yields ErrNotResumable before
 	// any batch; ErrExpired says, before or behind any page, that everything
 	// has to be asked for. Stopping the iteration, or ending the context,
-	// releases everything the walk holds. One Source serves one walk at a time
-	// for each partition.
+	// releases everything the walk holds. One Source serves one walk for
+	// changes and one listing walk at a time for each partition.
 	Walk(ctx context.Context, w Walk) iter.Seq2[*Batch, error]
 }
 

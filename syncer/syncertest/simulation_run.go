@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -284,7 +286,7 @@ func (s *simulation) poll(ctx context.Context, name string, f Fault) error {
 	defer s.stop()
 	s.prepare(f)
 	began := s.owner.clock()
-	report := s.feed.Poll(ctx, time.Time{})[0]
+	report := together(s.feed.Poll(ctx, time.Time{}))
 	s.tell(name, began, f, report)
 	if s.killed || f.Kind == LeaseLost {
 		s.killed = false
@@ -296,6 +298,24 @@ func (s *simulation) poll(ctx context.Context, name string, f Fault) error {
 		}
 	}
 	return s.judge(report)
+}
+
+// together makes one report of those of both lanes: of each table the worst that
+// befell it, in the order of the tables.
+func together(reports []syncer.Report) syncer.Report {
+	out, tables := reports[0], make(map[string]syncer.TableReport)
+	for _, r := range reports {
+		for _, t := range r.Tables {
+			if old, ok := tables[t.Table]; !ok || old.Failure == nil {
+				tables[t.Table] = t
+			}
+		}
+	}
+	out.Tables = nil
+	for _, name := range slices.Sorted(maps.Keys(tables)) {
+		out.Tables = append(out.Tables, tables[name])
+	}
+	return out
 }
 
 // converge lets everything become visible and polls without faults until the

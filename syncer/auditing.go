@@ -1,0 +1,186 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// auditWalks is how many walks in a row one audit takes to find out what lasts.
+// What is undecided then waits for the next audit.
+const auditWalks = 3
+
+// auditing is one audit of a partition.
+type auditing struct {
+	Comparison
+	// only is the table that is compared; nil: all that are complete.
+	only *Copy
+	// since is when the audit was due. A walk that began before belongs to
+	// another, which may have compared otherwise.
+	since time.Time
+}
+
+// AuditNow compares one table with its owner, in all partitions, and returns
+// the reports of the walks that it took: what differs counts only if another
+// walk, Feed.Persist later, finds it again. With repair, what counts is put
+// right. Outcome words the reports. A table that needs a resync is resynced
+// first.
+func (f *Feed) AuditNow(ctx context.Context, c *Copy, repair bool) ([]Report, error) {
+	if f.Snapshot {
+		return nil, fmt.Errorf("%s is a snapshot source: each poll compares everything", f.Name)
+	}
+	parts := f.lastPartitions()
+	if len(parts) == 0 {
+		var failed []Report
+		if parts, failed = f.partitions(ctx); len(parts) == 0 {
+			return failed, errors.New("there is no partition to compare")
+		}
+	}
+	a := auditing{only: c, since: time.Now(), Comparison: Comparison{Compare: CompareAll, Samples: 1, Persist: f.Persist, Repair: repair}}
+	if f.Audit != nil && f.Audit.Compare == CompareKeys {
+		a.Compare = CompareKeys // the list may have no more than keys
+	}
+	walked := make([][]Report, len(parts))
+	atOnce(ctx, len(parts), f.Concurrency, func(i int) { walked[i] = f.audit(ctx, parts[i], a) })
+	reports := slices.Concat(walked...)
+	if ctx.Err() != nil {
+		return reports, ctx.Err()
+	}
+	if !slices.ContainsFunc(reports, func(r Report) bool { return r.Kind == Audit || !r.OK() }) {
+		return reports, fmt.Errorf("%s is not compared: it is paused, or was never polled to the end", c.Name)
+	}
+	return reports, nil
+}
+
+// audit compares a partition with its owner: walk by walk, until nothing is
+// suspect any more. Between two walks the listing lane is free.
+func (f *Feed) audit(ctx context.Context, p Partition, a auditing) []Report {
+	var all []Report
+	for range auditWalks {
+		reports := f.auditOnce(ctx, p, a)
+		all = append(all, reports...)
+		sent, suspects := undecided(reports)
+		if suspects == 0 {
+			break
+		}
+		sleep(ctx, time.Until(sent.Add(a.Persist)))
+		if ctx.Err() != nil {
+			break
+		}
+		a.since = time.Now()
+	}
+	return all
+}
+
+// undecided says how many differences a walk left to be found again, and when
+// it began; none if it failed.
+func undecided(reports []Report) (sent time.Time, suspects int) {
+	for _, r := range reports {
+		for _, t := range r.Tables {
+			if t.Settled.Audit != nil && r.OK() {
+				suspects += t.Settled.Audit.Suspects
+				sent = r.Sent
+			}
+		}
+	}
+	return sent, suspects
+}
+
+// auditOnce is one walk that compares, behind a resync if one is due.
+func (f *Feed) auditOnce(ctx context.Context, p Partition, a auditing) []Report {
+	report := Report{Source: f.Name, Partition: p.Name, Kind: Audit, Started: time.Now()}
+	ctx, done, err := f.takeListing(ctx, p)
+	if err != nil {
+		report.Failure = failureOf(err)
+		return []Report{report}
+	}
+	defer done()
+	reports := f.resync(ctx, p, a.only != nil)
+	report.Started = time.Now()
+	g := f.muster(ctx, p)
+	g.kind, g.audit, g.since = Audit, &a.Comparison, a.since
+	g.keep(func(m *member) bool {
+		return !m.need && !m.standing.AsOf.IsZero() && (a.only == nil || m.copy == a.only)
+	})
+	g.absent = slices.DeleteFunc(g.absent, func(t TableReport) bool { return a.only == nil || t.Table != a.only.Name })
+	if len(g.members) == 0 && len(g.absent) == 0 {
+		return reports
+	}
+	f.carryList(ctx, p, g, &report)
+	return append(reports, report)
+}
+
+// auditDue is when the next scheduled audit of a partition is due, and the tick
+// it belongs to; false if there is nothing to compare.
+func (f *Feed) auditDue(p Partition, now time.Time) (due, tick time.Time, ok bool) {
+	if f.Audit == nil || f.Snapshot {
+		return due, tick, false
+	}
+	var oldest time.Time
+	for _, c := range f.Copies {
+		if c.Ready() != nil {
+			continue
+		}
+		c.know(p, func(k *known) {
+			if st := k.standing; k.read && !k.need && !st.Paused && !st.AsOf.IsZero() && (!ok || st.Audited.Before(oldest)) {
+				oldest, ok = st.Audited, true
+			}
+		})
+	}
+	if !ok {
+		return due, tick, false
+	}
+	now = now.Round(0)
+	if tick = now; !oldest.IsZero() {
+		tick = f.Audit.Schedule.Next(oldest.Round(0).Add(-f.Audit.Jitter))
+		due = tick.Add(f.Audit.Jitter)
+		// A clock that was set back must not make the audit wait for the old time.
+		if again := f.Audit.Schedule.Next(now); again.Before(tick) {
+			tick, due = again, again.Add(f.Audit.Jitter)
+		}
+	}
+	lane := f.lane(p)
+	lane.mu.Lock()
+	defer lane.mu.Unlock()
+	if lane.retry.After(due) {
+		due = lane.retry
+	}
+	return due, tick, true
+}
+
+// comparison is how the audit of a tick compares. Samples take turns.
+func (f *Feed) comparison(tick time.Time) Comparison {
+	plan := f.Audit
+	c := Comparison{Compare: plan.Compare, Samples: max(plan.Samples, 1), Persist: f.Persist, Repair: plan.Repair}
+	if interval := plan.Schedule.Next(tick).Sub(tick); interval > 0 {
+		turn := int64(tick.Sub(time.Unix(0, 0)) / interval)
+		c.Sample = int(turn % int64(c.Samples))
+	}
+	return c
+}
+
+// scheduledAudit is the audit of a tick.
+func (f *Feed) scheduledAudit(ctx context.Context, p Partition, tick time.Time) []Report {
+	reports := f.audit(ctx, p, auditing{Comparison: f.comparison(tick), since: tick})
+	failed := !slices.ContainsFunc(reports, func(r Report) bool { return r.Kind == Audit })
+	for _, r := range reports {
+		failed = failed || !r.OK()
+	}
+	lane := f.lane(p)
+	lane.mu.Lock()
+	defer lane.mu.Unlock()
+	if !failed {
+		lane.failures, lane.retry = 0, time.Time{}
+		return reports
+	}
+	lane.retry = time.Now().Round(0).Add(backoff(lane.failures))
+	for _, r := range reports {
+		if r.RetryAt.After(lane.retry) {
+			lane.retry = r.RetryAt
+		}
+	}
+	lane.failures++
+	return reports
+}

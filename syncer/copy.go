@@ -1,0 +1,173 @@
+package syncer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// Copy is one table of a feed as the Runner sees it.
+type Copy struct {
+	// Name is what the table is called everywhere: CONSUMER.name.
+	Name   string
+	Table  Table
+	Keeper Keeper
+	Budget Budget
+
+	mu    sync.Mutex
+	ready error
+	// losses counts how often the table ceased to be ready.
+	losses int
+	parts  map[string]*known
+}
+
+// known is what this process knows of one partition of a copy.
+type known struct {
+	// standing is what was last read or written; read says that it ever was.
+	standing Standing
+	read     bool
+	// failed is why the last walk of the changes lane failed, unlisted why the
+	// last resync did; nil if it did not.
+	failed, unlisted *Failure
+	// void says that the owner refused the watermark, or that it is older than
+	// the owner can tell; only a resync gives another.
+	void bool
+	// wanted is when a resync was ordered: one that began before does not do.
+	wanted time.Time
+	// need says that everything has to be asked for. It is found out again at
+	// each look, so that a resync whose sweep waits to be confirmed is walked
+	// again at the next poll, and not at once.
+	need bool
+	// claimed says that the listing lane has the copy for itself.
+	claimed bool
+	// failures in a row of the listing lane, and when it is tried again.
+	failures int
+	retry    time.Time
+	// writing is held during a call that writes. It is a channel because its
+	// holder may take long, and whoever waits has a context.
+	writing chan struct{}
+}
+
+// Ready says whether the table may take part in polls: nil, or why not.
+func (c *Copy) Ready() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ready
+}
+
+// SetReady states whether the table may take part in polls. A new Copy may.
+// While another daemon holds the lease, what was known of the table is
+// forgotten: that daemon keeps it fresh, and judges it.
+func (c *Copy) SetReady(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ready = err
+	if err != nil {
+		c.losses++
+	}
+	if errors.Is(err, ErrFenced) {
+		for _, k := range c.parts {
+			*k = known{claimed: k.claimed, writing: k.writing}
+		}
+	}
+}
+
+// term says whether the table may take part in polls, and in which term: it is
+// another one after every time that it might not. A walk ends with the term it
+// began in, because another daemon may have written in between, even if the
+// lease is ours again.
+func (c *Copy) term() (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.losses, c.ready
+}
+
+// know reads or changes what is known of a partition.
+func (c *Copy) know(p Partition, do func(*known)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := c.parts[p.Name]
+	if k == nil {
+		if c.parts == nil {
+			c.parts = make(map[string]*known)
+		}
+		k = &known{writing: make(chan struct{}, 1)}
+		c.parts[p.Name] = k
+	}
+	do(k)
+}
+
+// drop forgets partitions that are no more.
+func (c *Copy) drop(gone []Partition) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range gone {
+		delete(c.parts, p.Name)
+	}
+}
+
+// want notes that a resync was ordered.
+func (c *Copy) want(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, k := range c.parts {
+		k.wanted, k.retry = now, time.Time{}
+	}
+}
+
+// write runs a call that writes to a partition, one at a time: the two lanes
+// need no order of the database's then.
+func (c *Copy) write(ctx context.Context, p Partition, do func() error) error {
+	var writing chan struct{}
+	c.know(p, func(k *known) { writing = k.writing })
+	if err := enter(ctx, writing); err != nil {
+		return err
+	}
+	defer leave(writing)
+	return do()
+}
+
+// Freshness judges the copy by what was last read of it or written to it: the
+// worst over its partitions. It asks no database, so that a database that
+// hangs cannot silence it.
+func (c *Copy) Freshness(now time.Time) Freshness {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	worst := Freshness{Level: Unknown, Reason: "nothing is known of the copy"}
+	first, named, why := true, "", ""
+	for name, k := range c.parts {
+		if k.read {
+			f := Judge(k.standing, c.Budget, now)
+			if first || f.Level.Worse(worst.Level) || f.Level == worst.Level && f.Staleness > worst.Staleness {
+				worst, first = f, false
+			}
+		}
+		// Of several that fail the one is told that comes first by its name.
+		if s := k.failing(); s != "" && (why == "" || name < named) {
+			named, why = name, s
+		}
+	}
+	if why != "" && (worst.Level != Fresh || worst.Reason == "") {
+		worst.Reason = why
+	}
+	if first && c.ready != nil {
+		worst.Reason = oneLine(c.ready.Error())
+	}
+	worst.Table = c.Name
+	return worst
+}
+
+// failing words what keeps a partition from being polled. That its resync fails
+// comes first: polls for changes that succeed do not make good for it.
+func (k *known) failing() string {
+	f := cmp.Or(k.unlisted, k.failed)
+	switch {
+	case f == nil:
+		return ""
+	case f == k.unlisted:
+		return "last resync: " + string(f.Class) + ": " + f.Text
+	}
+	return "last poll: " + string(f.Class) + ": " + f.Text
+}

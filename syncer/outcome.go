@@ -1,0 +1,117 @@
+package syncer
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Outcome sums up the reports of one poll in a line, or those of an audit: an
+// error if any walk or table of it did not settle.
+func Outcome(reports []Report) (string, error) {
+	var sum Applied
+	var absent []string
+	records, held, waiting, tables := 0, 0, 0, 0
+	if audited(reports) {
+		return auditOutcome(reports)
+	}
+	for _, r := range reports {
+		if err := r.err(); err != nil {
+			return "", err
+		}
+		records += r.Records
+		tables += len(r.Tables)
+		absent = append(absent, r.Absent...)
+		for _, t := range r.Tables {
+			sum.Add(t.Applied)
+			sum.Deleted += t.Settled.Swept
+			held, waiting = held+t.Settled.Held, waiting+t.Settled.Waiting
+		}
+	}
+	if tables == 0 {
+		return "", errors.New("nothing is polled: every table is paused")
+	}
+	line := fmt.Sprintf("%d records: %d inserted, %d updated, %d deleted, %d unchanged, %d quarantined",
+		records, sum.Inserted, sum.Updated, sum.Deleted, sum.Unchanged, sum.Quarantined)
+	if held > 0 {
+		line += fmt.Sprintf("; %d deletions are held by the guard", held)
+	}
+	if waiting > 0 {
+		line += fmt.Sprintf("; %d rows are absent and wait for another walk to confirm it", waiting)
+	}
+	if len(absent) > 0 {
+		slices.Sort(absent)
+		line += fmt.Sprintf("; no record has %q: is the name right?", slices.Compact(absent))
+	}
+	return line, nil
+}
+
+// err words the first failure of a report.
+func (r Report) err() error {
+	if r.Failure != nil {
+		return fmt.Errorf("%s: %s", r.Failure.Class, r.Failure.Text)
+	}
+	for _, t := range r.Tables {
+		if t.Failure != nil {
+			return fmt.Errorf("%s: %s: %s", t.Table, t.Failure.Class, t.Failure.Text)
+		}
+	}
+	return nil
+}
+
+func audited(reports []Report) bool {
+	return slices.ContainsFunc(reports, func(r Report) bool { return r.Kind == Audit })
+}
+
+// auditOutcome sums up the walks of an audit. What one of them put right is not
+// found by the next; what it did not is found again.
+func auditOutcome(reports []Report) (string, error) {
+	last := make(map[string]Audited)
+	var sum Audited
+	for _, r := range reports {
+		if err := r.err(); err != nil {
+			return "", err
+		}
+		for _, t := range r.Tables {
+			a := t.Settled.Audit
+			if a == nil {
+				continue
+			}
+			id := r.Partition + " " + t.Table
+			sum.add(last[id].righted())
+			last[id] = *a
+		}
+	}
+	for _, a := range last {
+		sum.add(a)
+	}
+	line := fmt.Sprintf("audit: %d compared: %d missing, %d extra, %d different; %d repaired",
+		sum.Compared, sum.Missing, sum.Extra, sum.Different, sum.Repaired)
+	if sum.Held > 0 {
+		line += fmt.Sprintf("; %d deletions are held by the guard", sum.Held)
+	}
+	if sum.Suspects > 0 {
+		line += fmt.Sprintf("; %d more have not lasted long enough to count", sum.Suspects)
+	}
+	return line, nil
+}
+
+// righted is what an audit put right, of each kind: rows that are missing or
+// differ are written at once, all or none of them, and extra ones deleted
+// unless the guard holds them.
+func (a Audited) righted() Audited {
+	if a.Repaired == 0 {
+		return Audited{}
+	}
+	return Audited{Missing: a.Missing, Different: a.Different, Extra: a.Extra - a.Held, Repaired: a.Repaired}
+}
+
+func (a *Audited) add(b Audited) {
+	a.Compared += b.Compared
+	a.Missing += b.Missing
+	a.Extra += b.Extra
+	a.Different += b.Different
+	a.Repaired += b.Repaired
+	a.Held += b.Held
+	a.Suspects += b.Suspects
+}

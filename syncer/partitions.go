@@ -1,0 +1,164 @@
+package syncer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// mostPartitions bounds what one query may ask for, because a wrong one may
+// yield a row for each of a table's.
+const mostPartitions = 100_000
+
+// partitions are those of the feed. Where they are asked for, every ready table
+// is told of them; a report says what failed. If they cannot be told, the last
+// known ones are returned.
+func (f *Feed) partitions(ctx context.Context) ([]Partition, []Report) {
+	if f.Ask == nil {
+		return f.Partitions, nil
+	}
+	report := Report{Source: f.Name, Started: time.Now()}
+	parts, err := f.ask(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	report.Failure = failureOf(err)
+	if err != nil {
+		f.unasked(ctx, report.Failure)
+		report.Took = time.Since(report.Started)
+		return f.lastPartitions(), []Report{report}
+	}
+	f.retire(ctx, parts)
+	report.Tables = f.repartition(ctx, parts)
+	report.Took = time.Since(report.Started)
+	if report.OK() && len(parts) > 0 {
+		return parts, nil
+	}
+	return parts, []Report{report}
+}
+
+// ask asks which partitions there are. The same one twice is one.
+func (f *Feed) ask(ctx context.Context) (parts []Partition, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("ask for partitions panics: %v", r)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, standingTime)
+	defer cancel()
+	all, err := f.Ask(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ask for partitions: %w", err)
+	}
+	seen := make(map[string]bool, min(len(all), mostPartitions))
+	for _, p := range all {
+		if !seen[p.Name] {
+			seen[p.Name] = true
+			parts = append(parts, p)
+		}
+		if len(parts) > mostPartitions {
+			return nil, fmt.Errorf("ask for partitions: more than %d", mostPartitions)
+		}
+	}
+	return parts, nil
+}
+
+// lastPartitions are those that are known.
+func (f *Feed) lastPartitions() []Partition {
+	if f.Ask == nil {
+		return f.Partitions
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.asked
+}
+
+// retire ends the lists of partitions that are no more, so that nothing is
+// written to them once their tables are told, and forgets them.
+func (f *Feed) retire(ctx context.Context, parts []Partition) {
+	stays := make(map[string]bool, len(parts))
+	for _, p := range parts {
+		stays[p.Name] = true
+	}
+	gone := slices.DeleteFunc(slices.Clone(f.lastPartitions()), func(p Partition) bool { return stays[p.Name] })
+	for _, p := range gone {
+		lane := f.lane(p)
+		lane.end()
+		if enter(ctx, lane.listing) != nil {
+			return // the daemon stops, and so do the lists
+		}
+		leave(lane.listing)
+	}
+	for _, c := range f.Copies {
+		c.drop(gone)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = parts
+	for _, p := range gone {
+		delete(f.lanes, p.Name)
+	}
+}
+
+// repartition tells every ready table its partitions, all at once. What stands
+// for the list of them is the zero partition: it is as old as the list is.
+func (f *Feed) repartition(ctx context.Context, parts []Partition) []TableReport {
+	ctx, cancel := withGrace(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	reports := make([]TableReport, len(f.Copies))
+	for i, c := range f.Copies {
+		reports[i].Table = c.Name
+		if c.Ready() != nil {
+			continue // the walks of its partitions say why
+		}
+		wg.Go(func() {
+			began := time.Now()
+			err := (&member{copy: c}).try(func() error { return c.Keeper.Repartition(ctx, parts) })
+			if err != nil {
+				err = fmt.Errorf("repartition %s: %w", c.Name, err)
+			}
+			reports[i].Failure = failureOf(err)
+			c.know(Partition{}, func(k *known) {
+				k.failed = reports[i].Failure
+				if err == nil {
+					k.standing, k.read = Standing{AsOf: began, DeletesAsOf: began, FirstSeen: began}, true
+				}
+			})
+		})
+	}
+	wg.Wait()
+	return reports
+}
+
+// unasked notes that the partitions could not be told: the list of them grows
+// old, in every table.
+func (f *Feed) unasked(ctx context.Context, why *Failure) {
+	if why.Class == ClassStopped {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, standingTime)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, c := range f.Copies {
+		if c.Ready() != nil {
+			continue
+		}
+		wg.Go(func() {
+			var st Standing
+			err := (&member{copy: c}).try(func() (err error) {
+				st, err = c.Table.Standing(ctx, Partition{})
+				return err
+			})
+			c.know(Partition{}, func(k *known) {
+				k.failed = why
+				if !k.read && err == nil {
+					k.standing, k.read = st, true
+				}
+			})
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,53 @@
+package syncer
+
+import (
+	"context"
+
+	"github.com/rs/zerolog"
+)
+
+// record keeps the reports in history and says what went wrong.
+func (r *Runner) record(ctx context.Context, reports []Report) {
+	ctx, cancel := withGrace(ctx)
+	defer cancel()
+	for _, rep := range reports {
+		r.sayReport(rep)
+		if r.History == nil {
+			continue
+		}
+		if err := r.History.Record(ctx, rep); err != nil {
+			r.Log.Warn().Err(err).Str("source", rep.Source).Msg("poll history is not written")
+		}
+	}
+}
+
+func (r *Runner) sayReport(rep Report) {
+	what, level, does := "poll", zerolog.DebugLevel, " completes"
+	if rep.Kind == Audit {
+		what = "audit"
+	}
+	if !rep.OK() {
+		level, does = zerolog.WarnLevel, " fails"
+	}
+	ev := r.Log.WithLevel(level).Str("source", rep.Source).Str("partition", rep.Partition).Str("kind", string(rep.Kind)).
+		Int("batches", rep.Batches).Int("records", rep.Records).Dur("took_ms", rep.Took)
+	if rep.Failure != nil {
+		ev = ev.Str("class", string(rep.Failure.Class)).Str("reason", rep.Failure.Text)
+	}
+	for _, t := range rep.Tables {
+		if t.Failure != nil && (rep.Failure == nil || *t.Failure != *rep.Failure) {
+			ev = ev.Dict(t.Table, zerolog.Dict().Str("class", string(t.Failure.Class)).Str("reason", t.Failure.Text))
+		}
+		if t.Settled.Held > 0 {
+			ev = ev.Int(t.Table+" held", t.Settled.Held)
+		}
+		if a := t.Settled.Audit; a != nil {
+			ev = ev.Dict(t.Table, zerolog.Dict().Int("compared", a.Compared).Int("missing", a.Missing).Int("extra", a.Extra).
+				Int("different", a.Different).Int("repaired", a.Repaired).Int("suspects", a.Suspects))
+		}
+	}
+	ev.Msg(what + does)
+	if len(rep.Absent) > 0 {
+		r.Log.Debug().Str("source", rep.Source).Strs("fields", rep.Absent).Msg("no record has these fields")
+	}
+}

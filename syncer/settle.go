@@ -1,0 +1,128 @@
+package syncer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// settle writes down, for every table, what the walk came to. walkErr is why
+// it did not reach the end; a walk that was stopped leaves no trace but the
+// positions that were applied.
+func (g *group) settle(ctx context.Context, f *Feed, walkErr error) {
+	ctx, cancel := withGrace(ctx)
+	defer cancel()
+	next := f.nextPoll()
+	if g.end != nil && walkErr == nil {
+		g.each(func(m *member) error {
+			if err := g.misfits(m, misfitFloor); err != nil {
+				return err
+			}
+			s := Settlement{End: g.end, Lag: f.Lag, Late: m.report.Applied.Late, Began: g.began, Next: next}
+			settled, err := m.settle(ctx, s)
+			if err != nil {
+				return fmt.Errorf("settle %s: %w", m.copy.Name, err)
+			}
+			m.settled(settled, g.end)
+			return nil
+		})
+	}
+	var wg sync.WaitGroup
+	for _, m := range g.members {
+		if m.err == nil && walkErr != nil {
+			m.err = cmp.Or(m.inTerm(), g.misfits(m, misfitFloor), walkErr)
+		}
+		wg.Go(func() { m.fail(ctx, g, next) })
+	}
+	wg.Wait()
+}
+
+// settle hands a settlement to the table, in the term in which the walk began.
+func (m *member) settle(ctx context.Context, s Settlement) (out Settled, err error) {
+	err = m.copy.write(ctx, m.walk.Partition, func() error {
+		if err := m.inTerm(); err != nil {
+			return err
+		}
+		out, err = m.copy.Table.Settle(ctx, m.walk, s)
+		return err
+	})
+	return out, err
+}
+
+// settled notes a success.
+func (m *member) settled(s Settled, end *End) {
+	m.report.Settled = s
+	w := m.walk
+	m.copy.know(w.Partition, func(k *known) {
+		st := &k.standing
+		st.AsOf, st.DeletesAsOf = s.AsOf, s.DeletesAsOf
+		if w.Kind.Listing() && end.Listed {
+			st.Audited = w.Sent
+		}
+		switch w.Kind {
+		case Audit:
+			if s.Audit != nil && !s.Audit.Proven.IsZero() {
+				st.ProvenAsOf = s.Audit.Proven
+			}
+			return
+		case Resync:
+			k.unlisted, k.void, k.need, k.failures, k.retry = nil, false, false, 0, time.Time{}
+			if !k.wanted.After(w.Sent) {
+				k.wanted = time.Time{}
+			}
+		}
+		k.failed, st.LastPoll = nil, time.Now()
+	})
+}
+
+// fail writes down why a table did not settle. A fenced table cannot, and a
+// stop is no failure of anybody.
+func (m *member) fail(ctx context.Context, g *group, next time.Time) {
+	m.report.Kind = m.walk.Kind
+	err := m.err
+	m.report.Failure = failureOf(err)
+	if err == nil || m.report.Failure.Class == ClassStopped {
+		return
+	}
+	m.failed(g, m.report.Failure)
+	if errors.Is(err, ErrFenced) {
+		return
+	}
+	noteErr := m.try(func() error {
+		_, err := m.settle(ctx, Settlement{Failure: m.report.Failure, Began: g.began, Next: next})
+		return err
+	})
+	if noteErr != nil && m.report.Failure.Class != ClassDatabase {
+		// The one that the copy keeps is read by the watcher.
+		m.report.Failure = &Failure{Class: m.report.Failure.Class, Text: oneLine(m.report.Failure.Text + "; note it: " + noteErr.Error())}
+	}
+}
+
+// failed notes a failure. The listing lane tries again by its own clock: the
+// next poll for changes may be due in a moment, or in a day. An audit that
+// fails says nothing about the polls.
+func (m *member) failed(g *group, why *Failure) {
+	if g.kind == Audit {
+		return
+	}
+	now := time.Now().Round(0)
+	m.copy.know(m.walk.Partition, func(k *known) {
+		fenced := why.Class == ClassFenced
+		switch {
+		case g.kind != Resync && !fenced:
+			k.failed = why
+		case g.kind == Resync:
+			if !fenced {
+				k.unlisted = why
+			}
+			k.retry = now.Add(backoff(k.failures))
+			if at := RetryAt(m.err); at.After(k.retry) {
+				k.retry = at
+			}
+			k.failures++
+		}
+	})
+}
