@@ -49,7 +49,8 @@ type Freshness struct {
 	// Reason says in a few words why the level is not fresh, or what keeps a
 	// fresh copy from staying so; "" if nothing does.
 	Reason string
-	// AsOf is the older of as-of and delete as-of; zero if never.
+	// AsOf is the older of as-of and delete as-of, or as-of alone where deletes
+	// have a budget of their own; zero if never.
 	AsOf time.Time
 	// Staleness is an upper bound on how old the copy is; for a copy that
 	// never completed, how long that has been so.
