@@ -37,14 +37,16 @@ func (t *Table) Prepare(ctx context.Context) error {
 		if err := t.db.lockDDL(ctx, tx); err != nil {
 			return err
 		}
-		f, err := loadForm(ctx, tx, t)
-		if errors.Is(err, errNoTable) {
-			if err = t.create(ctx, tx); err == nil {
-				f, err = loadForm(ctx, tx, t)
-			}
-		} else if err == nil {
-			err = t.adopt(ctx, tx, f)
+		found, ddl, err := t.outline(ctx, tx, true)
+		if err != nil {
+			return err
 		}
+		for _, statement := range ddl {
+			if err := execScript(ctx, tx, statement); err != nil {
+				return failed("make table", err)
+			}
+		}
+		f, err := loadForm(ctx, tx, t)
 		if err != nil {
 			return err
 		}
@@ -52,32 +54,59 @@ func (t *Table) Prepare(ctx context.Context) error {
 		if err := t.prepareKeys(ctx, tx, f); err != nil {
 			return err
 		}
-		if err := t.retire(ctx, tx, f); err != nil {
+		if err := t.configure(ctx, tx, f); err != nil {
 			return err
 		}
-		return t.refresh(ctx, tx)
+		return t.refresh(ctx, tx, found == nil)
 	})
 }
 
-// create makes the table. Its schema is the consumer's to make.
-func (t *Table) create(ctx context.Context, tx pgx.Tx) error {
+// outline reads what the table is, nil if it is not there, and what has to be
+// run to make it, or to bring one that larder made up to date. known says that
+// there is bookkeeping.
+func (t *Table) outline(ctx context.Context, q querier, known bool) (*form, []string, error) {
+	f, err := loadForm(ctx, q, t)
+	if errors.Is(err, errNoTable) {
+		ddl, err := t.create(ctx, q)
+		return nil, ddl, err
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	made := false
+	if known {
+		err := q.QueryRow(ctx, `SELECT coalesce(bool_or(`+newer("made", "boolean")+`), false) FROM `+t.db.own("watermark")+` f WHERE table_name = $1`, t.spec.Target).Scan(&made)
+		if err != nil {
+			return f, nil, failed("read bookkeeping", err)
+		}
+	}
+	ddl, err := t.adopt(ctx, q, f, made)
+	return f, ddl, err
+}
+
+// create is how the table is made. Its schema is the consumer's to make.
+func (t *Table) create(ctx context.Context, q querier) ([]string, error) {
 	var exists bool
-	if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, t.schema).Scan(&exists); err != nil {
-		return failed("look for schema", err)
+	if err := q.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, t.schema).Scan(&exists); err != nil {
+		return nil, failed("look for schema", err)
 	}
 	if !exists {
-		return &MisfitTableError{t.name, []string{fmt.Sprintf("schema %q is not there: CREATE SCHEMA %s", t.schema, pgx.Identifier{t.schema}.Sanitize())}}
+		return nil, &MisfitTableError{t.name, []string{fmt.Sprintf("schema %q is not there: CREATE SCHEMA %s", t.schema, pgx.Identifier{t.schema}.Sanitize())}}
 	}
 	var parts []string
 	for _, c := range t.spec.Columns {
-		part := pgx.Identifier{c.Name}.Sanitize() + " " + createType(c.Type)
+		part := columnDDL(c)
 		if c.NotNull {
 			part += " NOT NULL"
 		}
 		parts = append(parts, part)
 	}
 	parts = append(parts, "PRIMARY KEY ("+t.keyNames()+")")
-	return failed("create table", execScript(ctx, tx, "CREATE TABLE "+t.name+" ("+strings.Join(parts, ", ")+")"))
+	return []string{"CREATE TABLE " + t.name + " (" + strings.Join(parts, ", ") + ")"}, nil
+}
+
+func columnDDL(c row.Column) string {
+	return pgx.Identifier{c.Name}.Sanitize() + " " + createType(c.Type)
 }
 
 func (t *Table) keyNames() string {
@@ -98,8 +127,8 @@ type found struct {
 }
 
 // catalogColumns reads the columns of a table that exists.
-func (t *Table) catalogColumns(ctx context.Context, tx pgx.Tx) ([]found, error) {
-	rows, err := tx.Query(ctx, `SELECT a.attname, format_type(a.atttypid, -1),
+func (t *Table) catalogColumns(ctx context.Context, q querier) ([]found, error) {
+	rows, err := q.Query(ctx, `SELECT a.attname, format_type(a.atttypid, -1),
 			CASE WHEN a.atttypid = 'numeric'::regtype AND a.atttypmod > 0 THEN ((a.atttypmod - 4) & 2047) ELSE -1 END,
 			a.attnotnull, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' OR a.attidentity = 'a',
 			y.typname IN ('citext', 'bpchar') OR coalesce(NOT l.collisdeterministic, false)
@@ -116,18 +145,23 @@ func (t *Table) catalogColumns(ctx context.Context, tx pgx.Tx) ([]found, error) 
 	return columns, failed("read catalog", err)
 }
 
-// adopt looks whether a table that exists can be kept.
-func (t *Table) adopt(ctx context.Context, tx pgx.Tx, f *form) error {
-	columns, err := t.catalogColumns(ctx, tx)
+// adopt looks whether a table that exists can be kept, and returns what has to
+// be run so that it can: one that larder made gets the columns that it lacks.
+func (t *Table) adopt(ctx context.Context, q querier, f *form, made bool) (ddl []string, err error) {
+	columns, err := t.catalogColumns(ctx, q)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var faults []string
 	for n, want := range t.spec.Columns {
 		i := slices.IndexFunc(columns, func(c found) bool { return c.name == want.Name })
 		if i < 0 {
-			faults = append(faults, fmt.Sprintf("column %q is not there: ALTER TABLE %s ADD COLUMN %s %s",
-				want.Name, t.name, pgx.Identifier{want.Name}.Sanitize(), createType(want.Type)))
+			add := "ALTER TABLE " + t.name + " ADD COLUMN " + columnDDL(want)
+			if made && !want.NotNull && !f.isKey(n) {
+				ddl = append(ddl, add)
+			} else {
+				faults = append(faults, fmt.Sprintf("column %q is not there: %s", want.Name, add))
+			}
 			continue
 		}
 		faults = append(faults, t.columnFaults(want, columns[i])...)
@@ -143,17 +177,17 @@ func (t *Table) adopt(ctx context.Context, tx pgx.Tx, f *form) error {
 				c.name, t.name, pgx.Identifier{c.name}.Sanitize()))
 		}
 	}
-	fault, err := t.keyFault(ctx, tx)
+	fault, err := t.keyFault(ctx, q)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if fault != "" {
 		faults = append(faults, fault)
 	}
 	if len(faults) > 0 {
-		return &MisfitTableError{t.name, faults}
+		return nil, &MisfitTableError{t.name, faults}
 	}
-	return nil
+	return ddl, nil
 }
 
 // columnFaults says why a column cannot hold what is to be written. Types that
@@ -188,14 +222,14 @@ func (t *Table) columnFaults(want row.Column, have found) []string {
 
 // keyFault says that no unique index on exactly the key's columns is there
 // that an upsert can go by.
-func (t *Table) keyFault(ctx context.Context, tx pgx.Tx) (string, error) {
+func (t *Table) keyFault(ctx context.Context, q querier) (string, error) {
 	var names []string
 	for _, i := range t.spec.Key {
 		names = append(names, t.spec.Columns[i].Name)
 	}
 	slices.Sort(names)
 	var fits bool
-	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = $1::text::regclass
+	err := q.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = $1::text::regclass
 		AND x.indisunique AND x.indimmediate AND x.indisvalid AND x.indpred IS NULL AND x.indexprs IS NULL
 		AND $2::text[] = (SELECT array_agg(a.attname::text ORDER BY a.attname::text COLLATE "C") FROM pg_attribute a
 			WHERE a.attrelid = x.indrelid AND a.attnum = ANY((x.indkey::smallint[])[0:x.indnkeyatts - 1])))`, t.name, names).Scan(&fits)
@@ -269,26 +303,22 @@ func literal(s string) string {
 	return `U&'` + strings.NewReplacer(`'`, `''`, `\`, `\\`).Replace(s) + `'`
 }
 
-// refresh makes rows for partitions that are new, so that their freshness says
-// so before they are polled, and brings source and budgets of all up to date.
-func (t *Table) refresh(ctx context.Context, tx pgx.Tx) error {
-	var names []string
-	for _, p := range t.spec.Partitions {
-		names = append(names, p.Name)
-	}
-	if err := t.begin(ctx, tx, names); err != nil {
-		return err
-	}
-	b := t.spec.Budget
-	_, err := tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` w SET source = $2, warn = b.warn, critical = b.critical, deletes = b.deletes
+// refresh brings source and budgets of all partitions up to date, notes
+// whether larder made the table, and drops what is held of a table whose rows
+// are kept.
+func (t *Table) refresh(ctx context.Context, tx pgx.Tx, made bool) error {
+	b, w := t.spec.Budget, t.db.own("watermark")
+	_, err := tx.Exec(ctx, `UPDATE `+w+` w SET source = $2, warn = b.warn, critical = b.critical, deletes = b.deletes, made = w.made OR $6
 		FROM (SELECT `+budget("$3")+` AS warn, `+interval("$4")+` AS critical, `+budget("$5")+` AS deletes) b
-		WHERE w.table_name = $1 AND (w.source, w.warn, w.critical, w.deletes) IS DISTINCT FROM ($2, b.warn, b.critical, b.deletes)`,
-		t.spec.Target, t.spec.Source, b.Warn.Microseconds(), b.Critical.Microseconds(), b.Deletes.Microseconds())
+		WHERE w.table_name = $1 AND (w.source, w.warn, w.critical, w.deletes, w.made) IS DISTINCT FROM ($2, b.warn, b.critical, b.deletes, w.made OR $6)`,
+		t.spec.Target, t.spec.Source, b.Warn.Microseconds(), b.Critical.Microseconds(), b.Deletes.Microseconds(), made)
 	if err == nil {
-		_, err = tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` w SET `+deadlines("w.as_of", "w.deletes_as_of")+` WHERE w.table_name = $1`, t.spec.Target)
+		_, err = tx.Exec(ctx, `UPDATE `+w+` w SET `+deadlines("w.as_of", "w.deletes_as_of")+` WHERE w.table_name = $1`, t.spec.Target)
 	}
-	return failed("refresh budgets", err)
+	if err == nil && t.spec.Keep {
+		if _, err = tx.Exec(ctx, `DELETE FROM `+t.missing); err == nil {
+			_, err = tx.Exec(ctx, `UPDATE `+w+` SET held = 0 WHERE table_name = $1 AND held > 0`, t.spec.Target)
+		}
+	}
+	return failed("refresh bookkeeping", err)
 }
-
-// Repartition implements syncer.Keeper.
-func (t *Table) Repartition(ctx context.Context, _ []syncer.Partition) error { return t.Prepare(ctx) }

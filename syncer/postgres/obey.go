@@ -34,7 +34,7 @@ func (t *Table) mark(ctx context.Context, set string) error {
 		sql := `UPDATE ` + t.db.own("watermark") + ` SET ` + set + ` WHERE table_name = $1`
 		tag, err := tx.Exec(ctx, sql, t.spec.Target)
 		if err == nil && tag.RowsAffected() == 0 {
-			if err = t.begin(ctx, tx, []string{""}); err == nil {
+			if _, err = t.begin(ctx, tx, []string{""}); err == nil {
 				_, err = tx.Exec(ctx, sql, t.spec.Target)
 			}
 		}
@@ -56,7 +56,7 @@ func (t *Table) accept(ctx context.Context, limit int) (string, error) {
 		if err := execScript(ctx, tx, "SET LOCAL statement_timeout = "+milliseconds(patience)); err != nil {
 			return failed("accept", err)
 		}
-		parts, err := t.lockParts(ctx, tx, []string{})
+		parts, err := t.lockParts(ctx, tx, "NOT roster")
 		if err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func (t *Table) accept(ctx context.Context, limit int) (string, error) {
 			deleted += n
 		}
 		// What is left of a partition that was held for its removal goes, too.
-		return t.retire(ctx, tx, f)
+		return t.retireMarked(ctx, tx, f)
 	})
 	if err == nil {
 		err = refusal
@@ -92,11 +92,11 @@ func (t *Table) accept(ctx context.Context, limit int) (string, error) {
 	return fmt.Sprintf("%d rows are deleted", deleted), nil
 }
 
-// lockParts locks and names all partitions but some, in one order for all
-// writers.
-func (t *Table) lockParts(ctx context.Context, tx pgx.Tx, but []string) ([]string, error) {
+// lockParts locks and names the partitions that a condition holds of, in one
+// order for all writers.
+func (t *Table) lockParts(ctx context.Context, tx pgx.Tx, condition string) ([]string, error) {
 	rows, err := tx.Query(ctx, `SELECT partition FROM `+t.db.own("watermark")+
-		` WHERE table_name = $1 AND partition <> ALL($2) ORDER BY partition FOR NO KEY UPDATE`, t.spec.Target, but)
+		` WHERE table_name = $1 AND `+condition+` ORDER BY partition FOR NO KEY UPDATE`, t.spec.Target)
 	if err != nil {
 		return nil, failed("lock partitions", err)
 	}

@@ -9,68 +9,130 @@ import (
 	"github.com/larder-sync/larder/syncer"
 )
 
-// retire sweeps the partitions that are configured no more. The guard looks at
-// the whole table, because the whole table is what a mistake in the
-// configuration may cost; what it holds waits to be accepted.
-func (t *Table) retire(ctx context.Context, tx pgx.Tx, f *form) error {
-	var kept []string
-	for _, p := range t.spec.Partitions {
-		kept = append(kept, p.Name)
+// retire sweeps the partitions that are not among these any more, and takes
+// back those that are there again.
+func (t *Table) retire(ctx context.Context, tx pgx.Tx, f *form, names []string) error {
+	w := t.db.own("watermark")
+	rows, err := tx.Query(ctx, `SELECT partition FROM `+w+` WHERE table_name = $1 AND NOT roster AND retired = (partition = ANY($2))
+		ORDER BY partition FOR NO KEY UPDATE`, t.spec.Target, names)
+	if err != nil {
+		return failed("lock partitions", err)
 	}
-	if len(kept) == 0 {
-		return nil
+	moved, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return failed("lock partitions", err)
 	}
-	parts, err := t.lockParts(ctx, tx, kept)
-	if err != nil || len(parts) == 0 {
+	if len(moved) > 0 {
+		// What is there again has nothing that would be deleted by an accept.
+		_, err = tx.Exec(ctx, `DELETE FROM `+t.missing+` WHERE partition = ANY($1)`, moved)
+		if err == nil {
+			_, err = tx.Exec(ctx, `UPDATE `+w+` SET retired = NOT retired, held = 0 WHERE table_name = $1 AND partition = ANY($2)`, t.spec.Target, moved)
+		}
+		if err != nil {
+			return failed("mark partitions", err)
+		}
+	}
+	return t.retireMarked(ctx, tx, f)
+}
+
+// retireMarked sweeps the partitions that are marked. The guard looks at all of
+// them together and at the whole table, because the whole table is what a
+// mistake in the configuration, or in the query that tells the partitions, may
+// cost; what it holds waits to be accepted.
+func (t *Table) retireMarked(ctx context.Context, tx pgx.Tx, f *form) error {
+	names, err := t.lockParts(ctx, tx, "retired")
+	if err != nil || len(names) == 0 {
 		return err
 	}
-	var total int
+	kept, err := t.keptParts(ctx, tx)
+	if err != nil {
+		return err
+	}
+	var total, missing int
 	if err := tx.QueryRow(ctx, `SELECT count(*) FROM `+t.name).Scan(&total); err != nil {
 		return failed("count rows", err)
 	}
-	for _, name := range parts {
-		if err := t.retirePart(ctx, tx, f, syncer.ParsePartition(name), total); err != nil {
+	counts := make([]int, len(names))
+	for i, name := range names {
+		p := syncer.ParsePartition(name)
+		if err := t.missAll(ctx, tx, f, p, kept); err != nil {
+			return err
+		}
+		if counts[i], _, err = t.countMissing(ctx, tx, p); err != nil {
+			return err
+		}
+		missing += counts[i]
+	}
+	hold := t.spec.Guard.Holds(missing, total)
+	for i, name := range names {
+		if hold && counts[i] > 0 {
+			_, err = tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` SET held = $3, resume = NULL, walk_sent = NULL, list_resume = NULL, list_sent = NULL
+				WHERE table_name = $1 AND partition = $2`, t.spec.Target, name, counts[i])
+			err = failed("hold partition", err)
+		} else {
+			err = t.retirePart(ctx, tx, f, syncer.Partition{Name: name})
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t *Table) retirePart(ctx context.Context, tx pgx.Tx, f *form, p syncer.Partition, total int) error {
-	if err := t.missAll(ctx, tx, f, p); err != nil {
-		return err
-	}
-	missing, _, err := t.countMissing(ctx, tx, p)
-	if err != nil {
-		return err
-	}
-	w := t.db.own("watermark")
-	if t.spec.Guard.Holds(missing, total) {
-		_, err := tx.Exec(ctx, `UPDATE `+w+` SET held = $3, resume = NULL, walk_sent = NULL WHERE table_name = $1 AND partition = $2`, t.spec.Target, p.Name, missing)
-		return failed("hold partition", err)
-	}
+// retirePart deletes the rows of a partition that are missing, and forgets it.
+func (t *Table) retirePart(ctx context.Context, tx pgx.Tx, f *form, p syncer.Partition) error {
 	if _, err := t.deleteConfirmed(ctx, tx, f, p); err != nil {
 		return err
 	}
-	for _, table := range []string{w, t.db.own("quarantine")} {
+	for _, table := range []string{t.db.own("watermark"), t.db.own("quarantine")} {
 		if _, err := tx.Exec(ctx, `DELETE FROM `+table+` WHERE table_name = $1 AND partition = $2`, t.spec.Target, p.Name); err != nil {
 			return failed("retire partition", err)
 		}
 	}
-	if err := t.absolve(ctx, tx, p, "true"); err != nil {
-		return err
-	}
-	return t.forgetNotes(ctx, tx, p, &head{seenCount: 1})
+	return t.forgetKeys(ctx, tx, p.Name)
 }
 
-// missAll takes all rows of a partition for missing. Rows that no column tells
-// from those of other partitions are theirs.
-func (t *Table) missAll(ctx context.Context, tx pgx.Tx, f *form, p syncer.Partition) error {
+// forgetKeys forgets all keys that are noted of a partition.
+func (t *Table) forgetKeys(ctx context.Context, tx pgx.Tx, partition string) error {
+	for _, table := range []string{t.seen, t.missing, t.suspect} {
+		if _, err := tx.Exec(ctx, `DELETE FROM `+table+` WHERE partition = $1`, partition); err != nil {
+			return failed("forget keys", err)
+		}
+	}
+	return nil
+}
+
+// keptParts are the partitions that are not retired.
+func (t *Table) keptParts(ctx context.Context, q querier) ([]syncer.Partition, error) {
+	rows, err := q.Query(ctx, `SELECT partition FROM `+t.db.own("watermark")+` WHERE table_name = $1 AND NOT retired AND NOT roster`, t.spec.Target)
+	if err != nil {
+		return nil, failed("read partitions", err)
+	}
+	parts, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (syncer.Partition, error) {
+		var name string
+		err := r.Scan(&name)
+		return syncer.ParsePartition(name), err
+	})
+	return parts, failed("read partitions", err)
+}
+
+// orphaned reports whether rows go with a partition when it goes. Rows that no
+// column tells from those of the partitions that are kept are theirs, and no
+// row can hold values that do not fit.
+func (t *Table) orphaned(p syncer.Partition, kept []syncer.Partition) bool {
+	spec := t.spec
+	spec.Partitions = kept
+	_, _, err := spec.PartitionValues(p)
+	return err == nil && !spec.Keep && !spec.Covers(p)
+}
+
+// missAll takes all rows of a partition for missing.
+func (t *Table) missAll(ctx context.Context, tx pgx.Tx, f *form, p syncer.Partition, kept []syncer.Partition) error {
 	if _, err := tx.Exec(ctx, `DELETE FROM `+t.missing+` WHERE partition = $1`, p.Name); err != nil {
 		return failed("retire partition", err)
 	}
-	if _, _, err := t.spec.PartitionValues(p); err != nil || t.spec.Covers(p) {
-		return nil // no row can hold values that do not fit
+	if !t.orphaned(p, kept) {
+		return nil
 	}
 	within, args, err := f.within(p, 3)
 	if err != nil {

@@ -144,7 +144,7 @@ func (t *Table) lock(ctx context.Context, tx pgx.Tx, p syncer.Partition, kind sy
 	}
 	err := read()
 	if errors.Is(err, pgx.ErrNoRows) {
-		if err = t.begin(ctx, tx, []string{p.Name}); err == nil {
+		if _, err = t.begin(ctx, tx, []string{p.Name}); err == nil {
 			err = read()
 		}
 	}
@@ -152,17 +152,21 @@ func (t *Table) lock(ctx context.Context, tx pgx.Tx, p syncer.Partition, kind sy
 	return h, failed("read position", err)
 }
 
-// begin makes the rows of partitions that are new. A table that is paused
-// stays so for partitions that are added to it.
-func (t *Table) begin(ctx context.Context, tx pgx.Tx, names []string) error {
+// begin makes the rows of partitions that are new, and returns their names. A
+// table that is paused stays so for partitions that are added to it.
+func (t *Table) begin(ctx context.Context, tx pgx.Tx, names []string) ([]string, error) {
 	w := t.db.own("watermark")
-	_, err := tx.Exec(ctx, `INSERT INTO `+w+` (table_name, partition, source, warn, critical, deletes, paused, made)
+	rows, err := tx.Query(ctx, `INSERT INTO `+w+` (table_name, partition, source, warn, critical, deletes, paused, made)
 		SELECT $1, n.name, $3, `+budget("$4")+`, `+interval("$5")+`, `+budget("$6")+`, k.paused, k.made
 		FROM unnest($2::text[]) AS n (name), (SELECT coalesce(bool_or(paused), false) AS paused, coalesce(bool_or(made), false) AS made
 			FROM `+w+` WHERE table_name = $1) k
-		ORDER BY n.name ON CONFLICT DO NOTHING`,
+		ORDER BY n.name ON CONFLICT DO NOTHING RETURNING partition`,
 		t.spec.Target, names, t.spec.Source, t.spec.Budget.Warn.Microseconds(), t.spec.Budget.Critical.Microseconds(), t.spec.Budget.Deletes.Microseconds())
-	return failed("begin position", err)
+	if err != nil {
+		return nil, failed("begin position", err)
+	}
+	fresh, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return fresh, failed("begin position", err)
 }
 
 // interval is the SQL of a parameter in microseconds; budget is the same, null
