@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/larder-sync/larder/sources/decode"
 	"github.com/larder-sync/larder/syncer"
 )
 
@@ -89,19 +88,18 @@ func (k *walk) wave() int {
 func (k *walk) plan(records []syncer.Record) []*job {
 	last := make(map[string]int, len(records))
 	for i := range records {
-		if text, ok, err := decode.Text(records[i].Slots[k.hydrate.key]); ok && err == nil {
+		if text, ok := k.hydrate.identity(records[i].Slots); ok {
 			last[text] = i
 		}
 	}
 	var jobs []*job
 	for i := range records {
 		w := want{record: &records[i]}
-		raw := w.record.Slots[k.hydrate.key]
-		if text, ok, err := decode.Text(raw); ok && err == nil && last[text] != i {
+		if text, ok := k.hydrate.identity(w.record.Slots); ok && last[text] != i {
 			continue
 		}
 		if !w.record.Gone {
-			w.text, w.why = k.hydrate.refused(raw)
+			w.text, w.why = k.hydrate.refused(w.record.Slots)
 		}
 		if n := len(jobs); n == 0 || len(jobs[n-1].asked) >= k.hydrate.batch || len(jobs[n-1].wants) >= mostBatch {
 			jobs = append(jobs, &job{})
@@ -209,11 +207,13 @@ func (h *hydrate) sort(j *job, records [][][]byte) {
 	}
 	j.answer = make(map[string][][]byte, len(records))
 	for _, slots := range records {
-		if h.lone && slots[h.key] == nil {
-			slots[h.key] = j.asked[0].record.Slots[h.key]
+		for _, slot := range h.keys {
+			if h.lone && slots[slot] == nil {
+				slots[slot] = j.asked[0].record.Slots[slot]
+			}
 		}
-		text, ok, err := decode.Text(slots[h.key])
-		if err != nil || !ok || !asked[text] {
+		text, ok := h.identity(slots)
+		if !ok || !asked[text] {
 			j.strange = true
 			continue
 		}
@@ -226,21 +226,20 @@ func (k *walk) collect(j *job, b *syncer.Batch) {
 	h := k.hydrate
 	for _, w := range j.wants {
 		slots, ok := j.answer[w.text]
-		key := w.record.Slots[h.key]
 		_, dropped := k.gone[w.text]
 		switch {
 		case w.record.Gone:
 			b.Records = append(b.Records, *w.record)
 		case w.why != "":
-			b.Records = append(b.Records, k.lacking(key, w.why))
+			b.Records = append(b.Records, k.lacking(w.record, w.why))
 		case ok:
 			gone := h.deleted >= 0 && holds(slots[h.deleted], nil)
 			b.Records = append(b.Records, syncer.Record{Slots: k.fill(slots), Gone: gone, Late: w.record.Late})
 		case j.gone, h.missing && !j.strange:
-			b.Records = append(b.Records, syncer.Record{Slots: k.fill(k.named(key)), Gone: true})
+			b.Records = append(b.Records, syncer.Record{Slots: k.keyed(w.record), Gone: true})
 		case dropped: // by the list of what is gone, in this walk
 		default:
-			b.Records = append(b.Records, k.lacking(key, "is listed as changed, and the owner does not answer with it"))
+			b.Records = append(b.Records, k.lacking(w.record, "is listed as changed, and the owner does not answer with it"))
 		}
 	}
 	b.Size += j.size
@@ -248,6 +247,15 @@ func (k *walk) collect(j *job, b *syncer.Batch) {
 }
 
 // lacking is a record of which only the key is known.
-func (k *walk) lacking(key []byte, why string) syncer.Record {
-	return syncer.Record{Slots: k.fill(k.named(key)), Lacking: why}
+func (k *walk) lacking(r *syncer.Record, why string) syncer.Record {
+	return syncer.Record{Slots: k.keyed(r), Lacking: why}
+}
+
+// keyed is the slots of a record cut down to its key.
+func (k *walk) keyed(r *syncer.Record) [][]byte {
+	slots := make([][]byte, k.width)
+	for _, slot := range k.keys {
+		slots[slot] = r.Slots[slot]
+	}
+	return k.fill(slots)
 }

@@ -111,9 +111,8 @@ func TestFormsThatFail(t *testing.T) {
 func TestFormsRefused(t *testing.T) {
 	key := []string{"id"}
 	request := sources.Request{Path: text("/ids"), Query: []sources.Param{param("ids", "{keys}")}}
-	lone := sources.Request{Path: text("/one/{record.id}")}
-	hydrated := func(r sources.Request, missing bool) sources.Spec {
-		return formed(sources.Records{Key: key, Hydrate: &sources.Hydrate{Request: r, MissingDeleted: missing}}, "id")
+	hydrated := func(r sources.Request) sources.Spec {
+		return formed(sources.Records{Key: key, Hydrate: &sources.Hydrate{Request: r}}, "id")
 	}
 	for name, spec := range map[string]sources.Spec{
 		"an unknown form":       formed(sources.Records{As: "heap", Key: key}, "id"),
@@ -126,10 +125,9 @@ func TestFormsRefused(t *testing.T) {
 		"absent without proof":  formed(sources.Records{At: "list", AbsentEmpty: true, Key: key}, "id"),
 		"a list of two fields":  formed(sources.Records{Key: []string{"id", "x"}, DeletedList: sources.DeletedList{At: "gone"}}, "id"),
 		"a snapshot that asks":  formed(sources.Records{Key: key, DeletedAsk: &sources.DeletedAsk{Request: request}}, "id"),
-		"no record named":       hydrated(sources.Request{Path: text("/all")}, false),
-		"one and several":       hydrated(sources.Request{Path: text("/{record.id}"), Query: request.Query}, false),
-		"another placeholder":   hydrated(sources.Request{Path: text("/{record.id}"), Query: []sources.Param{param("c", "{cursor}")}}, false),
-		"missing of one":        hydrated(lone, true),
+		"no record named":       hydrated(sources.Request{Path: text("/all")}),
+		"one and several":       hydrated(sources.Request{Path: text("/{record.id}"), Query: request.Query}),
+		"another placeholder":   hydrated(sources.Request{Path: text("/{record.id}"), Query: []sources.Param{param("c", "{cursor}")}}),
 		"keys of two fields": formed(sources.Records{Key: []string{"id", "x"},
 			Hydrate: &sources.Hydrate{Request: request}}, "id", "x"),
 	} {

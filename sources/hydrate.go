@@ -30,7 +30,8 @@ type hydrate struct {
 	// one by one.
 	batch  int
 	lone   bool
-	key    int // slot
+	key    int   // slot of the only key there is, where keys are joined
+	keys   []int // slots
 	join   string
 	joined bool // the keys stand in a text, parted by join
 	// fields are those of {record.FIELD}, slots where the feed's records have
@@ -51,12 +52,11 @@ func (s *Source) compileHydrate(set *pathSet) error {
 	if err := h.check(&spec.Request); err != nil {
 		return fmt.Errorf("read hydrate: %w", err)
 	}
-	if err := s.oneKey("a hydrate"); err != nil {
-		return err
-	}
-	h.key = s.keys[0]
+	h.key, h.keys = s.keys[0], s.keys
 	if s.hydrate = h; h.lone {
-		h.batch = 1
+		h.batch, h.missing = 1, false
+	} else if err := s.oneKey("{keys}"); err != nil {
+		return err
 	}
 	var err error
 	if h.slots, err = set.findAll(h.fields); err == nil && spec.Deleted != "" {
@@ -98,8 +98,6 @@ func (h *hydrate) check(r *Request) error {
 		return fmt.Errorf("a batch of %d keys is more than %d", h.batch, mostBatch)
 	case r.Conditional:
 		return errors.New("it cannot be conditional")
-	case h.lone && h.missing:
-		return errors.New("a single record is missing by status 404: missing = \"deleted\" is for batches")
 	}
 	return nil
 }
@@ -147,11 +145,28 @@ func (s *Source) compileHydrated(h *hydrate, spec *Hydrate, set *pathSet) error 
 	return err
 }
 
-// refused says why a key cannot be asked for; "" if it can.
-func (h *hydrate) refused(raw []byte) (text, why string) {
-	text, ok, err := decode.Text(raw)
+// identity is what tells the record from others, as text; false where a part
+// of its key is not there.
+func (h *hydrate) identity(slots [][]byte) (string, bool) {
+	whole := ""
+	for _, slot := range h.keys {
+		text, ok, err := decode.Text(slots[slot])
+		if err != nil || !ok || text == "" {
+			return "", false
+		}
+		if len(h.keys) == 1 {
+			return text, true
+		}
+		whole += fmt.Sprintf("%d:%s", len(text), text)
+	}
+	return whole, true
+}
+
+// refused says why a record cannot be asked for; "" if it can.
+func (h *hydrate) refused(slots [][]byte) (text, why string) {
+	text, ok := h.identity(slots)
 	switch {
-	case err != nil || !ok || text == "":
+	case !ok:
 		return "", "is listed as changed without a key"
 	case len(text) > longestKey:
 		return "", fmt.Sprintf("cannot be fetched: its key is longer than %d bytes", longestKey)

@@ -160,6 +160,18 @@ func TestHydrateOneByOne(t *testing.T) {
 	}
 }
 
+// TestHydrateByTwoFields: one by one, a key may have several.
+func TestHydrateByTwoFields(t *testing.T) {
+	l := shelfOf("a")
+	l.feed = `{"ids":[{"shelf":1,"id":"a"},{"shelf":2,"id":"a"},{"shelf":2,"id":"gone"},{"id":"a"}]}`
+	spec := single()
+	spec.Records.As, spec.Records.Key, spec.Paths = sources.AsArray, []string{"id", "shelf"}, []string{"id", "shelf", "name"}
+	want := []string{`"a" 1`, `"a" 2`, `-"gone" 2`, `?"a" `}
+	if diff := cmp.Diff(want, hydrated(t, l, spec)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // TestHydrateTrustsNothing: keys that cannot be asked for, and answers with
 // what was not asked for, stop nothing and change nothing.
 func TestHydrateTrustsNothing(t *testing.T) {
