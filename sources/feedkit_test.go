@@ -3,6 +3,7 @@ package sources_test
 import (
 	"net/http"
 	"net/url"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,17 +26,27 @@ type shelf struct {
 	table  *syncertest.MemoryTable
 	// between, if set, is called before the n-th request, from 1.
 	between func(n int)
+	turn    sync.Mutex
 	asked   int
+	daemon  *syncertest.Daemon
 }
 
 func newShelf(t *testing.T, owner http.Handler, spec sources.Spec) *shelf {
 	t.Helper()
+	return newShelfOf(t, owner, spec, func(*row.Spec) {})
+}
+
+// newShelfOf is newShelf of a table that table has had its way with.
+func newShelfOf(t *testing.T, owner http.Handler, spec sources.Spec, table func(*row.Spec)) *shelf {
+	t.Helper()
 	s := &shelf{t: t, memory: &syncertest.Memory{}}
 	carrier := sourcetest.Transport(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.turn.Lock()
 		s.asked++
 		if s.between != nil {
 			s.between(s.asked)
 		}
+		s.turn.Unlock()
 		owner.ServeHTTP(w, r)
 	}))
 	from := source(t, sources.Owner{Name: "fake", URL: "https://owner.example", Transport: carrier, Log: zerolog.Nop(),
@@ -44,18 +55,21 @@ func newShelf(t *testing.T, owner http.Handler, spec sources.Spec) *shelf {
 	if err := d.Acquire(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.table = d.Table(row.Spec{Name: "c.copy", Target: "copy", Source: spec.Name, Key: []int{0}, Version: -1,
+	s.daemon = d
+	layout := row.Spec{Name: "c.copy", Target: "copy", Source: spec.Name, Key: []int{0}, Version: -1,
 		Columns: []row.Column{
 			{Name: "id", Type: row.Type{Kind: row.Text}, NotNull: true, Slots: []int{0}},
 			{Name: "value", Type: row.Type{Kind: row.Text}, Slots: []int{1}},
 		},
 		Partitions: []syncer.Partition{{}}, Shape: syncer.Shape(spec.Name, []string{"id", "value"}),
 		Confirm: 1, Guard: syncer.Guard{Share: 1, All: true},
-	})
+	}
+	table(&layout)
+	s.table = d.Table(layout)
 	if err := s.table.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.Feed = &syncer.Feed{Name: spec.Name, Source: from, Partitions: []syncer.Partition{{}},
+	s.Feed = &syncer.Feed{Name: spec.Name, Source: from, Snapshot: spec.Mode == sources.SnapshotAll, Partitions: layout.Partitions,
 		Copies: []*syncer.Copy{{Name: "c.copy", Table: s.table, Keeper: s.table}},
 		Gather: syncer.Gather{Records: 1, Bytes: 1}}
 	return s
@@ -84,6 +98,20 @@ func (s *shelf) holds(what string, want map[string]string) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		s.t.Errorf("%s (-owner +copy):\n%s", what, diff)
 	}
+}
+
+// aside is the keys that were set aside, each with why.
+func (s *shelf) aside() map[string]string {
+	s.t.Helper()
+	all, err := s.daemon.Quarantine(s.t.Context(), "copy", 100)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	reasons := map[string]string{}
+	for _, q := range all {
+		reasons[q.Key] = q.Reason
+	}
+	return reasons
 }
 
 func (s *shelf) standing() syncer.Standing {

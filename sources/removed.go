@@ -2,6 +2,7 @@ package sources
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -198,12 +199,15 @@ func (k *walk) askRemoved(ctx context.Context) error {
 
 // reach takes note of how far a list of what is gone reaches, both ways.
 func (k *walk) reach(r *removed, a *response, body [][]byte) error {
-	if r.earliest.set() && !k.mark.since.IsZero() {
+	// What lies in the overlap alone was there, or gone, when the watermark was
+	// set: a list that begins between the two is good enough, or the first one
+	// after a resync would never be.
+	if since := cmp.Or(k.mark.from, k.mark.since); r.earliest.set() && !since.IsZero() {
 		earliest, _, err := k.stampAt(r.earliest, a, body)
 		if err != nil {
 			return err
 		}
-		if row.Compare(earliest, k.mark.since) > 0 {
+		if row.Compare(earliest, since) > 0 {
 			return fmt.Errorf("%w: the owner tells deletions only since a later time", syncer.ErrExpired)
 		}
 	}
