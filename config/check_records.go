@@ -1,5 +1,7 @@
 package config
 
+import "slices"
+
 // checkRecords looks at the keys of records together.
 func (r *reader) checkRecords(s section, src *Source) {
 	n := s.child("records")
@@ -24,11 +26,26 @@ func (r *reader) checkRecords(s section, src *Source) {
 	}
 }
 
+// checkField checks that a record can have a field.
+func (r *reader) checkField(n *node, p Path, s *Source) {
+	if n == nil || p.IsZero() {
+		return
+	}
+	r.checkEvent(n, p, s)
+	records := &s.Records
+	if _, constant := p.Each(); constant || p.Event || records.As != AsValue || records.Hydrate != nil || s.broken["records"] {
+		return
+	}
+	if !slices.ContainsFunc(records.Key, p.Equal) {
+		r.wrong(n, `%s is a field, and with as = "value" a record has none but its key; leave it out, or write hydrate`, p)
+	}
+}
+
 // checkEvent checks that a path event:PATH has an envelope to start from.
 func (r *reader) checkEvent(n *node, p Path, s *Source) {
 	as := s.Records.As
 	switch {
-	case n == nil || !p.Event || !s.Records.Unwrap.IsZero() || s.broken["records"]:
+	case !p.Event || !s.Records.Unwrap.IsZero() || s.broken["records"]:
 	case as != AsMap:
 		r.wrong(n, `%s: source %q has no envelopes; write records.unwrap = "PATH OF THE RECORD IN IT", or leave event: out`, p, s.Name)
 	case p.Text != "event:key":
@@ -47,14 +64,6 @@ func (r *reader) checkAs(s section, src *Source) {
 	}
 	if fields := records.keyFields(); len(fields) != 1 && s.has("key") && len(records.Key) > 0 {
 		r.wrong(s.child("key"), `as = "value" gives one value a record, which is its key; name one field, not %d`, len(fields))
-	}
-	if records.Hydrate != nil {
-		return
-	}
-	for _, key := range []string{"version", "deleted"} {
-		if n := s.child(key); n != nil && (key == "version" || !records.Deleted.Field.IsZero()) {
-			r.wrong(n, `is a field, and with as = "value" a record has none but its key; leave it out, or write hydrate`)
-		}
 	}
 }
 
@@ -101,13 +110,16 @@ func (r *reader) checkHydrate(s section, src *Source) {
 	}
 	at := section{r, n}
 	r.checkAlone(at, &h.Request, src, "each", "keys", "record")
-	if fields := src.Records.keyFields(); len(src.Records.Key) > 0 && len(fields) != 1 {
+	fields := src.Records.keyFields()
+	if len(src.Records.Key) > 0 && len(fields) != 1 {
 		r.wrong(n, "asks for a record by one value, and the key has %d fields", len(fields))
 	}
 	keys, record := h.Request.Uses("keys"), h.Request.Uses("record")
 	switch {
 	case !keys && !record:
 		r.wrong(n.child("request"), "never says which records are asked for; add {keys}, or {record.FIELD} for one at a time")
+	case keys && len(fields) == 1 && fields[0].Event:
+		r.wrongAt(at, "{keys}", "{keys} are told apart in the answer by the key, and %s stands in an envelope, which fetched records have not; name a field of theirs as key, or ask for one at a time with {record.FIELD}", fields[0])
 	case keys && record:
 		r.wrongAt(at, "{record.FIELD}", "{record.FIELD} is of one record, and {keys} of several; leave one out")
 	}

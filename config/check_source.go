@@ -156,6 +156,13 @@ func (r *reader) checkPlaceholders(s section, src *Source) {
 		}
 	}
 	r.checkEachIn(s, &src.Request, src)
+	src.Request.templates(func(t Template, _ bool) {
+		for _, p := range t.Placeholders() {
+			if p.Placeholder == "last" || p.Placeholder == "first" {
+				r.checkField(holding(s.child("request"), p.String()), p.Field, src)
+			}
+		}
+	})
 }
 
 // checkEachIn checks the constants of the partition that a request names.
@@ -214,13 +221,13 @@ func (r *reader) checkFields(s section, src *Source) {
 		}
 	}
 	for _, p := range src.Records.Key {
-		r.checkEvent(records.child("key"), p, src)
+		r.checkField(records.child("key"), p, src)
 	}
 	constant := func(n *node, p Path) {
 		if _, ok := p.Each(); ok && n != nil {
 			r.wrong(n, "each.NAME is a constant and never changes; name a field of the record")
 		}
-		r.checkEvent(n, p, src)
+		r.checkField(n, p, src)
 	}
 	for _, p := range src.Records.Version {
 		constant(records.child("version"), p)

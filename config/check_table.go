@@ -19,7 +19,7 @@ func (r *reader) checkColumns(n *node, t *Table) {
 	before := len(r.mistakes)
 	for _, c := range t.Columns {
 		for _, p := range c.From {
-			r.checkEvent(columnNode(n, c.Name), p, t.Source)
+			r.checkField(columnNode(n, c.Name), p, t.Source)
 			name, ok := r.checkEach(columnNode(n, c.Name), p, t.Source)
 			if ok && len(c.From) == 1 {
 				told = append(told, name)

@@ -194,7 +194,7 @@ func (r *reader) checkResync(s section, y *Resync, src, part *Source) {
 	r.checkRecords(s, part)
 	if y.Records != nil {
 		for _, p := range slices.Concat(y.Records.Key, y.Records.Version, []Path{y.Records.Deleted.Field}) {
-			r.checkEvent(s.child("records"), p, part)
+			r.checkField(s.child("records"), p, part)
 		}
 	}
 	w := s.child("watermark")
