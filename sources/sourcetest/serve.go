@@ -95,7 +95,7 @@ func (o *Owner) list(h http.Header, u *url.URL) []byte {
 	q := u.Query()
 	since, _ := time.Parse(o.layout(), q.Get("since"))
 	all := o.visible(since)
-	if until, err := time.Parse(o.layout(), q.Get("until")); err == nil {
+	if until, err := o.moment(q.Get("until")); err == nil {
 		all = slices.DeleteFunc(all, func(c Change) bool { return !o.shown(c.Stamp).Before(until) })
 	}
 	if o.Style == Lines {
@@ -120,6 +120,15 @@ func (o *Owner) list(h http.Header, u *url.URL) []byte {
 	encoder.SetEscapeHTML(false)
 	_ = encoder.Encode(e) // a struct of strings and numbers
 	return b.Bytes()
+}
+
+// moment reads a time as the owner writes it, or with other digits.
+func (o *Owner) moment(text string) (time.Time, error) {
+	at, err := time.Parse(o.layout(), text)
+	if err != nil {
+		return time.Parse(time.RFC3339Nano, text)
+	}
+	return at, nil
 }
 
 func (o *Owner) lines(h http.Header, all []Change) []byte {

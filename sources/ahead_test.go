@@ -1,0 +1,226 @@
+package sources_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/larder-sync/larder/sources"
+	"github.com/larder-sync/larder/sources/sourcetest"
+	"github.com/larder-sync/larder/syncer"
+)
+
+// counted is the users paged by position, with a total.
+func counted(t testing.TB, by sources.Style) sources.Spec {
+	spec := users(t, by)
+	spec.Paging.Total = "meta.total"
+	return spec
+}
+
+// crowd counts how many requests an owner has in hand at one time. Each takes
+// a second of the bubble, those in slow longer.
+type crowd struct {
+	mu          sync.Mutex
+	asked, most int
+	slow        map[string]time.Duration // by query
+}
+
+func (c *crowd) fault(_ int, r *http.Request) *sourcetest.Fault {
+	c.mu.Lock()
+	c.asked++
+	c.most = max(c.most, c.asked)
+	c.mu.Unlock()
+	q := r.URL.Query()
+	time.Sleep(time.Second + c.slow[q.Get("page")+q.Get("offset")])
+	c.mu.Lock()
+	c.asked--
+	c.mu.Unlock()
+	return nil
+}
+
+// TestPagesAhead: pages that a total announces are fetched several at a time,
+// within the owner's bound, and handed on in order.
+func TestPagesAhead(t *testing.T) {
+	for _, by := range []sources.Style{sources.Page, sources.Offset} {
+		synctest.Test(t, func(t *testing.T) {
+			o := &sourcetest.Owner{Style: styles[by], PageSize: 3, Totals: true, Order: sourcetest.ByID}
+			o.Put("row", sequence(1, 30)...)
+			c := &crowd{slow: map[string]time.Duration{"2": 5 * time.Second, "3": 5 * time.Second}}
+			o.Fault = c.fault
+			started := time.Now()
+			batches, end := complete(t, source(t, wide(o), counted(t, by)), resync())
+			if diff := cmp.Diff(truth(o), copied(t, batches, nil)); diff != "" || !end.Listed {
+				t.Errorf("copy differs (-want +got):\n%s", diff)
+			}
+			if got := ids(batches); !slices.IsSortedFunc(got, byNumber) {
+				t.Errorf("out of order: %v", got)
+			}
+			if c.most != 4 || len(o.Requests()) != 10 || time.Since(started) > 9*time.Second {
+				t.Errorf("by %s: %d at one time, %d requests in %v", by, c.most, len(o.Requests()), time.Since(started))
+			}
+		})
+	}
+}
+
+func byNumber(a, b string) int {
+	x, _ := strconv.Atoi(a)
+	y, _ := strconv.Atoi(b)
+	return x - y
+}
+
+// Where the guards of a walk could be deceived by pages that come from another
+// sequence of instants, or nothing tells how many there are, pages are fetched
+// one after the other.
+func TestPagesThatAreNotFetchedAhead(t *testing.T) {
+	for name, change := range map[string]func(*sources.Spec, *sources.Owner){
+		"pages alone":     func(s *sources.Spec, _ *sources.Owner) { s.Paging.Total, s.Paging.Pages = "", "meta.pages" },
+		"no total":        func(s *sources.Spec, _ *sources.Owner) { s.Paging.Total = "" },
+		"newest first":    func(s *sources.Spec, _ *sources.Owner) { s.Watermark.Order = sources.Descending },
+		"ascending":       func(s *sources.Spec, _ *sources.Owner) { s.Watermark.Order = sources.Ascending },
+		"one at one time": func(_ *sources.Spec, o *sources.Owner) { o.Concurrency = 1 },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o := &sourcetest.Owner{Style: sourcetest.Page, PageSize: 3, Totals: true}
+			o.Put("row", sequence(1, 9)...)
+			c := &crowd{}
+			o.Fault = c.fault
+			spec, owner := counted(t, sources.Page), wide(o)
+			change(&spec, &owner)
+			if name == "newest first" {
+				o.Order = sourcetest.ByStampDesc
+			}
+			if complete(t, source(t, owner, spec), resync()); c.most != 1 {
+				t.Errorf("%s: %d at one time", name, c.most)
+			}
+		})
+	}
+}
+
+// Whatever is inserted, changed and deleted while pages are fetched ahead, what
+// is there all the while is seen, and the copy is right one quiet walk later.
+func TestWritesWhilePagesAreAhead(t *testing.T) {
+	for _, order := range []sourcetest.Order{sourcetest.ByStamp, sourcetest.ByStampDesc, sourcetest.ByID} {
+		for page := 1; page <= 8; page++ {
+			for name, write := range map[string]func(o *sourcetest.Owner){
+				"insert": func(o *sourcetest.Owner) { o.Put("new", 0, 99) },
+				"change": func(o *sourcetest.Owner) { o.Put("changed", int64(page), 20) },
+				"delete": func(o *sourcetest.Owner) { o.Delete(int64(page), 20) },
+			} {
+				synctest.Test(t, func(t *testing.T) {
+					o := &sourcetest.Owner{Style: sourcetest.Page, PageSize: 3, Totals: true, Order: order, Tombstones: false}
+					for _, id := range sequence(1, 24) {
+						o.Put("row", id)
+						time.Sleep(time.Second)
+					}
+					time.Sleep(time.Hour)
+					before := truth(o)
+					written := false
+					var mu sync.Mutex
+					// Later pages answer first, so that pages are of the opposite
+					// order in time.
+					o.Fault = func(_ int, r *http.Request) *sourcetest.Fault {
+						n, _ := strconv.Atoi(r.URL.Query().Get("page"))
+						time.Sleep(time.Duration(10-n) * time.Second)
+						mu.Lock()
+						defer mu.Unlock()
+						if n == page && !written && n > 1 {
+							written = true
+							write(o)
+							time.Sleep(time.Nanosecond)
+						}
+						return nil
+					}
+					spec := counted(t, sources.Page)
+					owner := quick(o)
+					owner.Concurrency = 8
+					batches, end := complete(t, source(t, owner, spec), resync())
+					held := copied(t, batches, nil)
+					for id, row := range truth(o) {
+						if before[id] == row && held[id] != row {
+							t.Errorf("%s, %s before page %d: %s is missed", order, name, page, id)
+						}
+					}
+					o.Fault = nil
+					time.Sleep(time.Hour)
+					batches, _ = complete(t, source(t, owner, spec), changes(end.Watermark))
+					held = copied(t, batches, held)
+					for id, row := range truth(o) {
+						if held[id] != row {
+							t.Errorf("%s, %s before page %d: %s is %q, want %q", order, name, page, id, held[id], row)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// A page that is shorter than the first one moves what follows it: what was
+// fetched for another place is thrown away.
+func TestShortPagesAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var asked []string
+		handler := func(_ int, w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			q := r.URL.Query()
+			asked = append(asked, q.Get("offset"))
+			from, _ := strconv.Atoi(q.Get("offset"))
+			to := min(from+3, 11)
+			if from == 3 {
+				to = 5 // a hidden cap
+			}
+			fmt.Fprint(w, `{"meta":{"total":11},"data":[`)
+			for id := from; id < to; id++ {
+				if id > from {
+					fmt.Fprint(w, ",")
+				}
+				fmt.Fprintf(w, `{"id":%d,"name":"n","updated_at":"2026-01-01T00:00:00Z"}`, id)
+			}
+			fmt.Fprint(w, `]}`)
+		}
+		owner := sources.Owner{Name: "shop", URL: "https://owner.example/v1", Concurrency: 3,
+			Transport: sourcetest.Transport(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				handler(0, w, r)
+			}))}
+		batches, _ := complete(t, source(t, owner, counted(t, sources.Offset)), resync())
+		if diff := cmp.Diff([]string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"}, ids(batches)); diff != "" {
+			t.Error(diff)
+		}
+		if !slices.Contains(asked, "5") || !slices.Contains(asked, "8") {
+			t.Errorf("asked for %v", asked)
+		}
+	})
+}
+
+// The failure of a page that is fetched ahead is told when its turn comes, and
+// nothing is left running.
+func TestPageAheadThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &sourcetest.Owner{Style: sourcetest.Page, PageSize: 3, Totals: true, Order: sourcetest.ByID}
+		o.Put("row", sequence(1, 30)...)
+		o.Fault = func(_ int, r *http.Request) *sourcetest.Fault {
+			switch r.URL.Query().Get("page") {
+			case "3":
+				return &sourcetest.Fault{Status: 400, Body: "{}"}
+			case "2", "4", "5":
+				return &sourcetest.Fault{Keep: true, Stall: 20 * time.Second}
+			}
+			return nil
+		}
+		batches, err := walk(t, source(t, wide(o), counted(t, sources.Page)), resync())
+		if syncer.Classify(err) != syncer.ClassHTTP4xx || len(ids(batches)) != 6 {
+			t.Errorf("%d records, %v", len(ids(batches)), err)
+		}
+		synctest.Wait()
+	})
+}
