@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -217,10 +218,48 @@ func TestPageAheadThatFails(t *testing.T) {
 			}
 			return nil
 		}
-		batches, err := walk(t, source(t, wide(o), counted(t, sources.Page)), resync())
+		carrier, inHand := o.Transport(), atomic.Int32{}
+		owner := wide(o)
+		owner.Transport = carry(func(r *http.Request) (*http.Response, error) {
+			inHand.Add(1)
+			defer inHand.Add(-1)
+			return carrier.RoundTrip(r)
+		})
+		batches, err := walk(t, source(t, owner, counted(t, sources.Page)), resync())
 		if syncer.Classify(err) != syncer.ClassHTTP4xx || len(ids(batches)) != 6 {
 			t.Errorf("%d records, %v", len(ids(batches)), err)
 		}
-		synctest.Wait()
+		if n := inHand.Load(); n != 0 {
+			t.Errorf("%d requests are left running", n)
+		}
+	})
+}
+
+type carry func(*http.Request) (*http.Response, error)
+
+func (c carry) RoundTrip(r *http.Request) (*http.Response, error) { return c(r) }
+
+// A pass that has to be walked again is walked page by page, so that a feed
+// that grows while it is read comes to an end.
+func TestWalkingAgainFetchesNothingAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &sourcetest.Owner{Style: sourcetest.Page, PageSize: 3, Totals: true, Order: sourcetest.ByID}
+		o.Put("row", sequence(1, 30)...)
+		c := &crowd{}
+		o.Fault = c.fault
+		o.Between = func(n int) {
+			if n == 4 {
+				o.Delete(1)
+			}
+			if n == 12 { // of the second pass
+				c.mu.Lock()
+				c.most = 0
+				c.mu.Unlock()
+			}
+		}
+		complete(t, source(t, wide(o), counted(t, sources.Page)), resync())
+		if n := len(o.Requests()); n < 20 || c.most != 1 {
+			t.Errorf("%d requests, %d at one time in the second pass", n, c.most)
+		}
 	})
 }

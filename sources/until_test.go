@@ -90,6 +90,24 @@ func TestUntilIsOneOfAWalk(t *testing.T) {
 	})
 }
 
+// A record of behind the bound, from an owner that does not keep to it, does
+// not carry the watermark over others that were left out.
+func TestUntilBoundsTheWatermark(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ahead := time.Now().Add(time.Hour).UTC()
+		owner := scripted(func(_ int, w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Date", ahead.Format(http.TimeFormat))
+			fmt.Fprintf(w, `{"data":[{"id":1,"updated_at":%q}]}`, ahead.Add(-time.Minute).Format(time.RFC3339))
+		})
+		now := time.Now()
+		spec := until(t, 0)
+		_, end := complete(t, source(t, owner, spec), resync())
+		if at, err := time.Parse(time.RFC3339, end.Watermark); err != nil || at.After(now) || end.Age < time.Hour {
+			t.Errorf("end %+v, asked until %s (%v)", end, now, err)
+		}
+	})
+}
+
 // An owner that tells no date cannot tell how far a bounded walk came.
 func TestUntilNeedsADate(t *testing.T) {
 	o := ages(3)
@@ -111,6 +129,9 @@ func TestNothingToAsk(t *testing.T) {
 		_, end := complete(t, s, changes(from))
 		if n := len(o.Requests()); n != 1 || end.Watermark != from {
 			t.Fatalf("%d requests, end %+v: nothing was known of the owner's clock", n, end)
+		}
+		if u := asked(o, "until")[0]; u <= asked(o, "since")[0] {
+			t.Errorf("asked since %s until %s, which nobody can answer", asked(o, "since")[0], u)
 		}
 		batches, end := complete(t, s, changes(from))
 		if n := len(o.Requests()); n != 1 || end.Watermark != from || len(ids(batches)) != 0 || end.Listed {

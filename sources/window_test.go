@@ -264,6 +264,7 @@ func TestWindowsThatWereCutOtherwise(t *testing.T) {
 		for name, change := range map[string]func(*sources.Spec){
 			"no window": func(s *sources.Spec) { s.Watermark.Window = 0 },
 			"ask":       func(s *sources.Spec) { s.Watermark.Ask = format(t, "unix") },
+			"layout":    func(s *sources.Spec) { s.Watermark.Ask = format(t, "2006-01-02T15:04:05.000000Z07:00") },
 		} {
 			other := spec
 			change(&other)
