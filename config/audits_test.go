@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -133,6 +134,43 @@ func TestEveryKeyOfAuditedTables(t *testing.T) {
 	for table, want := range map[*config.Table]bool{cities: false, items: true, orders: false} {
 		if got := table.DeletesByAudit(); got != want {
 			t.Errorf("%s: deletions are seen by audits alone: %v, want %v", table.Name, got, want)
+		}
+	}
+}
+
+// A list of everything is asked in one go, up to its end, whatever bounds the polls for changes.
+func TestResyncIsUnbounded(t *testing.T) {
+	bounded := []string{`{since}"`, `{since}", until = "{until}"`, `"updated_at"`,
+		`{ from = "updated_at", settle = "1m", window = "1d", initial = "2024-01-01T00:00:00Z" }` + "\nresync = RESYNC"}
+	for _, resync := range []string{
+		`{ request = { path = "/all" } }`,
+		`{ request = { path = "/all" }, watermark = { from = "body:now", format = "rfc3339" } }`,
+	} {
+		s := changed(t, append(bounded, "RESYNC", resync)...).Sources[0]
+		if w := s.Resync.Watermark; w == nil || w.Settle != 0 || w.Window != 0 || w.Slices != 0 || w.Overlap != s.Watermark.Overlap {
+			t.Errorf("%s: watermark %+v", resync, w)
+		}
+		if s.Watermark.Settle == 0 || s.Watermark.Window == 0 {
+			t.Errorf("%s unbounds the polls for changes", resync)
+		}
+	}
+	s := changed(t, `"updated_at"`, `"updated_at"`+"\nresync = { request = { path = \"/all\" }, records = { hydrate = { request = { path = \"/{record.id}\" } } } }").Sources[0]
+	if s.Resync.Watermark != nil || s.Resync.Records.Hydrate.Batch != 1 || s.Records.Hydrate != nil {
+		t.Errorf("a list of ids is hydrated by %+v, with the watermark %+v", s.Resync.Records.Hydrate, s.Resync.Watermark)
+	}
+}
+
+// A format may be said again in a resync, that of a token too.
+func TestResyncSaysTheFormatAgain(t *testing.T) {
+	for _, x := range []struct {
+		format string
+		good   bool
+	}{{"token", true}, {"url", false}, {"unix", false}} {
+		text := strings.NewReplacer(`"updated_at"`, `{ from = "body:next", format = "token" }`+
+			"\nresync = { request = { path = \"/all\" }, watermark = { from = \"body:token\", format = \""+x.format+"\" } }").Replace(shop)
+		_, err := config.Parse("larder.toml", []byte(text), environ())
+		if (err == nil) != x.good || err != nil && !strings.Contains(err.Error(), `write "token"`) {
+			t.Errorf("format %q: %v", x.format, err)
 		}
 	}
 }

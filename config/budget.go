@@ -53,7 +53,5 @@ func (r *reader) checkDeletesBudget(s section, t *Table) {
 		r.wrong(n, "is of deletions that only an audit sees, and records.deleted is \"never\"; leave it out, or write audit in place of deleted")
 	case !d.IsZero():
 		r.wrong(n, "is of deletions that only an audit sees, and source %q tells them by records.deleted; leave it out, critical counts for them too", source.Name)
-	case source.Audit == nil && source.Mode != Incremental:
-		r.wrong(n, "is of deletions that only an audit sees, and source %q has none; leave it out", source.Name)
 	}
 }
