@@ -127,7 +127,7 @@ func readText(kind row.Kind, text string) any {
 	case row.Boolean:
 		return strings.HasPrefix(text, "t")
 	case row.Integer, row.Bigint:
-		if v, err := strconv.ParseInt(text, 10, 64); err == nil {
+		if v, err := strconv.ParseInt(plain(text), 10, 64); err == nil {
 			return v
 		}
 	case row.Double:
@@ -135,10 +135,7 @@ func readText(kind row.Kind, text string) any {
 			return v
 		}
 	case row.Numeric:
-		if whole, fraction, ok := strings.Cut(text, "."); ok {
-			text = strings.TrimSuffix(whole+"."+strings.TrimRight(fraction, "0"), ".")
-		}
-		return row.Decimal(text)
+		return row.Decimal(plain(text))
 	case row.Timestamptz:
 		for _, layout := range []string{"2006-01-02 15:04:05.999999-07", "2006-01-02 15:04:05.999999"} {
 			if v, err := time.Parse(layout, text); err == nil {
@@ -153,6 +150,15 @@ func readText(kind row.Kind, text string) any {
 		}
 	}
 	return text
+}
+
+// plain writes equal numbers alike.
+func plain(number string) string {
+	whole, fraction, ok := strings.Cut(number, ".")
+	if !ok {
+		return number
+	}
+	return strings.TrimSuffix(whole+"."+strings.TrimRight(fraction, "0"), ".")
 }
 
 // dismiss forgets the suspects that the whole list does not bear out.

@@ -31,7 +31,8 @@ func killable(t *testing.T) (*house, *proxy) {
 
 // state is everything that one transaction changes, in one line.
 const state = `SELECT concat_ws(' ', (SELECT string_agg(id || '=' || name, ',' ORDER BY id) FROM people),
-	coalesce(w.list_resume, w.resume)::json->>'cursor', w.watermark, w.seen_count, w.rows,
+	coalesce(w.list_resume, w.resume)::json->>'cursor', w.watermark, 'compared' || w.audit_compared, w.seen_count, w.rows, w.suspects,
+	(SELECT string_agg(k0 || kind || counted, ',' ORDER BY k0) FROM larder.suspect_people),
 	(SELECT count(*) FROM larder.seen_people), (SELECT count(*) FROM larder.missing_people),
 	(SELECT string_agg(key || reason, ',' ORDER BY key) FROM larder.quarantine), (SELECT string_agg(key || version, ',' ORDER BY key) FROM larder.gone))
 	FROM larder.watermark w`
@@ -78,6 +79,73 @@ func TestSettleKilledAtEveryMessage(t *testing.T) {
 		}
 	})
 	h.want("SELECT id::text FROM people", "1")
+}
+
+// The same for what an audit puts right, and for its end.
+func TestAuditKilledAtEveryMessage(t *testing.T) {
+	h, p := killable(t)
+	list := func(w syncer.Walk, step int, ids ...int) []*syncer.Batch {
+		b := batch(person(1, fmt.Sprint("n", step), "00:05"), person(2, fmt.Sprint("n", step), "00:05"))
+		for _, id := range ids {
+			b[0].Records = append(b[0].Records, person(id, "missing", "00:05"))
+		}
+		b[0].Resume = &syncer.Resume{Walk: w.ID, Kind: w.Kind, Sent: w.Sent, Cursor: fmt.Sprint("c", step)}
+		return b
+	}
+	apply := func(w syncer.Walk, b []*syncer.Batch) func() error {
+		return func() error {
+			_, err := h.table.Apply(t.Context(), w, b)
+			return err
+		}
+	}
+	settle := func(w syncer.Walk) func() error {
+		return func() error {
+			_, err := h.table.Settle(t.Context(), w, syncer.Settlement{End: &syncer.End{Listed: true}})
+			return err
+		}
+	}
+	must := func(steps ...func() error) {
+		t.Helper()
+		for _, do := range steps {
+			if err := do(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	audit := func(id string) syncer.Walk {
+		w := walk(syncer.Audit, id)
+		w.Audit = &syncer.Comparison{Compare: syncer.CompareAll, Repair: true}
+		return w
+	}
+	h.apply(walk(syncer.Changes, "w0"), person(1, "a", "00:09"), tombstone(9, "00:00"))
+	t.Run("apply", func(t *testing.T) {
+		killAll(t, h, p, func(step int) (string, func() error, func() error) {
+			first := audit(fmt.Sprint("first", step))
+			must(apply(first, list(first, step, 100+step)), settle(first))
+			w := audit(fmt.Sprint("second", step))
+			do := apply(w, list(w, step, 100+step))
+			return fmt.Sprint("c", step), do, do
+		})
+	})
+	t.Run("settle", func(t *testing.T) {
+		killAll(t, h, p, func(step int) (string, func() error, func() error) {
+			h.apply(walk(syncer.Changes, "w"), person(1000+step, "extra", "00:05"))
+			first := audit(fmt.Sprint("before", step))
+			must(apply(first, list(first, 0)), settle(first))
+			w := audit(fmt.Sprint("after", step))
+			ids := make([]int, step)
+			for i := range ids {
+				ids[i] = 2000 + i
+			}
+			must(apply(w, list(w, 0, ids...)))
+			return fmt.Sprint("compared", 2+step), settle(w), func() error {
+				w.ID += " again"
+				must(apply(w, list(w, 0, ids...)))
+				return settle(w)()
+			}
+		})
+	})
+	h.want("SELECT name FROM people WHERE id > 1000 AND name <> 'missing'")
 }
 
 // killAll kills what prepare returns at its first, second, … message until it

@@ -64,6 +64,37 @@ func TestReadersFailClosed(t *testing.T) {
 	}
 }
 
+// Where deletions have a budget of their own, the copy is as old as its as-of;
+// once deletions are older than their budget, the view says so.
+func TestDeletesHaveTheirBudget(t *testing.T) {
+	h := newHouse(t)
+	spec := people()
+	spec.Budget.Deletes = time.Hour
+	h.keep(spec)
+	exec(t, h.consumer, `UPDATE larder.watermark SET as_of = now()`)
+	if _, err := h.consumer.Exec(t.Context(), `SELECT larder.assert_fresh('1 hour', 'people')`); err == nil {
+		t.Error("a copy whose deletions were never proven passes")
+	}
+	w := walk(syncer.Resync, "w")
+	h.apply(w, person(1, "Ada", "00:01"))
+	h.settle(w, syncer.End{Watermark: "W", Listed: true})
+	for _, step := range []struct {
+		passes       time.Duration
+		level, words string
+	}{{59 * time.Minute, "fresh", ""}, {2 * time.Minute, "critical", "deletes are not proven since 20"}} {
+		age(t, h.consumer, step.passes)
+		h.settle(walk(syncer.Changes, "c"), syncer.End{Watermark: "C"})
+		h.want(`SELECT concat_ws(' ', level, left(reason, 31), staleness < '1 minute', as_of > now() - interval '1 minute', deletes_as_of < now() - interval '58 minutes') FROM larder.freshness`,
+			step.level+" "+step.words+" t t t")
+		if !one[bool](t, h.consumer, `SELECT larder.assert_fresh('1 minute', 'people')`) {
+			t.Error("a copy whose as-of is fresh does not pass")
+		}
+	}
+	if all, err := h.db.Status(t.Context()); err != nil || time.Until(all[0].CriticalAt) > 0 || time.Since(all[0].DeletesAsOf) < time.Hour {
+		t.Errorf("status %+v, %v", all, err)
+	}
+}
+
 // A database that larder never wrote to says so, and is not written to.
 func TestNoBookkeeping(t *testing.T) {
 	dsn := postgrestest.Database(t)

@@ -125,9 +125,9 @@ WITH judged AS (
     SELECT j.*,
         CASE WHEN j.as_of IS NOT NULL AND j.deletes_as_of IS NULL
                   THEN 'deletes are not proven yet: a sweep is held or unconfirmed'
-             WHEN j.deletes IS NULL AND j.deletes_as_of < j.as_of OR j.held > 0 THEN 'a sweep is held or unconfirmed'
              WHEN j.deletes_as_of + j.deletes < now()
                   THEN 'deletes are not proven since ' || to_char(j.deletes_as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"')
+             WHEN j.deletes IS NULL AND j.deletes_as_of < j.as_of OR j.held > 0 THEN 'a sweep is held or unconfirmed'
              WHEN j.error_class <> '' THEN j.error_class || ': ' || j.error
              WHEN j.paused THEN 'paused'
              WHEN j.as_of IS NULL THEN 'never polled to the end'
