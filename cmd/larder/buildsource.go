@@ -122,6 +122,9 @@ func sourceOf(s *config.Source) (sources.Spec, error) {
 		Paging: pagingOf(s.Paging), Records: recordsOf(s.Records),
 		Expired: sources.Expired{Status: s.Expired.Status, At: s.Expired.At.String(), Equals: jsonTexts(s.Expired.Equals)},
 	}
+	if s.Epoch != nil {
+		out.Epoch = epochOf(*s.Epoch)
+	}
 	var err error
 	if s.Watermark != nil {
 		if out.Watermark, err = watermarkOf(s.Watermark); err != nil {
@@ -146,11 +149,31 @@ func pagingOf(p config.Paging) sources.Paging {
 }
 
 func recordsOf(r config.Records) sources.Records {
-	return sources.Records{
-		At: r.At.Text, Format: sources.Format(r.Format), Key: texts(r.Key),
+	out := sources.Records{
+		At: r.At.Text, As: sources.As(r.As), AbsentEmpty: r.AbsentEmpty, Format: sources.Format(r.Format),
+		Unwrap: r.Unwrap.Text, Key: texts(r.Key), Version: texts(r.Version),
 		Deleted: r.Deleted.Field.Text, DeletedEquals: jsonTexts(r.Deleted.Equals),
+		Hydrate: optional(r.Hydrate, hydrateOf), DeletedAsk: optional(r.Deleted.Ask, deletedAskOf),
 		Error: r.Error.String(), Require: testOf(r.Require),
 	}
+	if l := r.Deleted.List; l != nil {
+		out.DeletedList = sources.DeletedList{At: l.At.Text, Key: l.Key.Text}
+	}
+	return out
+}
+
+func hydrateOf(h config.Hydrate) sources.Hydrate {
+	return sources.Hydrate{Request: requestOf(h.Request), Batch: h.Batch, Join: h.Join, At: h.At.Text,
+		Deleted: h.Deleted.Text, MissingDeleted: h.MissingDeleted}
+}
+
+func deletedAskOf(a config.DeletedAsk) sources.DeletedAsk {
+	return sources.DeletedAsk{Request: requestOf(a.Request), At: a.At.Text, Key: a.Key.Text,
+		From: a.From.String(), Earliest: a.Earliest.String()}
+}
+
+func epochOf(e config.Epoch) sources.Epoch {
+	return sources.Epoch{Request: optional(e.Request, requestOf), At: e.At.String(), Falling: e.Falling, Contiguous: e.Contiguous}
 }
 
 func watermarkOf(w *config.Watermark) (sources.Watermark, error) {
@@ -158,7 +181,12 @@ func watermarkOf(w *config.Watermark) (sources.Watermark, error) {
 	if err != nil {
 		return sources.Watermark{}, fmt.Errorf("read watermark format: %w", err)
 	}
+	ask, err := formatOf(w.Ask)
+	if err != nil {
+		return sources.Watermark{}, fmt.Errorf("read how times are asked: %w", err)
+	}
 	return sources.Watermark{
+		Ask: ask, Settle: w.Settle, Window: w.Window, Slices: w.Slices,
 		From: texts(w.Fields), Place: w.Place.String(), Last: w.Last.Text, First: w.First.Text, Start: w.Start,
 		Opaque: sources.Opaque(w.Opaque), Format: format, Overlap: w.Overlap,
 		OverlapCount: w.OverlapCount, Initial: w.Initial, Order: sources.Order(w.Order), Null: sources.Null(w.Null),
