@@ -167,6 +167,25 @@ var deletesScenarios = map[string]func(*testing.T, *bench){
 			t.Errorf("level after an audit is %q, %q", s.Level, s.Reason)
 		}
 	},
+	"what is accepted proves deletes as of the list that missed it, samples or not": func(t *testing.T, b *bench) {
+		b.proveDeletes(24 * time.Hour)
+		b.list(syncer.Resync, "w0", crowd(1, 50)...)
+		b.Age(time.Hour)
+		b.list(syncer.Resync, "w1", crowd(1, 30)...)
+		near(t, "DeletesAsOf while rows are held", b.standing().DeletesAsOf, time.Now().Add(-time.Hour))
+		b.Age(time.Hour)
+		b.audit(syncer.Comparison{Compare: syncer.CompareSample, Samples: 40, Persist: time.Minute}, crowd(1, 30)...)
+		b.obey(syncer.Order{Kind: syncer.OrderAccept, Deletes: 20})
+		near(t, "DeletesAsOf after the accept", b.standing().DeletesAsOf, time.Now().Add(-time.Hour))
+	},
+	"what is accepted leaves the delete as-of where a suspect holds it": func(t *testing.T, b *bench) {
+		b.proveDeletes(24 * time.Hour)
+		b.list(syncer.Resync, "w0", crowd(1, 50)...)
+		b.Age(time.Hour)
+		b.audit(looks, crowd(1, 49)...)
+		b.obey(syncer.Order{Kind: syncer.OrderAccept, Deletes: 1})
+		near(t, "DeletesAsOf", b.standing().DeletesAsOf, time.Now().Add(-time.Hour))
+	},
 	"a row that is missing only from the copy holds nothing": func(t *testing.T, b *bench) {
 		b.proveDeletes(24 * time.Hour)
 		b.list(syncer.Resync, "w0", crowd(1, 3)...)

@@ -3,12 +3,10 @@ package syncertest
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
 	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/row"
@@ -67,114 +65,6 @@ func survive(t *testing.T, h Harness) {
 func sorted(rows [][]string) [][]string {
 	slices.SortFunc(rows, slices.Compare[[]string])
 	return rows
-}
-
-// agree draws histories of walks and compares the table with the one in memory
-// after every step. Each history has a table of its own in one database.
-func agree(t *testing.T, open func(t *testing.T) Harness) {
-	real, model := newBench(t, open(t), people()), newBench(t, memoryHarness(), people())
-	run := 0
-	rapid.Check(t, func(rt *rapid.T) {
-		run++
-		spec := people()
-		spec.Target = fmt.Sprint("people", run)
-		spec.Confirm = rapid.IntRange(1, 2).Draw(rt, "confirm")
-		spec.Guard = syncer.Guard{Share: 0.5, Floor: rapid.IntRange(0, 3).Draw(rt, "floor")}
-		real.use(spec)
-		model.use(spec)
-		for step := range rapid.IntRange(1, 12).Draw(rt, "steps") {
-			agreeOnWalk(rt, t, step, real, model)
-		}
-	})
-}
-
-// agreeOnWalk makes one random walk on both tables.
-func agreeOnWalk(rt *rapid.T, t *testing.T, step int, real, model *bench) {
-	kind := rapid.SampledFrom([]syncer.WalkKind{syncer.Changes, syncer.Snapshot, syncer.Resync}).Draw(rt, "kind")
-	w := syncer.Walk{ID: fmt.Sprint("w", step), Kind: kind, Sent: time.Now()}
-	for range rapid.IntRange(0, 3).Draw(rt, "applies") {
-		var batches []*syncer.Batch
-		for range rapid.IntRange(1, 2).Draw(rt, "batches") {
-			batch := &syncer.Batch{}
-			for range rapid.IntRange(0, 6).Draw(rt, "records") {
-				batch.Records = append(batch.Records, drawRecord(rt))
-			}
-			batches = append(batches, batch)
-		}
-		rt.Logf("%s %s: %s", w.ID, kind, short(batches))
-		want, err1 := model.table.Apply(t.Context(), w, batches)
-		got, err2 := real.table.Apply(t.Context(), w, batches)
-		if err1 != nil || err2 != nil {
-			rt.Fatalf("apply: model %v, real %v", err1, err2)
-		}
-		want.Late, got.Late = 0, 0
-		if want.Inserted != got.Inserted || want.Deleted != got.Deleted || want.Updated != got.Updated || want.Quarantined != got.Quarantined {
-			rt.Fatalf("counted %+v, want %+v", got, want)
-		}
-		compare(rt, real, model)
-	}
-	if rapid.Bool().Draw(rt, "finish") {
-		s := syncer.Settlement{End: &syncer.End{Watermark: fmt.Sprint(step), Listed: true}}
-		rt.Logf("%s settles", w.ID)
-		want, err1 := model.table.Settle(t.Context(), w, s)
-		got, err2 := real.table.Settle(t.Context(), w, s)
-		if err1 != nil || err2 != nil {
-			rt.Fatalf("settle: model %v, real %v", err1, err2)
-		}
-		if want.Swept != got.Swept || want.Held != got.Held || want.Waiting != got.Waiting {
-			rt.Fatalf("%s: settled %+v, want %+v", kind, got, want)
-		}
-		compare(rt, real, model)
-	}
-}
-
-// short prints batches so that a failing history can be read.
-func short(batches []*syncer.Batch) string {
-	var b strings.Builder
-	for _, batch := range batches {
-		b.WriteString("[")
-		for _, r := range batch.Records {
-			word := string(r.Slots[1])
-			if r.Gone {
-				word = "gone"
-			}
-			at := string(r.Slots[2])
-			if len(at) > 17 {
-				at = at[12:17]
-			}
-			fmt.Fprintf(&b, " %s=%s@%s", r.Slots[0], word, at)
-		}
-		b.WriteString(" ]")
-	}
-	return b.String()
-}
-
-func drawRecord(rt *rapid.T) syncer.Record {
-	id := fmt.Sprint(rapid.IntRange(1, 8).Draw(rt, "id"))
-	at := ""
-	if n := rapid.IntRange(0, 9).Draw(rt, "at"); n > 0 {
-		at = fmt.Sprintf("00:%02d", n)
-	}
-	if rapid.IntRange(0, 5).Draw(rt, "gone") == 0 {
-		return tombstone(id, at)
-	}
-	r := person(id, rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "name"), at)
-	if rapid.IntRange(0, 9).Draw(rt, "misfit") == 0 {
-		r.Slots[1] = []byte(`{}`)
-	}
-	return r
-}
-
-func compare(rt *rapid.T, real, model *bench) {
-	columns := []string{"id", "name", "updated_at"}
-	if diff := cmp.Diff(sorted(model.Rows(model.spec.Target, columns)), sorted(real.Rows(real.spec.Target, columns))); diff != "" {
-		rt.Fatalf("rows differ (-model +real):\n%s", diff)
-	}
-	want, got := model.status(), real.status()
-	if want.Quarantined != got.Quarantined || want.Rows != got.Rows || want.Held != got.Held {
-		rt.Fatalf("status tells quarantined %d, rows %d, held %d; want %d, %d, %d",
-			got.Quarantined, got.Rows, got.Held, want.Quarantined, want.Rows, want.Held)
-	}
 }
 
 // memoryHarness steers a Memory.

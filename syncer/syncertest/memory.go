@@ -70,7 +70,8 @@ type memPart struct {
 	seen                   map[string]memNote
 	lost                   bool // some of seen is
 	missing                map[string]memMissing
-	// listAsOf is the as-of of the last complete list.
+	// listAsOf is the as-of of the last complete list that was held against the
+	// whole copy.
 	listAsOf    time.Time
 	suspects    map[string]memSuspect
 	tally       memTally

@@ -118,6 +118,7 @@ func (t *memTable) settleAudit(p *memPart, w syncer.Walk, s syncer.Settlement, o
 	p.count(w, &found)
 	asOf := asOf(w, s)
 	if w.Audit.Compare != syncer.CompareSample {
+		p.listAsOf = asOf
 		if len(p.suspects) == 0 && len(p.missing) == 0 {
 			found.Proven = asOf
 			p.ProvenAsOf = later(p.ProvenAsOf, asOf)
@@ -126,7 +127,7 @@ func (t *memTable) settleAudit(p *memPart, w syncer.Walk, s syncer.Settlement, o
 			p.moveDeletes(asOf, true)
 		}
 	}
-	p.Audited, p.listAsOf, p.found, p.left, p.auditError = w.Sent, asOf, found.Found(), found.Left(), ""
+	p.Audited, p.found, p.left, p.auditError = w.Sent, found.Found(), found.Left(), ""
 	p.Listing = nil
 	p.close()
 	out.AsOf, out.DeletesAsOf, out.Audit = p.AsOf, p.DeletesAsOf, &found

@@ -135,13 +135,11 @@ func (t *memTable) settle(p *memPart, w syncer.Walk, s syncer.Settlement, out *s
 	asOf := asOf(w, s)
 	p.AsOf = later(p.AsOf, asOf)
 	lists := w.Kind.Listing() && (s.End.Listed || s.End.Unchanged)
-	switch {
-	case t.spec.Keep:
-		p.DeletesAsOf = p.AsOf
-	case t.spec.Budget.Deletes == 0:
-		p.moveDeletes(p.AsOf, false)
-	case lists: // changes tell of no deletions
-		p.moveDeletes(asOf, false)
+	if lists {
+		p.listAsOf = asOf
+		t.proveDeletes(p, asOf, false)
+	} else {
+		t.proveDeletes(p, time.Time{}, false)
 	}
 	p.late = max(p.late, s.Late)
 	if w.Kind.Listing() || p.failed != syncer.Resync {
@@ -154,7 +152,7 @@ func (t *memTable) settle(p *memPart, w syncer.Walk, s syncer.Settlement, out *s
 		p.close()
 	}
 	if lists {
-		p.Audited, p.listAsOf = w.Sent, asOf
+		p.Audited = w.Sent
 	}
 	out.AsOf, out.DeletesAsOf = p.AsOf, p.DeletesAsOf
 }
@@ -184,6 +182,20 @@ func (p *memPart) settlePosition(w syncer.Walk, end *syncer.End, shape string) {
 func asOf(w syncer.Walk, s syncer.Settlement) time.Time {
 	now := time.Now()
 	return now.Add(-(syncer.Age(w.Sent, now) + s.Lag + s.End.Age))
+}
+
+// proveDeletes moves the delete as-of after a walk or an accept; list is the
+// as-of of the last complete list that counts for it, zero: none does. Where
+// only lists tell of deletions it is all that does.
+func (t *memTable) proveDeletes(p *memPart, list time.Time, suspects bool) {
+	switch {
+	case t.spec.Keep:
+		p.DeletesAsOf = p.AsOf
+	case t.spec.Budget.Deletes == 0:
+		p.moveDeletes(p.AsOf, false)
+	case !list.IsZero():
+		p.moveDeletes(list, suspects)
+	}
 }
 
 // moveDeletes brings the delete as-of to the least of an instant and of when the

@@ -60,11 +60,7 @@ func (t *memTable) accept(limit int) (string, error) {
 			delete(p.missing, key)
 			delete(p.suspects, key)
 		}
-		if t.spec.Budget.Deletes > 0 {
-			p.moveDeletes(p.listAsOf, true)
-		} else {
-			p.moveDeletes(p.AsOf, false)
-		}
+		t.proveDeletes(p, p.listAsOf, true)
 	}
 	return fmt.Sprintf("%d rows deleted", n), t.retireAll()
 }
