@@ -43,6 +43,8 @@ type agreement struct {
 	// that listing has.
 	parts   []syncer.Partition
 	listing map[string]*syncer.Walk
+	// had are the keys that listing walks have had.
+	had map[string]bool
 }
 
 // leap is longer than differences must last to count and than half of what
@@ -72,7 +74,7 @@ func drawSpec(rt *rapid.T, target string) row.Spec {
 }
 
 func (a *agreement) begin() {
-	a.listing = make(map[string]*syncer.Walk)
+	a.listing, a.had = make(map[string]*syncer.Walk), make(map[string]bool)
 	a.real.use(a.spec)
 	a.model.use(a.spec)
 	a.parts = a.spec.Partitions
@@ -127,6 +129,9 @@ func (a *agreement) walk(kind string, p syncer.Partition) {
 		a.real.fail(*under, class, "drawn")
 		a.model.fail(*under, class, "drawn")
 		a.Logf("%s fails of %s", under.ID, class)
+		if class == syncer.ClassMisfit { // it starts again
+			delete(a.listing, p.Name)
+		}
 	default:
 		a.apply(*under)
 	}
@@ -161,7 +166,9 @@ func (a *agreement) apply(w syncer.Walk) {
 	for range rapid.IntRange(1, 2).Draw(a.T, "batches") {
 		batch := &syncer.Batch{}
 		for range rapid.IntRange(0, 6).Draw(a.T, "records") {
-			batch.Records = append(batch.Records, a.record(w.Partition))
+			if r := a.record(w.Partition); a.once(w, r) {
+				batch.Records = append(batch.Records, r)
+			}
 		}
 		if rapid.Bool().Draw(a.T, "resumable") {
 			batch.Resume = &syncer.Resume{Walk: w.ID, Kind: w.Kind, Sent: w.Sent, Cursor: fmt.Sprint(a.step)}
@@ -194,6 +201,17 @@ func (a *agreement) settle(w syncer.Walk) {
 	if diff := cmp.Diff(want.Audit, got.Audit, about); diff != "" {
 		a.Fatalf("the audit found (-model +real):\n%s", diff)
 	}
+}
+
+// once reports whether a list that is audited has not had the record's key yet.
+// How often a key counts that it has twice is not laid down.
+func (a *agreement) once(w syncer.Walk, r syncer.Record) bool {
+	key := w.ID + " " + w.Partition.Name + " " + string(r.Slots[0])
+	if w.Kind != syncer.Audit || !a.had[key] {
+		a.had[key] = true
+		return true
+	}
+	return false
 }
 
 // accept lets held rows go, as many as are held or fewer.
