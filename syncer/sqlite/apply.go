@@ -148,12 +148,8 @@ func (m *merge) upsert(r row.Row) (*row.Misfit, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Absent != nil {
-		misfit, err := m.complete(&r, key)
-		if misfit != nil || err != nil {
-			return misfit, err
-		}
-		version = m.version(r)
+	if misfit, err := m.complete(&r, key); misfit != nil || err != nil {
+		return misfit, err
 	}
 	if err := m.release(r.Key, key); err != nil || lost {
 		return nil, err
@@ -165,7 +161,7 @@ func (m *merge) upsert(r row.Row) (*row.Misfit, error) {
 	case same:
 		m.done.Unchanged++
 		return nil, m.decide(key)
-	case there && m.guarded(before) && m.spec.Compare(version, held) < 0:
+	case there && m.guarded(before) && m.spec.Compare(m.version(r), held) < 0:
 		m.done.Unchanged++
 		return nil, nil
 	}
@@ -214,6 +210,9 @@ func (m *merge) lostToDeletion(r row.Row, version any) (bool, error) {
 // complete gives a partial row the values that are held of the columns it does
 // not tell of. Where no row is held they are null, which not every column is.
 func (m *merge) complete(r *row.Row, key []any) (*row.Misfit, error) {
+	if r.Absent == nil {
+		return nil, nil
+	}
 	values, there := slices.Clone(r.Values), false
 	err := each(m.x.Conn, m.sql.whole, func(s *sqlite.Stmt) error {
 		there = true

@@ -96,10 +96,8 @@ func (t *Table) settleAudit(x *tx, w syncer.Walk, s syncer.Settlement, st *state
 	if m.st.rows, err = x.count(t.sql.countRows, scope...); err != nil {
 		return out, err
 	}
-	for _, forget := range []string{t.sql.settled, t.sql.back} {
-		if err := run(x.Conn, forget, append([]any{w.Partition.Name}, scope...)...); err != nil {
-			return out, fmt.Errorf("forget what is not missing any more: %w", err)
-		}
+	if err := m.dismiss(scope); err != nil {
+		return out, fmt.Errorf("forget what does not differ any more: %w", err)
 	}
 	if !t.spec.Keep {
 		if err := m.extras(scope, out.Audit); err != nil {
@@ -111,6 +109,25 @@ func (t *Table) settleAudit(x *tx, w syncer.Walk, s syncer.Settlement, st *state
 	}
 	*st = m.st
 	return out, nil
+}
+
+// dismiss forgets the suspects that the list does not bear out, and what is
+// missing no more; of rows that are kept none is.
+func (m *merge) dismiss(scope []any) error {
+	partition := m.w.Partition.Name
+	if m.spec.Keep {
+		for _, forget := range []string{m.sql.anyExtra, m.sql.forgetMissing} {
+			if err := run(m.x.Conn, forget, partition); err != nil {
+				return err
+			}
+		}
+	}
+	for _, forget := range []string{m.sql.settled, m.sql.back} {
+		if err := run(m.x.Conn, forget, append([]any{partition}, scope...)...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // extras finds the rows that the walk has not seen, and deletes those that

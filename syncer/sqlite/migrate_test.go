@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"database/sql"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/sqlite"
 )
 
 // older writes what the first larder left behind when it was stopped in the
@@ -31,17 +33,26 @@ INSERT INTO larder_quarantine VALUES ('people', '', '[3]', 'name', 'is an object
 INSERT INTO larder_gone VALUES ('people', '[4]', '2026-11-23T00:05:00Z', unixepoch() + 60);
 `
 
-func TestBookkeepingOfTheFirstLarderGoesOn(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "consumer.db")
+// firstLarder is a file as the first larder left it.
+func firstLarder(t *testing.T) (own *sql.DB, file, ddl string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "consumer.db")
 	text, err := os.ReadFile("testdata/bookkeeping-1.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, side := plain(t, file), plain(t, file+"-larder-seen")
+	own = plain(t, file)
 	exec(t, own, string(text)+older)
-	exec(t, side, `CREATE TABLE "larder_seen_people" (partition TEXT NOT NULL, version TEXT NOT NULL, k0 INTEGER NOT NULL, PRIMARY KEY (partition, k0)) STRICT, WITHOUT ROWID;
+	exec(t, plain(t, file+"-larder-seen"), `CREATE TABLE "larder_seen_people" (partition TEXT NOT NULL, version TEXT NOT NULL, k0 INTEGER NOT NULL, PRIMARY KEY (partition, k0)) STRICT, WITHOUT ROWID;
 		INSERT INTO larder_seen_people VALUES ('', '', 1)`)
+	return own, file, string(text)
+}
+
+// Before a daemon takes over, commands read what the first larder left.
+func TestBookkeepingOfTheFirstLarderIsRead(t *testing.T) {
+	own, file, _ := firstLarder(t)
 	db := open(t, file, "new")
+	before := one(t, own, `SELECT group_concat(sql, ';') FROM sqlite_schema`)
 	status := func(when string) {
 		t.Helper()
 		all, err := db.Status(t.Context())
@@ -50,37 +61,52 @@ func TestBookkeepingOfTheFirstLarderGoesOn(t *testing.T) {
 		}
 	}
 	status("before")
-	table := db.Table(people())
-	before := one(t, own, `SELECT group_concat(sql, ';') FROM sqlite_schema`)
-	intent, err := table.Intend(t.Context())
-	if err != nil || len(intent.Partitions) != 1 || !intent.Partitions[0].Kept || intent.Partitions[0].Standing.Position.Watermark != "W7" || intent.Partitions[0].Rows != 2 {
-		t.Errorf("intent is %+v, %v", intent, err)
+	intent := intend(t, db.Table(people()))
+	if len(intent.Partitions) != 1 || !intent.Partitions[0].Kept || intent.Partitions[0].Standing.Position.Watermark != "W7" || intent.Partitions[0].Rows != 2 {
+		t.Errorf("intent is %+v", intent)
 	}
 	if after := one(t, own, `SELECT group_concat(sql, ';') FROM sqlite_schema`); after != before {
-		t.Error("to say what is intended changes the schema")
+		t.Error("reading changes the schema")
 	}
 	if err := db.Acquire(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := table.Prepare(t.Context()); err != nil {
+	status("after")
+	exec(t, own, `UPDATE larder_watermark SET audit_found = 3`)
+	if all, err := db.Status(t.Context()); err != nil || all[0].Found != 3 {
+		t.Errorf("the handle that read the older view reads of the new one %+v, %v", all, err)
+	}
+}
+
+func TestBookkeepingOfTheFirstLarderGoesOn(t *testing.T) {
+	own, file, ddl := firstLarder(t)
+	db := open(t, file, "new")
+	if err := db.Acquire(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	status("after")
-	st, err := table.Standing(t.Context(), syncer.Partition{})
-	if err != nil || st.Position.Watermark != "W7" || st.Listing != nil || st.Position.Resume != nil || st.Resync || !st.ProvenAsOf.IsZero() {
-		t.Errorf("standing is %+v, %v", st, err)
+	standing := func(target string) (*sqlite.Table, syncer.Standing) {
+		t.Helper()
+		spec := people()
+		spec.Target, spec.Source = target, target
+		table := db.Table(spec)
+		if err := table.Prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		st, err := table.Standing(t.Context(), syncer.Partition{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return table, st
+	}
+	table, st := standing("people")
+	if st.Position.Watermark != "W7" || st.Listing != nil || st.Position.Resume != nil || st.Resync || !st.ProvenAsOf.IsZero() {
+		t.Errorf("standing is %+v", st)
 	}
 	if d := time.Since(st.AsOf) - time.Minute; d.Abs() > 10*time.Second {
 		t.Errorf("as-of is %s", st.AsOf)
 	}
-	events := people()
-	events.Target, events.Source = "events", "events"
-	if err := db.Table(events).Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	st, err = db.Table(events).Standing(t.Context(), syncer.Partition{})
-	if err != nil || st.Position.Resume == nil || st.Position.Resume.Cursor != "third" || !st.Paused {
-		t.Errorf("standing of events is %+v, %v", st, err)
+	if _, st := standing("events"); st.Position.Resume == nil || st.Position.Resume.Cursor != "third" || !st.Paused {
+		t.Errorf("standing of events is %+v", st)
 	}
 	// The deletion of 4 is remembered, and what was missed goes.
 	apply(t, table, snapshot("w8"), person(1, "Ada", "00:01"), person(3, "Cy", "00:01"), person(4, "late", "00:01"))
@@ -93,7 +119,7 @@ func TestBookkeepingOfTheFirstLarderGoesOn(t *testing.T) {
 	}
 	// An older larder that is put back reads on with what it knows.
 	exec(t, own, `DROP VIEW larder_freshness`)
-	exec(t, own, string(text))
+	exec(t, own, ddl)
 	if got := one(t, own, `SELECT level FROM larder_freshness WHERE table_name = 'people'`); got != "fresh" {
 		t.Errorf("the older view tells %q", got)
 	}

@@ -179,11 +179,8 @@ func (t *Table) acceptOne(x *tx, partition string, st *state) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if scope, err := t.scope(syncer.ParsePartition(partition)); err == nil && st.suspects > 0 {
-		if err := run(x.Conn, t.sql.vanished, append([]any{partition}, scope...)...); err != nil {
-			return 0, err
-		}
-		if st.suspects, err = x.count(t.sql.countSuspects, partition); err != nil {
+	if scope, err := t.scope(syncer.ParsePartition(partition)); err == nil {
+		if err := t.acquit(x, partition, scope, st); err != nil {
 			return 0, err
 		}
 	}

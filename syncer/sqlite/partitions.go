@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"zombiezen.com/go/sqlite"
 
@@ -115,19 +114,18 @@ func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition) error
 // needed nothing of it: a new one is as old as the list was. One that was
 // retired, but whose rows were held, goes on.
 func (t *Table) welcome(x *tx, p syncer.Partition, before instant) error {
-	known, err := t.row(x, p.Name)
+	st, err := t.row(x, p.Name)
 	if err != nil || p.Name == "" {
 		return err
 	}
-	st, err := t.state(x, p)
-	if err != nil {
+	if st.known {
+		return t.recall(x, p.Name, &st)
+	}
+	if st, err = t.state(x, p); err != nil {
 		return err
 	}
-	if !known.known {
-		st.asOf, st.deletesAsOf = before, before
-		return t.storeAsOf(x, p.Name, &st)
-	}
-	return t.recall(x, p.Name, &st)
+	st.asOf, st.deletesAsOf = before, before
+	return t.storeAsOf(x, p.Name, &st)
 }
 
 // recall takes a partition back that was retired while its rows were held.
@@ -162,18 +160,18 @@ func (t *Table) retire(x *tx, parts []syncer.Partition) error {
 		return err
 	}
 	missing, sum := make([]int, len(retired)), 0
-	for i, p := range retired {
-		if missing[i], err = t.missAll(x, p, parts); err != nil {
+	for i, r := range retired {
+		if missing[i], err = t.missAll(x, r, parts); err != nil {
 			return err
 		}
 		sum += missing[i]
 	}
 	holds := t.spec.Guard.Holds(sum, int(total))
-	for i, p := range retired {
+	for i, r := range retired {
 		if holds && missing[i] > 0 {
-			err = t.holdRetired(x, p.Name, missing[i])
+			err = t.holdRetired(x, r.partition.Name, missing[i])
 		} else {
-			err = t.retireOne(x, p.Name)
+			err = t.retireOne(x, r.partition.Name)
 		}
 		if err != nil {
 			return err
@@ -182,13 +180,22 @@ func (t *Table) retire(x *tx, parts []syncer.Partition) error {
 	return nil
 }
 
+// retiring is a partition that is no more; held is how many of its rows are,
+// if it was retired before.
+type retiring struct {
+	partition syncer.Partition
+	held      int64
+}
+
 // leaving are the partitions that are known and are not among parts.
-func (t *Table) leaving(x *tx, parts []syncer.Partition) (out []syncer.Partition, err error) {
-	err = x.each(`SELECT partition FROM "larder_watermark" WHERE table_name = ? ORDER BY partition`, func(s *sqlite.Stmt) error {
-		name := s.ColumnText(0)
-		listed := slices.ContainsFunc(parts, func(p syncer.Partition) bool { return p.Name == name })
-		if !listed && (name != "" || !t.spec.Changing) {
-			out = append(out, syncer.ParsePartition(name))
+func (t *Table) leaving(x *tx, parts []syncer.Partition) (out []retiring, err error) {
+	stay := make(map[string]bool, len(parts))
+	for _, p := range parts {
+		stay[p.Name] = true
+	}
+	err = x.each(`SELECT partition, retired * held FROM "larder_watermark" WHERE table_name = ? ORDER BY partition`, func(s *sqlite.Stmt) error {
+		if name := s.ColumnText(0); !stay[name] && (name != "" || !t.spec.Changing) {
+			out = append(out, retiring{syncer.ParsePartition(name), s.ColumnInt64(1)})
 		}
 		return nil
 	}, t.spec.Target)
@@ -248,15 +255,19 @@ func (t *Table) clean(x *tx, partition string) error {
 // missAll takes all rows of a partition for missing and counts them. Rows that
 // no column tells from those of other partitions are theirs, and rows that are
 // kept are not missing.
-func (t *Table) missAll(x *tx, p syncer.Partition, parts []syncer.Partition) (int, error) {
-	if err := run(x.Conn, t.sql.forgetMissing, p.Name); err != nil {
+func (t *Table) missAll(x *tx, r retiring, parts []syncer.Partition) (int, error) {
+	name := r.partition.Name
+	scope, ok := t.owned(r.partition, parts)
+	if ok && r.held > 0 {
+		// Nothing is written while what is held stays the same.
+		if n, err := x.count(t.sql.countRows, scope...); err != nil || n == r.held {
+			return int(n), err
+		}
+	}
+	if err := run(x.Conn, t.sql.forgetMissing, name); err != nil || !ok {
 		return 0, err
 	}
-	scope, ok := t.owned(p, parts)
-	if !ok {
-		return 0, nil
-	}
-	err := run(x.Conn, t.sql.missAll, append([]any{p.Name, t.spec.Confirm}, scope...)...)
+	err := run(x.Conn, t.sql.missAll, append([]any{name, t.spec.Confirm}, scope...)...)
 	return x.Changes(), err
 }
 

@@ -63,10 +63,16 @@ func TestListThatLostItsPartitionsIsHeld(t *testing.T) {
 		w := syncer.Walk{ID: p.Name, Kind: syncer.Changes, Partition: p, Sent: time.Now()}
 		settle(t, table, w, syncer.End{Watermark: "of " + p.Name})
 	}
+	exec(t, own, `INSERT INTO larder_suspect_regional VALUES (?, 'extra', '', 'x', 1, NULL, '', 2)`, all[2].Name)
 	state(all[0])
 	got := one(t, own, `SELECT level || ' ' || held || ' ' || reason || ' ' || (SELECT count(*) FROM regional) FROM larder_freshness WHERE table_name = 'regional'`)
 	if got != "fresh 3 a sweep is held or unconfirmed 4" {
 		t.Errorf("after three of four partitions are gone: %q", got)
+	}
+	written := watch(t, own)
+	state(all[0])
+	if diff := cmp.Diff([]string{"UPDATE larder_watermark"}, written()); diff != "" {
+		t.Errorf("the same list again wrote (-want +got):\n%s", diff)
 	}
 	state(all[0], all[1])
 	st, err := table.Standing(t.Context(), all[1])
@@ -76,6 +82,9 @@ func TestListThatLostItsPartitionsIsHeld(t *testing.T) {
 	line, err := table.Obey(t.Context(), syncer.Order{Kind: syncer.OrderAccept, Deletes: 2})
 	if rows := one(t, own, `SELECT group_concat(region ORDER BY id) FROM regional`); err != nil || rows != "north,south" {
 		t.Errorf("accept: %q, %v; there are %s", line, err, rows)
+	}
+	if n := one(t, own, `SELECT count(*) FROM larder_suspect_regional`); n != "0" {
+		t.Errorf("%s suspects are left of what is no more", n)
 	}
 	want := []string{"", all[0].Name, all[1].Name}
 	if diff := cmp.Diff(want, names(t, own, `SELECT partition FROM larder_watermark WHERE table_name = 'regional' ORDER BY partition`)); diff != "" {

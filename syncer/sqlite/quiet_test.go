@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/row"
 	"github.com/larder-sync/larder/syncer/sqlite"
 )
 
@@ -95,51 +96,66 @@ func TestPollThatChangedNothingIsOneUpdate(t *testing.T) {
 }
 
 // TestViewJudgesAsTheSyncerDoes compares the view with syncer.Judge for
-// standings of every sort.
+// standings of every sort, with and without a budget for deletions.
 func TestViewJudgesAsTheSyncerDoes(t *testing.T) {
-	_, own, db, table := prepared(t)
-	settle(t, table, changes("w1"), syncer.End{Watermark: "W"})
-	rapid.Check(t, func(rt *rapid.T) {
-		// Half minutes stay clear of the limits of 5 and 15 minutes.
-		age := func(name string) any {
-			if n := rapid.IntRange(-1, 20).Draw(rt, name); n >= 0 {
-				return float64(n)*60 + 30
+	_, own, db, _ := prepared(t)
+	with := people()
+	with.Budget.Deletes = 10 * time.Minute
+	for _, spec := range []row.Spec{people(), with} {
+		t.Run(spec.Budget.Deletes.String(), func(t *testing.T) {
+			table := db.Table(spec)
+			if err := table.Prepare(t.Context()); err != nil {
+				t.Fatal(err)
 			}
-			return nil
+			settle(t, table, snapshot("w1"), syncer.End{Watermark: "W", Listed: true})
+			rapid.Check(t, func(rt *rapid.T) { judge(t, rt, own, db, table, spec) })
+		})
+	}
+}
+
+// judge puts the copy somewhere and compares what is said of it.
+func judge(t *testing.T, rt *rapid.T, own *sql.DB, db *sqlite.Database, table *sqlite.Table, spec row.Spec) {
+	// Half minutes stay clear of the limits of 5, 10 and 15 minutes.
+	age := func(name string) any {
+		if n := rapid.IntRange(-1, 20).Draw(rt, name); n >= 0 {
+			return float64(n)*60 + 30
 		}
-		asOf, deletes := age("as-of"), age("deletes as-of")
-		if asOf == nil {
-			deletes = nil
+		return nil
+	}
+	asOf, deletes := age("as-of"), age("deletes as-of")
+	if asOf == nil {
+		deletes = nil
+	}
+	exec(t, own, `UPDATE larder_watermark SET as_of = unixepoch('subsec') - ?1, deletes_as_of = min(unixepoch('subsec') - ?1, unixepoch('subsec') - ?2), warn = 0`, asOf, deletes)
+	// Prepare computes the deadlines of what differs from the configuration.
+	if err := table.Prepare(t.Context()); err != nil {
+		rt.Fatal(err)
+	}
+	st, err := table.Standing(t.Context(), syncer.Partition{})
+	if err != nil {
+		rt.Fatal(err)
+	}
+	all, err := db.Status(t.Context())
+	if err != nil || len(all) != 1 {
+		rt.Fatalf("status: %v, %v", all, err)
+	}
+	got, want := all[0].Freshness, syncer.Judge(st, spec.Budget, time.Now())
+	if got.Level != want.Level {
+		rt.Errorf("level is %q, want %q", got.Level, want.Level)
+	}
+	if d := (got.Staleness - want.Staleness).Abs(); d > time.Second {
+		rt.Errorf("staleness is %s, want %s", got.Staleness, want.Staleness)
+	}
+	// The instant in it is rounded on either side.
+	phrase := func(reason string) string { before, _, _ := strings.Cut(reason, " since "); return before }
+	if phrase(got.Reason) != phrase(want.Reason) {
+		rt.Errorf("reason is %q, want %q", got.Reason, want.Reason)
+	}
+	for _, at := range [][2]time.Time{{got.WarnAt, want.WarnAt}, {got.CriticalAt, want.CriticalAt}} {
+		if d := at[0].Sub(at[1]).Abs(); d > time.Second {
+			rt.Errorf("deadline is %s, want %s", at[0], at[1])
 		}
-		_, err := own.Exec(`UPDATE larder_watermark SET as_of = unixepoch('subsec') - ?1, deletes_as_of = min(unixepoch('subsec') - ?1, unixepoch('subsec') - ?2)`, asOf, deletes)
-		if err != nil {
-			rt.Fatal(err)
-		}
-		exec(t, own, `UPDATE larder_watermark SET warn_at = min(as_of, deletes_as_of) + warn, critical_at = min(as_of, deletes_as_of) + critical`)
-		st, err := table.Standing(t.Context(), syncer.Partition{})
-		if err != nil {
-			rt.Fatal(err)
-		}
-		all, err := db.Status(t.Context())
-		if err != nil || len(all) != 1 {
-			rt.Fatalf("status: %v, %v", all, err)
-		}
-		got, want := all[0].Freshness, syncer.Judge(st, people().Budget, time.Now())
-		if got.Level != want.Level {
-			rt.Errorf("level is %q, want %q", got.Level, want.Level)
-		}
-		if d := (got.Staleness - want.Staleness).Abs(); d > time.Second {
-			rt.Errorf("staleness is %s, want %s", got.Staleness, want.Staleness)
-		}
-		// The instant in it is rounded on either side.
-		phrase := func(reason string) string { before, _, _ := strings.Cut(reason, " since "); return before }
-		if phrase(got.Reason) != phrase(want.Reason) {
-			rt.Errorf("reason is %q, want %q", got.Reason, want.Reason)
-		}
-		if d := got.CriticalAt.Sub(want.CriticalAt).Abs(); d > time.Second {
-			rt.Errorf("critical at %s, want %s", got.CriticalAt, want.CriticalAt)
-		}
-	})
+	}
 }
 
 func TestStalenessIsReadBySQLAlone(t *testing.T) {

@@ -44,8 +44,9 @@ type suspicions struct {
 	// partition.
 	undecided string
 	// settled forgets what a complete audit has not found again: the partition
-	// and the values that set it apart. vanished does so after any sweep.
-	settled, vanished string
+	// and the values that set it apart. vanished does so after any sweep, and
+	// anyExtra by partition, where rows are kept.
+	settled, vanished, anyExtra string
 	// extras reads the rows that the walk has not seen, keys first, by the
 	// partition and the values that set it apart.
 	extras string
@@ -76,6 +77,7 @@ func (b *builder) suspicions(name string) suspicions {
 		settled: fmt.Sprintf("DELETE FROM %s AS m WHERE partition = ?1 AND CASE kind WHEN '%s' THEN %s OR NOT %s ELSE NOT %s END",
 			from, isExtra, b.seenAs("m.", b.ours), b.thereAs("m.", 2), b.seenAs("m.", b.ours)),
 		vanished: fmt.Sprintf("DELETE FROM %s AS m WHERE partition = ?1 AND kind = '%s' AND NOT %s", from, isExtra, b.thereAs("m.", 2)),
+		anyExtra: fmt.Sprintf("DELETE FROM %s WHERE partition = ?1 AND kind = '%s'", from, isExtra),
 		extras: fmt.Sprintf("SELECT t.%s, t.%s FROM %s AS t WHERE %s AND NOT %s",
 			strings.Join(b.keys, ", t."), strings.Join(b.columns, ", t."), b.target, b.within(2), b.seenAs("t.", b.keys)),
 
@@ -103,7 +105,7 @@ func (m *merge) suspect(key []any, found suspect, present instant) (counts bool,
 		return false, err
 	}
 	sent := m.x.ago(m.age)
-	if held == found {
+	if held == found && since <= m.x.now { // unless the database's clock was set back
 		// With nothing to wait for it is enough that another walk found it.
 		return m.w.Audit.Persist <= 0 || since <= sent-instant(m.w.Audit.Persist.Seconds()), nil
 	}

@@ -46,14 +46,22 @@ func (t *Table) sweep(x *tx, w syncer.Walk, st *state) (out syncer.Settled, err 
 		out.Swept, err = t.deleteConfirmed(x, name)
 		st.rows -= int64(out.Swept)
 	}
-	if err != nil || st.suspects == 0 {
-		return out, err
+	if err == nil {
+		err = t.acquit(x, name, scope, st)
 	}
-	if err := run(x.Conn, t.sql.vanished, append([]any{name}, scope...)...); err != nil {
-		return out, err
-	}
-	st.suspects, err = x.count(t.sql.countSuspects, name)
 	return out, err
+}
+
+// acquit forgets the suspects whose rows were deleted.
+func (t *Table) acquit(x *tx, partition string, scope []any, st *state) (err error) {
+	if st.suspects == 0 {
+		return nil
+	}
+	if err := run(x.Conn, t.sql.vanished, append([]any{partition}, scope...)...); err != nil {
+		return err
+	}
+	st.suspects, err = x.count(t.sql.countSuspects, partition)
+	return err
 }
 
 // deleteConfirmed deletes the rows that are missing for long enough.
