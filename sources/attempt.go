@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/larder-sync/larder/sources/auth"
 )
 
 const (
@@ -54,12 +56,8 @@ func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 
 	sent := r.Clone(ctx)
 	sent.Header.Del("Referer")
-	if a.owner.Auth != nil {
-		a.owner.Auth.Apply(sent)
-	}
-	start := time.Now()
-	resp, err := a.base.RoundTrip(sent)
-	body.took = time.Since(start)
+	resp, took, err := a.send(sent)
+	body.took = took
 	if err != nil {
 		err = body.explain(err)
 		body.stop()
@@ -68,6 +66,43 @@ func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp.Request = r // without the credentials
 	body.inner, resp.Body = resp.Body, body
 	return resp, nil
+}
+
+// send sends a request with the credentials, and once more where the owner
+// refuses them and others can be had. It also tells how long the owner took.
+func (a *attempts) send(r *http.Request) (*http.Response, time.Duration, error) {
+	resp, took, err := a.sendOnce(r)
+	who, renewing := a.owner.Auth.(auth.Renewing)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || !renewing || r.Body != nil && r.GetBody == nil || !who.Refused(r) {
+		return resp, took, err
+	}
+	_, _ = io.CopyN(io.Discard, resp.Body, drainBytes)
+	_ = resp.Body.Close()
+	if r.Body != nil {
+		if r.Body, err = r.GetBody(); err != nil {
+			return nil, 0, err
+		}
+	}
+	if a.limiter != nil {
+		if err := a.wait(r.Context()); err != nil {
+			return nil, 0, err
+		}
+	}
+	return a.sendOnce(r)
+}
+
+func (a *attempts) sendOnce(r *http.Request) (*http.Response, time.Duration, error) {
+	if a.owner.Auth != nil {
+		if err := a.owner.Auth.Apply(r); err != nil {
+			if r.Body != nil {
+				_ = r.Body.Close()
+			}
+			return nil, 0, err
+		}
+	}
+	start := time.Now()
+	resp, err := a.base.RoundTrip(r)
+	return resp, time.Since(start), err
 }
 
 // turn waits for a slot and for the rate, in this order, so that a request

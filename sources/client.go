@@ -65,7 +65,10 @@ func NewClient(o Owner) (*Client, error) {
 	}
 	o.setDefaults()
 	c := &Client{owner: o, base: base, origin: originOf(base)}
-	c.redact = newRedactor(o.secrets())
+	c.redact.fixed = newReplacer(o.secrets())
+	if who, ok := o.Auth.(auth.Renewing); ok {
+		c.redact.changing = who.Secrets
+	}
 
 	pages := attempts{base: o.Transport, owner: &c.owner, slots: make(chan struct{}, o.Concurrency)}
 	if pages.base == nil {

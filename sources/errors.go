@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/larder-sync/larder/sources/auth"
 	"github.com/larder-sync/larder/sources/decode"
 	"github.com/larder-sync/larder/syncer"
 )
@@ -118,6 +119,9 @@ func unreachable(err error) error {
 	if errors.As(err, &known) {
 		return bare(err)
 	}
+	if token, ok := errors.AsType[*auth.TokenError](err); ok {
+		return &failure{class: tokenClass(token), text: "sign request", cause: token}
+	}
 	var dns *net.DNSError
 	var op *net.OpError
 	var timeout interface{ Timeout() bool }
@@ -136,6 +140,25 @@ func unreachable(err error) error {
 	}
 	// What net/http says of a malformed answer quotes the answer.
 	return &failure{class: syncer.ClassConnect, text: "reach owner: its answer breaks off or is not HTTP"}
+}
+
+// tokenClass tells refused credentials from an endpoint in trouble.
+func tokenClass(e *auth.TokenError) syncer.Class {
+	switch {
+	case e.Local():
+		return syncer.ClassInternal
+	case e.Status == http.StatusTooManyRequests:
+		return syncer.ClassRateLimited
+	case e.Status >= 500, e.Status > 0 && e.Temporary():
+		return syncer.ClassHTTP5xx
+	case e.Refused():
+		return syncer.ClassAuth
+	case e.Temporary():
+		if class, ok := errors.AsType[*failure](unreachable(e.Cause)); ok {
+			return class.class
+		}
+	}
+	return syncer.ClassAnswer
 }
 
 // bare unwraps the errors that print URLs.
@@ -162,9 +185,22 @@ func isCertificate(err error) bool {
 }
 
 // redactor takes secrets out of texts.
-type redactor struct{ *strings.Replacer }
+type redactor struct {
+	fixed *strings.Replacer
+	// changing lists those that come and go; nil: there are none.
+	changing func() []string
+}
 
-func newRedactor(secrets []string) redactor {
+// Replace is s without any secret.
+func (r redactor) Replace(s string) string {
+	s = r.fixed.Replace(s)
+	if r.changing != nil {
+		s = newReplacer(r.changing()).Replace(s)
+	}
+	return s
+}
+
+func newReplacer(secrets []string) *strings.Replacer {
 	var forms []string
 	for _, s := range secrets {
 		forms = append(forms, s, url.QueryEscape(s), queryEscape(s), url.PathEscape(s))
@@ -177,7 +213,7 @@ func newRedactor(secrets []string) redactor {
 			pairs = append(pairs, form, "[secret]")
 		}
 	}
-	return redactor{strings.NewReplacer(pairs...)}
+	return strings.NewReplacer(pairs...)
 }
 
 // wrap bounds what an error shows. The chain below stays reachable for

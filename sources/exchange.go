@@ -17,6 +17,7 @@ import (
 
 	"github.com/hashicorp/go-retryablehttp"
 
+	"github.com/larder-sync/larder/sources/auth"
 	"github.com/larder-sync/larder/syncer"
 )
 
@@ -203,6 +204,9 @@ func (x *exchange) checkRetry(ctx context.Context, resp *http.Response, err erro
 		return false, ctx.Err()
 	}
 	if err != nil {
+		if token, ok := errors.AsType[*auth.TokenError](err); ok {
+			return token.Temporary() && !isCertificate(err), nil
+		}
 		var judged interface{ FailureClass() syncer.Class }
 		return !errors.As(err, &judged) && !isCertificate(err), nil
 	}

@@ -1,6 +1,6 @@
 // Package auth says who we are to an owner: it puts credentials on requests
 // and knows which strings must never be shown. It touches nothing but the
-// request it is given.
+// request it is given, and the token endpoint where credentials are tokens.
 package auth
 
 import (
@@ -14,12 +14,14 @@ import (
 // single request, redirects included, and only for requests to the owner's own
 // origin. Implementations are safe for concurrent use.
 type Authenticator interface {
-	// Apply adds the credentials to r, which the caller owns.
-	Apply(r *http.Request)
+	// Apply adds the credentials to r, which the caller owns. It fails where
+	// they cannot be had before r's context ends; r is not to be sent then.
+	Apply(r *http.Request) error
 	// Strip takes query credentials out of u, such as an owner echoes them in
 	// its next links, and leaves everything else as it is written.
 	Strip(u *url.URL)
 	// Secrets lists the strings that may appear in no log, error or database.
+	// Those of a Renewing change.
 	Secrets() []string
 }
 
@@ -56,10 +58,11 @@ type headers struct {
 	secrets []string
 }
 
-func (h headers) Apply(r *http.Request) {
+func (h headers) Apply(r *http.Request) error {
 	for _, p := range h.pairs {
 		r.Header.Set(p.Name, p.Value)
 	}
+	return nil
 }
 
 func (h headers) Strip(*url.URL) {}
@@ -68,7 +71,7 @@ func (h headers) Secrets() []string { return h.secrets }
 
 type query []Pair
 
-func (q query) Apply(r *http.Request) {
+func (q query) Apply(r *http.Request) error {
 	q.Strip(r.URL)
 	for _, p := range q {
 		if r.URL.RawQuery != "" {
@@ -76,6 +79,7 @@ func (q query) Apply(r *http.Request) {
 		}
 		r.URL.RawQuery += url.QueryEscape(p.Name) + "=" + strings.ReplaceAll(url.QueryEscape(p.Value), "+", "%20")
 	}
+	return nil
 }
 
 func (q query) Strip(u *url.URL) {

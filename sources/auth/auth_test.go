@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -26,8 +27,9 @@ func TestCredentialsArrive(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.who.Apply(r)
-			c.who.Apply(r)
+			if err := errors.Join(c.who.Apply(r), c.who.Apply(r)); err != nil {
+				t.Fatal(err)
+			}
 			if got := c.have(r); got != secret {
 				t.Errorf("got %q", got)
 			}
