@@ -342,20 +342,23 @@ func TestTokenEndpointFails(t *testing.T) {
 		temporary, refused bool
 		asked              int
 	}{
-		"client":      {answer(401, `{"error":"invalid_client"}`), "endpoint answers 401: invalid_client", false, true, 2},
-		"scope":       {answer(400, `{"error":"invalid_scope","error_description":"canary"}`), "endpoint answers 400: invalid_scope", false, true, 1},
-		"with 200":    {answer(200, `{"error":"invalid_scope"}`), "endpoint answers 200: invalid_scope", false, true, 1},
-		"made up":     {answer(400, `{"error":"canary <b>"}`), "endpoint answers 400: unknown", false, true, 1},
-		"no code":     {answer(403, `canary`), "endpoint answers 403 Forbidden", false, true, 2},
-		"down":        {answer(503, `canary`), "endpoint answers 503 Service Unavailable", true, false, 1},
-		"throttled":   {answer(429, `{"error":"slow_down"}`), "endpoint answers 429: slow_down", true, false, 1},
-		"busy":        {answer(400, `{"error":"temporarily_unavailable"}`), "endpoint answers 400: temporarily_unavailable", true, false, 1},
-		"HTML":        {answer(200, `<html>canary`), "endpoint's answer holds no token", false, false, 1},
-		"empty":       {answer(200, `{}`), "endpoint's answer holds no token", false, false, 1},
-		"odd token":   {answer(200, `{"access_token":"canary\r\nX: y"}`), "token holds what no header can", false, false, 1},
-		"long token":  {answer(200, `{"access_token":"`+strings.Repeat("x", 17_000)+`"}`), "token is too long", false, false, 1},
-		"large":       {answer(200, strings.Repeat("canary", 20_000)), "endpoint's answer is larger than 65536 bytes", false, false, 1},
-		"redirect":    {func(w http.ResponseWriter, r *http.Request) bool { http.Redirect(w, r, "/canary", 307); return true }, "endpoint answers 307 Temporary Redirect", false, false, 1},
+		"client":     {answer(401, `{"error":"invalid_client"}`), "endpoint answers 401: invalid_client", false, true, 2},
+		"scope":      {answer(400, `{"error":"invalid_scope","error_description":"canary"}`), "endpoint answers 400: invalid_scope", false, true, 1},
+		"with 200":   {answer(200, `{"error":"invalid_scope"}`), "endpoint answers 200: invalid_scope", false, true, 1},
+		"made up":    {answer(400, `{"error":"canary <b>"}`), "endpoint answers 400: unknown", false, true, 1},
+		"no code":    {answer(403, `canary`), "endpoint answers 403 Forbidden", false, true, 2},
+		"down":       {answer(503, `canary`), "endpoint answers 503 Service Unavailable", true, false, 1},
+		"throttled":  {answer(429, `{"error":"slow_down"}`), "endpoint answers 429: slow_down", true, false, 1},
+		"busy":       {answer(400, `{"error":"temporarily_unavailable"}`), "endpoint answers 400: temporarily_unavailable", true, false, 1},
+		"HTML":       {answer(200, `<html>canary`), "endpoint's answer holds no token", false, false, 1},
+		"empty":      {answer(200, `{}`), "endpoint's answer holds no token", false, false, 1},
+		"odd token":  {answer(200, `{"access_token":"canary\r\nX: y"}`), "token holds what no header can", false, false, 1},
+		"long token": {answer(200, `{"access_token":"`+strings.Repeat("x", 17_000)+`"}`), "token is too long", false, false, 1},
+		"large":      {answer(200, strings.Repeat("canary", 20_000)), "endpoint's answer is larger than 65536 bytes", false, false, 1},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) bool {
+			http.Redirect(w, r, "/canary", http.StatusTemporaryRedirect)
+			return true
+		}, "endpoint answers 307 Temporary Redirect", false, false, 1},
 		"breaking up": {func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }, "EOF", true, false, 1},
 	} {
 		t.Run(name, func(t *testing.T) {

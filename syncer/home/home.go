@@ -1,6 +1,7 @@
 // Package home is what the daemon itself remembers, apart from any consumer:
-// the history of polls, in an SQLite file that only its user can read. It
-// touches nothing else. No poll depends on it: whoever cannot record goes on.
+// the history of polls and the tokens that owners renewed, in an SQLite file
+// that only its user can read. It touches nothing else. No poll depends on the
+// history: whoever cannot record goes on.
 package home
 
 import (
@@ -20,7 +21,7 @@ import (
 
 const (
 	// version is that of schema.sql, kept in the file's user_version.
-	version = 1
+	version = 2
 	// lockWait is how long a call waits for another process that has the file.
 	lockWait = 2 * time.Second
 	// pollsPerSource bounds the history of a source that is polled so often
@@ -45,6 +46,7 @@ type Options struct {
 // Home is an open home. It is safe for concurrent use.
 type Home struct {
 	keep time.Duration
+	file string
 
 	mu   sync.Mutex
 	conn *sqlite.Conn // nil once closed
@@ -60,7 +62,7 @@ func Open(ctx context.Context, o Options) (*Home, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open home %q: %w", o.File, err)
 	}
-	h := &Home{keep: o.Keep, conn: conn}
+	h := &Home{keep: o.Keep, file: o.File, conn: conn}
 	if err := h.use(ctx, setUp); err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("open home %q: %w", o.File, err)

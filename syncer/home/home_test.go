@@ -56,7 +56,8 @@ func report(source string) syncer.Report {
 		Tables: []syncer.TableReport{{
 			Table: "shop.users", Kind: syncer.Changes,
 			Applied: syncer.Applied{Inserted: 1, Updated: 2, Deleted: 3, Unchanged: 4, Quarantined: 5, Late: time.Second},
-			Settled: syncer.Settled{AsOf: at, DeletesAsOf: at.Add(-time.Hour), Swept: 6, Held: 7, Waiting: 8}, Failure: failure,
+			Settled: syncer.Settled{AsOf: at, DeletesAsOf: at.Add(-time.Hour), Swept: 6, Held: 7, Waiting: 8, Audit: &syncer.Audited{
+				Compared: 9, Missing: 10, Extra: 11, Different: 12, Repaired: 13, Held: 14, Suspects: 15, Proven: at.Add(-time.Minute)}}, Failure: failure,
 		}},
 	}
 }

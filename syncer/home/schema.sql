@@ -1,6 +1,6 @@
 -- One row a walk. Instants are microseconds since 1970 by the daemon's clock,
 -- durations microseconds; tables holds the outcomes as JSON, one a table.
-CREATE TABLE poll (
+CREATE TABLE IF NOT EXISTS poll (
   id INTEGER PRIMARY KEY,
   source TEXT NOT NULL,
   partition TEXT NOT NULL,
@@ -19,7 +19,14 @@ CREATE TABLE poll (
   tables TEXT NOT NULL
 ) STRICT;
 
-CREATE INDEX poll_by_source ON poll (source, id);
-CREATE INDEX poll_by_start ON poll (started);
+CREATE INDEX IF NOT EXISTS poll_by_source ON poll (source, id);
+CREATE INDEX IF NOT EXISTS poll_by_start ON poll (started);
 
-PRAGMA user_version = 1;
+-- The tokens that owners gave in place of those in the configuration.
+CREATE TABLE IF NOT EXISTS token (
+  name TEXT PRIMARY KEY,
+  token TEXT NOT NULL,
+  kept INTEGER NOT NULL
+) STRICT;
+
+PRAGMA user_version = 2;
