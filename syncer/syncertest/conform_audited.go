@@ -182,8 +182,10 @@ var deletesScenarios = map[string]func(*testing.T, *bench){
 		b.proveDeletes(24 * time.Hour)
 		b.list(syncer.Resync, "w0", crowd(1, 50)...)
 		b.Age(time.Hour)
-		b.audit(looks, crowd(1, 49)...)
-		b.obey(syncer.Order{Kind: syncer.OrderAccept, Deletes: 1})
+		b.list(syncer.Resync, "w1", crowd(1, 30)...)
+		b.Age(time.Hour)
+		b.audit(looks, crowd(1, 29)...)
+		b.obey(syncer.Order{Kind: syncer.OrderAccept, Deletes: 20})
 		near(t, "DeletesAsOf", b.standing().DeletesAsOf, time.Now().Add(-time.Hour))
 	},
 	"a row that is missing only from the copy holds nothing": func(t *testing.T, b *bench) {

@@ -242,7 +242,7 @@ func (t *memTable) status() syncer.Status {
 			s.DeletesAsOf = p.DeletesAsOf
 		}
 		none = false
-		if p.failure != nil {
+		if p.failure != nil && (s.Class == "" || p.failingSince.Before(s.FailingSince)) {
 			s.Class, s.Error, s.FailingSince = p.failure.Class, p.failure.Text, p.failingSince
 		}
 		s.Held += int64(len(t.confirmed(p)))
