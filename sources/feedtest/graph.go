@@ -3,13 +3,18 @@ package feedtest
 import (
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 // Graph is the delta query of Microsoft Graph for users. A walk leads by
 // @odata.nextLink to a last page, which alone has the @odata.deltaLink. On the
-// way there is a page without items, and items come again.
+// way there is a page without items, and items come again. A changed item that
+// the asker knows has only those properties that changed. What is removed is
+// deleted, or has only left what the query sees, and may come back.
 type Graph struct {
 	Store
+	// Leaves are ids of which a removal is no deletion.
+	Leaves []string
 	// Code, if set, is told with 400 in place of 410 where a token is too old.
 	Code string
 }
@@ -47,7 +52,7 @@ func (g *Graph) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	items, next := at.page(g.between(at.from, at.upto, at.from > 0), graphPage)
-	body := object{"value": graphItems(items)}
+	body := object{"value": g.items(items, at.from)}
 	switch {
 	case next == nil:
 		body["@odata.deltaLink"] = link(r, "$deltatoken", cursor{upto: at.upto})
@@ -74,12 +79,25 @@ func link(r *http.Request, name string, c cursor) string {
 	return "https://" + r.Host + r.URL.Path + "?" + name + "=" + url.QueryEscape(c.token())
 }
 
-func graphItems(changes []Change) []object {
+// items writes changes down for somebody who knows what was before from.
+func (g *Graph) items(changes []Change, from int) []object {
+	known := map[string]string{}
+	for _, c := range g.between(0, from, false) {
+		known[c.ID] = c.Value
+	}
 	items := []object{}
 	for _, c := range changes {
-		item := object{"id": c.ID, "displayName": c.Value}
-		if c.Gone {
+		item := object{"id": c.ID, "displayName": c.Value, "jobTitle": "title"}
+		name, knows := known[c.ID]
+		switch {
+		case c.Gone && slices.Contains(g.Leaves, c.ID):
+			item = object{"id": c.ID, "@removed": object{"reason": "changed"}}
+		case c.Gone:
 			item = object{"id": c.ID, "@removed": object{"reason": "deleted"}}
+		case knows && name == c.Value: // something else has changed
+			item = object{"id": c.ID, "jobTitle": "another"}
+		case knows:
+			delete(item, "jobTitle")
 		}
 		items = append(items, item)
 	}

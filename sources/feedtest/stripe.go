@@ -8,8 +8,9 @@ import (
 )
 
 // Stripe is Stripe's list of events: newest first, behind starting_after or
-// ahead of ending_before, which do not go together. What is older than 30 days
-// is not there, and its id is unknown.
+// ahead of ending_before, which do not go together, and with created[gte] those
+// of that second and later. What is older than 30 days is not there, and its id
+// is unknown.
 type Stripe struct{ Store }
 
 const (
@@ -20,8 +21,15 @@ const (
 // ServeHTTP answers /v1/events.
 func (s *Stripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.note(r)
+	w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	q := r.URL.Query()
 	newest := s.listed()
+	if since, err := strconv.ParseInt(q.Get("created[gte]"), 10, 64); err == nil {
+		newest = slices.DeleteFunc(newest, func(c Change) bool { return c.At.Unix() < since })
+	} else if q.Has("created[gte]") {
+		refuseStripe(w, "parameter_invalid_integer")
+		return
+	}
 	slices.Reverse(newest)
 	size := sized(q, "limit", stripePage)
 	find := func(name string) (int, bool) {
