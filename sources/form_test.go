@@ -4,10 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
 
 	"github.com/larder-sync/larder/sources"
 	"github.com/larder-sync/larder/syncer"
@@ -40,6 +44,17 @@ func shown(batches []*syncer.Batch) []string {
 func formed(r sources.Records, paths ...string) sources.Spec {
 	return sources.Spec{Name: "list", Mode: sources.SnapshotAll, Request: sources.Request{Path: text("/list")},
 		Records: r, Paths: paths}
+}
+
+// served is an owner behind a socket that answers with body.
+func served(t *testing.T, body string) sources.Owner {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, body)
+	}))
+	t.Cleanup(server.Close)
+	return sources.Owner{Name: "shop", URL: server.URL, Log: zerolog.Nop(), Retry: sources.Retry{Attempts: 1}}
 }
 
 func TestForms(t *testing.T) {
@@ -75,7 +90,7 @@ func TestForms(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := snapshot()
 			w.Partition = syncer.Partition{Name: "oslo", Values: []syncer.PartitionValue{{Name: "city", JSON: []byte(`"Oslo"`)}}}
-			batches, _ := complete(t, source(t, pages(c.body), c.spec), w)
+			batches, _ := complete(t, source(t, served(t, c.body), c.spec), w)
 			if diff := cmp.Diff(c.want, shown(batches)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -102,7 +117,7 @@ func TestFormsThatFail(t *testing.T) {
 		{required, `{}`, syncer.ClassAnswer, `"ok"`},
 		{required, `{"ok":true,"list":null}`, syncer.ClassAnswer, "no array"},
 	} {
-		if err := fails(t, source(t, pages(c.body), c.spec), snapshot(), c.class); !strings.Contains(err.Error(), c.says) {
+		if err := fails(t, source(t, served(t, c.body), c.spec), snapshot(), c.class); !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %s", c.body, err, c.says)
 		}
 	}
@@ -147,7 +162,7 @@ func TestDeletedList(t *testing.T) {
 	spec := users(t, sources.None)
 	spec.Records.Deleted, spec.Records.DeletedList = "", sources.DeletedList{At: "meta.removed", Key: "id"}
 	walked := func(body string) []string {
-		batches, _ := complete(t, source(t, pages(body), spec), changes(""))
+		batches, _ := complete(t, source(t, served(t, body), spec), changes(""))
 		return shown(batches)
 	}
 	record := `{"id":1,"name":"a","updated_at":"2026-01-01T00:00:00Z"}`
@@ -169,7 +184,7 @@ func TestDeletedList(t *testing.T) {
 		`,"meta":{"removed":[1]}`:                syncer.ClassDecode,
 		`,"meta":{"removed":[{"id":{"x":"y"}}]}`: syncer.ClassDecode,
 	} {
-		fails(t, source(t, pages(body(meta)), spec), changes(""), class)
+		fails(t, source(t, served(t, body(meta)), spec), changes(""), class)
 	}
 	spec.Records.DeletedList.Key = ""
 	if diff := cmp.Diff([]string{"-7 ", `-"b" `, `1 "a"`}, walked(body(`,"meta":{"removed":[7,"b"]}`))); diff != "" {
@@ -257,5 +272,77 @@ func TestDeletedAskExpires(t *testing.T) {
 		if _, err := walk(t, s, changes("2026-01-01T10:00:00Z")); !errors.Is(err, syncer.ErrExpired) {
 			t.Errorf("with status %d: %v, want an expired watermark", status, err)
 		}
+	}
+}
+
+// TestEnvelopesInLines: each line is an event; what it holds is fetched by id
+// where it only names it.
+func TestEnvelopesInLines(t *testing.T) {
+	spec := formed(sources.Records{Format: sources.NDJSON, Unwrap: "after", Key: []string{"event:key"}, Deleted: "op",
+		DeletedEquals: []string{`"d"`}}, "event:key", "name")
+	lines := `{"key":1,"op":"c","after":{"name":"a"}}` + "\n" + `{"key":2,"op":"d"}` + "\n"
+	owner := scripted(func(_ int, w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/list") {
+			w.Header().Set("Content-Length", fmt.Sprint(len(lines)))
+			fmt.Fprint(w, lines)
+			return
+		}
+		fmt.Fprint(w, `{"key":"1","name":"fetched"}`)
+	})
+	batches, _ := complete(t, source(t, owner, spec), snapshot())
+	if diff := cmp.Diff([]string{`1 "a"`, "-2 "}, shown(batches)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	whole := lines
+	lines = `{"key":1,"op":"c"}` + "\n"
+	fails(t, source(t, owner, spec), snapshot(), syncer.ClassDecode)
+	lines = whole
+
+	spec.Records.Unwrap, spec.Records.Key, spec.Paths = "", []string{"key"}, []string{"key", "name"}
+	spec.Records.Hydrate = &sources.Hydrate{Request: sources.Request{Path: text("/items/{record.key}")}}
+	batches, end := complete(t, source(t, owner, spec), snapshot())
+	if diff := cmp.Diff([]string{`"1" "fetched"`, "-2 "}, shown(batches)); diff != "" || !end.Listed {
+		t.Errorf("end %+v (-want +got):\n%s", end, diff)
+	}
+}
+
+// TestDeletedAskOverWindows: what is gone is asked for once, over all that the
+// windows cover, and such a walk cannot be resumed.
+func TestDeletedAskOverWindows(t *testing.T) {
+	var turn sync.Mutex
+	var asked []string
+	now := time.Now().UTC().Truncate(time.Second)
+	owner := scripted(func(_ int, w http.ResponseWriter, r *http.Request) {
+		turn.Lock()
+		defer turn.Unlock()
+		w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
+		asked = append(asked, r.URL.Path+" "+r.URL.Query().Get("since"))
+		if strings.HasSuffix(r.URL.Path, "/deleted") {
+			fmt.Fprintf(w, `{"gone":[{"id":2}],"covered":%q,"earliest":"2001-01-01T00:00:00Z"}`, now.Add(-time.Hour).Format(time.RFC3339))
+			return
+		}
+		fmt.Fprintf(w, `{"data":[{"id":1,"name":"a","updated_at":%q}]}`, now.Add(-time.Minute).Format(time.RFC3339))
+	})
+	spec := deletedAsk(t)
+	until := param("until", "{until}")
+	spec.Request.Query = append(spec.Request.Query, until)
+	spec.Records.DeletedAsk.Request.Query = append(spec.Records.DeletedAsk.Request.Query, until)
+	spec.Watermark.Initial, spec.Watermark.Window = "2001-01-01T00:00:00Z", 4*time.Hour
+	from := now.Add(-10 * time.Hour).Format(time.RFC3339)
+	batches, end := complete(t, source(t, owner, spec), changes(from))
+	gone := 0
+	for _, b := range batches {
+		if b.Resume != nil {
+			t.Errorf("can be resumed at %s", b.Resume.Cursor)
+		}
+		for _, r := range b.Records {
+			if r.Gone {
+				gone++
+			}
+		}
+	}
+	first := "/v1/users/deleted " + now.Add(-10*time.Hour-2*time.Minute).Format(time.RFC3339)
+	if len(asked) != 1+3 || asked[0] != first || gone != 1 || end.Watermark != now.Add(-time.Hour).Format(time.RFC3339) {
+		t.Errorf("asks %q, %d gone, watermark %s", asked, gone, end.Watermark)
 	}
 }
