@@ -113,7 +113,7 @@ func readPostgres(ctx context.Context, tx pgx.Tx) (State, error) {
 	}
 	var mark, place string
 	var asOf *time.Time
-	err = tx.QueryRow(ctx, `select watermark, coalesce(resume, ''), as_of, rows from larder.watermark where table_name = 'users'`).
+	err = tx.QueryRow(ctx, `select watermark, coalesce(list_resume, resume, ''), as_of, rows from larder.watermark where table_name = 'users'`).
 		Scan(&mark, &place, &asOf, &s.Counted)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return s, nil
@@ -203,7 +203,7 @@ func readSQLite(c *sqlite.Conn) (State, error) {
 		})
 	}
 	if err == nil && names["larder_watermark"] {
-		query := `select watermark, coalesce(resume, ''), coalesce(as_of, 0), "rows" from larder_watermark where table_name = 'users'`
+		query := `select watermark, coalesce(list_resume, resume, ''), coalesce(as_of, 0), "rows" from larder_watermark where table_name = 'users'`
 		err = each(c, query, func(r *sqlite.Stmt) (err error) {
 			if at := r.ColumnFloat(2); at > 0 {
 				s.AsOf = time.UnixMicro(int64(at * 1e6))
