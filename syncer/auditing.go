@@ -133,37 +133,61 @@ func (f *Feed) auditDue(p Partition, now time.Time) (due, tick time.Time, ok boo
 		return due, tick, false
 	}
 	now = now.Round(0)
-	if tick = now; !oldest.IsZero() {
-		tick = f.Audit.Schedule.Next(oldest.Round(0).Add(-f.Audit.Jitter))
-		due = tick.Add(f.Audit.Jitter)
-		// A clock that was set back must not make the audit wait for the old time.
-		if again := f.Audit.Schedule.Next(now); again.Before(tick) {
-			tick, due = again, again.Add(f.Audit.Jitter)
-		}
-	}
 	lane := f.lane(p)
 	lane.mu.Lock()
 	defer lane.mu.Unlock()
-	if lane.retry.After(due) {
+	tick = now
+	if !oldest.IsZero() {
+		tick = f.Audit.after(lane, oldest.Round(0), now)
+	}
+	if due = tick.Add(f.Audit.Jitter); oldest.IsZero() || lane.retry.After(due) {
 		due = lane.retry
 	}
 	return due, tick, true
 }
 
-// comparison is how the audit of a tick compares. Samples take turns.
-func (f *Feed) comparison(tick time.Time) Comparison {
-	plan := f.Audit
+// after is the tick that follows what was last audited. An audit may take
+// several walks: the ticks keep their distance, however long they last.
+func (plan *AuditPlan) after(lane *lanes, audited, now time.Time) time.Time {
+	next := plan.Schedule.Next
+	tick := next(audited.Add(-plan.Jitter))
+	if !lane.tick.IsZero() && !audited.After(lane.done) {
+		tick = next(lane.tick)
+	}
+	// A clock that was set back must not make the audit wait for the old time.
+	if again := next(now); again.Before(tick) {
+		tick = again
+	}
+	return tick
+}
+
+// comparison is how the audit of a tick compares. Samples take turns; the tick
+// decides where a daemon that has just started begins.
+func (f *Feed) comparison(p Partition, tick time.Time) Comparison {
+	plan, lane := f.Audit, f.lane(p)
+	lane.mu.Lock()
+	defer lane.mu.Unlock()
 	c := Comparison{Compare: plan.Compare, Samples: max(plan.Samples, 1), Persist: f.Persist, Repair: plan.Repair}
-	if interval := plan.Schedule.Next(tick).Sub(tick); interval > 0 {
+	interval := plan.Schedule.Next(tick).Sub(tick)
+	switch {
+	case !lane.tick.IsZero():
+		c.Sample = (lane.sample + 1) % c.Samples
+	case interval > 0:
 		turn := int64(tick.Sub(time.Unix(0, 0)) / interval)
 		c.Sample = int(turn % int64(c.Samples))
 	}
 	return c
 }
 
-// scheduledAudit is the audit of a tick.
+// scheduledAudit is the audit of a tick. Ticks that were missed are not made up
+// for one by one.
 func (f *Feed) scheduledAudit(ctx context.Context, p Partition, tick time.Time) []Report {
-	reports := f.audit(ctx, p, auditing{Comparison: f.comparison(tick), since: tick})
+	anchor, began := tick, time.Now().Round(0).Add(-f.Audit.Jitter)
+	if !f.Audit.Schedule.Next(tick).After(began) {
+		anchor = began
+	}
+	a := auditing{Comparison: f.comparison(p, tick), since: tick}
+	reports := f.audit(ctx, p, a)
 	failed := !slices.ContainsFunc(reports, func(r Report) bool { return r.Kind == Audit })
 	for _, r := range reports {
 		failed = failed || !r.OK()
@@ -173,6 +197,7 @@ func (f *Feed) scheduledAudit(ctx context.Context, p Partition, tick time.Time) 
 	defer lane.mu.Unlock()
 	if !failed {
 		lane.failures, lane.retry = 0, time.Time{}
+		lane.tick, lane.done, lane.sample = anchor, time.Now().Round(0), a.Sample
 		return reports
 	}
 	lane.retry = time.Now().Round(0).Add(backoff(lane.failures))

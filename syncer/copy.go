@@ -28,6 +28,8 @@ type known struct {
 	// standing is what was last read or written; read says that it ever was.
 	standing Standing
 	read     bool
+	// settled counts the walks that were.
+	settled int
 	// failed is why the last walk of the changes lane failed, unlisted why the
 	// last resync did; nil if it did not.
 	failed, unlisted *Failure
@@ -69,7 +71,7 @@ func (c *Copy) SetReady(err error) {
 	}
 	if errors.Is(err, ErrFenced) {
 		for _, k := range c.parts {
-			*k = known{claimed: k.claimed, writing: k.writing}
+			*k = known{claimed: k.claimed, writing: k.writing, settled: k.settled + 1}
 		}
 	}
 }

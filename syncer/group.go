@@ -62,12 +62,8 @@ func (f *Feed) muster(ctx context.Context, p Partition) *group {
 		g.members = append(g.members, &member{copy: c, report: TableReport{Table: c.Name}})
 	}
 	g.each(func(m *member) (err error) {
-		var st Standing
 		if m.term, err = m.copy.term(); err == nil {
-			st, err = m.copy.Table.Standing(ctx, p)
-		}
-		if err == nil {
-			m.look(f, p, st, g.began)
+			err = m.look(ctx, f, p, g.began)
 		}
 		return err
 	})

@@ -34,6 +34,10 @@ type lanes struct {
 	// audits that failed in a row, and when the next may begin.
 	failures int
 	retry    time.Time
+	// tick is that of the last audit by the plan, done when it was, and sample
+	// what it compared of samples.
+	tick, done time.Time
+	sample     int
 }
 
 // lane returns the lanes of a partition.

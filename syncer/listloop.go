@@ -13,10 +13,12 @@ func (r *Runner) listLoop(ctx context.Context, s *Scheduled) {
 	var walks sync.WaitGroup
 	defer walks.Wait()
 	r.awaitLeases(ctx)
-	for ctx.Err() == nil {
-		timer := time.NewTimer(r.startLists(ctx, s, &walks))
+	for pause := lookAgain; ; pause = r.startLists(ctx, s, &walks) {
+		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
+			timer.Stop()
+			return
 		case <-s.listed:
 		case <-timer.C:
 		}

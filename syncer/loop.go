@@ -127,7 +127,9 @@ func (r *Runner) await(ctx context.Context, s *Scheduled, p *pace) (kicked bool)
 			return true
 		case <-s.joined:
 			p.join(s.lastComplete(ctx), time.Now())
-			signal(s.listed)
+			if due, _ := p.due(time.Now()); due.After(time.Now()) {
+				signal(s.listed) // else the poll does, so that no list runs ahead of it
+			}
 		case <-timer.C:
 		}
 		timer.Stop()

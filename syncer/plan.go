@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"context"
 	"slices"
 	"time"
 )
@@ -26,11 +27,31 @@ type member struct {
 	err         error
 }
 
-// look notes where a member stands, and finds out what it needs.
-func (m *member) look(f *Feed, p Partition, st Standing, now time.Time) {
+// look reads where a member stands, and finds out what it needs. The other lane
+// may settle while it is read: what was read then may be older, and is read
+// again.
+func (m *member) look(ctx context.Context, f *Feed, p Partition, now time.Time) error {
+	for {
+		var before int
+		m.copy.know(p, func(k *known) { before = k.settled })
+		st, err := m.copy.Table.Standing(ctx, p)
+		if err != nil {
+			return err
+		}
+		if m.note(f, p, st, before, now) {
+			return nil
+		}
+	}
+}
+
+// note keeps what was read, unless a walk has settled since.
+func (m *member) note(f *Feed, p Partition, st Standing, before int, now time.Time) (ok bool) {
 	outlived := f.outlive(&st, now)
 	m.standing = st
 	m.copy.know(p, func(k *known) {
+		if ok = k.settled == before; !ok {
+			return
+		}
 		k.standing, k.read = st, true
 		k.need = !f.Snapshot && !st.Paused && (st.Resync || st.Position.Watermark == "" || k.void || outlived ||
 			!k.wanted.IsZero() || st.Listing != nil && st.Listing.Kind == Resync)
@@ -40,6 +61,7 @@ func (m *member) look(f *Feed, p Partition, st Standing, now time.Time) {
 		m.need, m.claimed, m.retry = k.need, k.claimed, k.retry
 		m.valid = st.Position.Watermark != "" && !k.void && !outlived
 	})
+	return ok
 }
 
 // outlive reports whether a table stands further back than the owner can tell.

@@ -57,6 +57,7 @@ func (m *member) settled(s Settled, end *End) {
 	m.report.Settled = s
 	w := m.walk
 	m.copy.know(w.Partition, func(k *known) {
+		k.settled++
 		st := &k.standing
 		st.AsOf, st.DeletesAsOf = s.AsOf, s.DeletesAsOf
 		if w.Kind.Listing() && end.Listed {
