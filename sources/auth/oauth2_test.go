@@ -328,6 +328,18 @@ func TestRefreshTokenIsKeptLater(t *testing.T) {
 	}
 }
 
+// TestWhoGivesUpKeepsTheRefreshToken: the one before it is void already.
+func TestWhoGivesUpKeepsTheRefreshToken(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	i := &issuer{rotate: true, refresh: "rt0", answer: func(http.ResponseWriter, *http.Request) bool { cancel(); return false }}
+	kept := &store{tokens: map[string]string{}}
+	who := signer(t, i, auth.OAuth2Options{TokenURL: "https://issuer.example", RefreshToken: "rt0", Store: kept, Client: handled(i)})
+	_, _ = sign(ctx, who)
+	if diff := cmp.Diff([]string{"rt1"}, slices.Collect(maps.Values(kept.tokens))); diff != "" {
+		t.Errorf("kept (-want +got):\n%s", diff)
+	}
+}
+
 func TestTokenEndpointFails(t *testing.T) {
 	answer := func(status int, body string) func(http.ResponseWriter, *http.Request) bool {
 		return func(w http.ResponseWriter, _ *http.Request) bool {

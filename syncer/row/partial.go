@@ -16,12 +16,9 @@ func (s *Spec) absent(raws [][]byte) []bool {
 }
 
 // complete takes from the change before what r tells nothing of. After a
-// delete there is no row to keep anything of: what is absent is null.
+// delete, which holds a key and a version, there is no row to keep anything
+// of: what is absent is null.
 func (r *Row) complete(before *change) {
-	if before.gone {
-		r.Absent = nil
-		return
-	}
 	still := false
 	for i, absent := range r.Absent {
 		if !absent {

@@ -101,6 +101,7 @@ func TestFoldOfPartialRecords(t *testing.T) {
 		{"older loses", []syncer.Record{record("1", "5", "", `"a"`), record("1", "4", "11")}, []any{int64(1), int64(5), nil, "a"}, []bool{false, false, true, false}},
 		{"without version", []syncer.Record{record("1", "5", "", `"a"`), record("1", "", "11")}, []any{int64(1), int64(5), int64(11), "a"}, nil},
 		{"both absent", []syncer.Record{record("1", "5"), record("1", "6")}, []any{int64(1), int64(6), nil, nil}, []bool{false, false, true, true}},
+		{"as new as the delete", []syncer.Record{record("1", "5", "10", `"a"`), tombstone("1", "6"), record("1", "", "", `"b"`)}, []any{int64(1), int64(6), nil, "b"}, nil},
 		{"after a delete", []syncer.Record{record("1", "5", "10", `"a"`), tombstone("1", "6"), record("1", "7", "", `"b"`)}, []any{int64(1), int64(7), nil, "b"}, nil},
 	} {
 		s := users()

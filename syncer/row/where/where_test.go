@@ -119,6 +119,7 @@ func TestMeaning(t *testing.T) {
 		{`ok and user.age > 18`, []string{`ok=true`, `user.age={}`}, `where: user.age > 18 (column 17): compares an object with a number`},
 		{`active`, []string{`active="yes"`}, `where: the whole is a text, not a condition`},
 		{`active and true`, []string{`active=1`}, `where: active (column 1): is a number, not a condition`},
+		{`true and user.ok`, []string{`user.ok=1`}, `where: user.ok (column 10): is a number, not a condition`},
 		{`age + 1 == 2`, []string{`age="x"`}, `where: age + 1 (column 5): invalid operation: string + int`},
 		{`a`, []string{`a=nope`}, `where: field a: is not JSON`},
 		{`a`, []string{`a="nope`}, `where: field a: is not JSON`},
