@@ -83,9 +83,11 @@ func (g *group) keep(which func(*member) bool) {
 }
 
 // open begins the notes of a new listing walk, before its first page is asked
-// for: from here on a walk for changes says which keys it has touched.
+// for: from here on a walk for changes says which keys it has touched. It is an
+// empty batch with no place to go on from, because the place of an older walk
+// is void without its notes: to go on there would sweep all that came before.
 func (g *group) open(ctx context.Context) {
-	g.apply(ctx, nil)
+	g.apply(ctx, []*Batch{{}})
 }
 
 // restart makes the group ready for a walk, which may be its second.
@@ -148,9 +150,6 @@ func (g *group) find(batches []*Batch) {
 // applies them: a source knows only the kind in which it is asked, and a table
 // that took a walk for changes must not go on with it as a resync.
 func (m *member) own(batches []*Batch) []*Batch {
-	if len(batches) == 0 {
-		return nil
-	}
 	last := *batches[len(batches)-1]
 	if last.Resume == nil || last.Resume.Kind == m.walk.Kind {
 		return batches

@@ -100,7 +100,8 @@ type spoiled struct {
 }
 
 func (t *spoiled) Apply(ctx context.Context, w syncer.Walk, b []*syncer.Batch) (syncer.Applied, error) {
-	if t.apply != nil && len(b) > 0 {
+	opens := len(b) == 1 && len(b[0].Records) == 0 && b[0].End == nil && b[0].Resume == nil
+	if t.apply != nil && !opens {
 		if err := t.apply(ctx); err != nil {
 			return syncer.Applied{}, err
 		}

@@ -404,3 +404,27 @@ func TestAListBeginsBetweenWalksForChanges(t *testing.T) {
 		}
 	})
 }
+
+// A table that stands amid a list, and begins another with a table that does
+// not, has no place in the first any more: what that one had seen is forgotten.
+func TestANewListForgetsThePlaceOfTheLast(t *testing.T) {
+	fails := func(at int) *script {
+		return numbered(5, func(_ context.Context, page int) error {
+			if page == at {
+				return errOwner
+			}
+			return nil
+		})
+	}
+	p := newPantry(t, fails(4), 2)
+	p.Copies[1].SetReady(errOwner)
+	p.poll(t.Context())
+	p.want(0, "1:1 2:2 3:3")
+	p.Copies[1].SetReady(nil)
+	p.Source = fails(1) // a list for both, of which not a page comes
+	p.poll(t.Context())
+	p.Copies[1].SetReady(errOwner)
+	p.Source = numbered(5, nil)
+	p.poll(t.Context())
+	p.want(0, "1:1 2:2 3:3 4:4 5:5")
+}

@@ -156,12 +156,13 @@ func TestPollStartsAgainOnce(t *testing.T) {
 	refuse := &script{walk: func(_ context.Context, _ syncer.Walk, yield func(*syncer.Batch, error) bool) {
 		yield(nil, syncer.ErrNotResumable)
 	}}
-	p := newPantry(t, numbered(4, func(_ context.Context, page int) error {
+	broken := numbered(4, func(_ context.Context, page int) error {
 		if page == 3 {
 			return errOwner
 		}
 		return nil
-	}), 1)
+	})
+	p := newPantry(t, broken, 1)
 	p.poll(t.Context())
 	p.Source = refuse
 	if r := p.poll(t.Context()); r.OK() || len(refuse.walks()) != 2 {
@@ -170,6 +171,8 @@ func TestPollStartsAgainOnce(t *testing.T) {
 	if refuse.asked[0].From.Resume == nil || refuse.asked[1].From.Resume != nil {
 		t.Error("want the second walk to start from the watermark, not to go on")
 	}
+	p.Source = broken
+	p.poll(t.Context())
 	good := numbered(4, nil)
 	once := &script{}
 	once.walk = func(ctx context.Context, w syncer.Walk, yield func(*syncer.Batch, error) bool) {
