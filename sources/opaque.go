@@ -21,7 +21,7 @@ func (m *mark) takeUp(w syncer.Walk) error {
 	m.fromText = w.From.Watermark
 	if f := m.spec.Format; f != nil && m.fromText != "" {
 		if _, err := f.ParseText(m.fromText); err != nil {
-			return decodeError("watermark does not fit its format: %v", err)
+			return errUnfit(err)
 		}
 	}
 	if m.spec.Opaque != URL {

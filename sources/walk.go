@@ -101,7 +101,7 @@ func (s *Source) begin(w syncer.Walk) (*walk, error) {
 	if err == nil {
 		k.unbroken, err = k.newUnbroken()
 	}
-	if err != nil && k.resumed() {
+	if err != nil && k.resumed() && !errors.Is(err, syncer.ErrExpired) {
 		err = fmt.Errorf("read where the walk stood: %w", syncer.ErrNotResumable)
 	}
 	return k, err

@@ -122,7 +122,7 @@ func newMark(spec *markSpec, w syncer.Walk) (mark, error) {
 	if w.From.Watermark != "" {
 		var err error
 		if m.from, err = spec.Format.ParseText(w.From.Watermark); err != nil {
-			return m, decodeError("watermark does not fit its format: %v", err)
+			return m, errUnfit(err)
 		}
 		m.fromText = w.From.Watermark
 	}
@@ -137,6 +137,12 @@ func newMark(spec *markSpec, w syncer.Walk) (mark, error) {
 	}
 	m.ask(base, baseText)
 	return m, nil
+}
+
+// errUnfit says that a watermark that is held can be asked for no more, as if
+// it were too old.
+func errUnfit(err error) error {
+	return fmt.Errorf("watermark does not fit its format (%v): %w", err, syncer.ErrExpired)
 }
 
 func (m *mark) resume(r *syncer.Resume) (err error) {
