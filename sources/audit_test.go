@@ -77,11 +77,14 @@ func TestAuditListed(t *testing.T) {
 		change func(*sources.Spec)
 		want   bool
 	}{
-		"everything":        {func(*sources.Spec) {}, true},
-		"from initial":      {func(s *sources.Spec) { s.Watermark.Initial = "2020-01-01T00:00:00.000000Z" }, false},
-		"up to a bound":     {func(s *sources.Spec) { s.Request.Query = append(s.Request.Query, param("until", "{until}")) }, false},
-		"records left out":  {func(s *sources.Spec) { s.Watermark.Null = sources.NullSkip }, false},
-		"a list of its own": {func(s *sources.Spec) { s.Resync.Request = &sources.Request{Path: text("/list")}; s.Paging = sources.Paging{} }, true},
+		"everything":       {func(*sources.Spec) {}, true},
+		"from initial":     {func(s *sources.Spec) { s.Watermark.Initial = "2020-01-01T00:00:00.000000Z" }, false},
+		"up to a bound":    {func(s *sources.Spec) { s.Request.Query = append(s.Request.Query, param("until", "{until}")) }, false},
+		"records left out": {func(s *sources.Spec) { s.Watermark.Null = sources.NullSkip }, false},
+		"a list of its own": {func(s *sources.Spec) {
+			s.Resync.Request = &sources.Request{Path: text("/list")}
+			s.Paging = sources.Paging{}
+		}, true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			o := ages(3)

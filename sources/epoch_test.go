@@ -164,7 +164,9 @@ func TestContiguousPages(t *testing.T) {
 	spec.Epoch.Contiguous, spec.Watermark.Order = true, sources.Ascending
 	spec.Paging = sources.Paging{By: sources.Cursor, Next: "next"}
 	spec.Request.Query = append(spec.Request.Query, param("cursor", "{cursor}"))
-	page := func(n int, next string) string { return fmt.Sprintf(`{"data":[{"id":%d,"n":%d}],"next":%q}`, n, n, next) }
+	page := func(n int, next string) string {
+		return fmt.Sprintf(`{"data":[{"id":%d,"n":%d}],"next":%q}`, n, n, next)
+	}
 	complete(t, source(t, pages(page(8, "x"), page(9, "")), spec), changes("7"))
 	if _, err := walk(t, source(t, pages(page(8, "x"), page(10, "")), spec), changes("7")); !errors.Is(err, syncer.ErrExpired) {
 		t.Errorf("got %v", err)

@@ -40,6 +40,7 @@ type Source struct {
 	parts      string // digest of those parts
 	epochs     epoch
 	bounded    bool // the request has {until}
+	untils     bool // it has, or that of an endpoint of what is gone
 	// form is what records come as other than plain objects of a list.
 	form
 }

@@ -21,9 +21,10 @@ type Spec struct {
 	Expired   Expired
 	Resync    Resync
 	Epoch     Epoch
-	// Versioned says that tables keep the newest version of a row in whatever
-	// order its versions come. Without it, windows are walked one after the
-	// other.
+	// Versioned says that a record is in the feed once, as it is, and that tables
+	// keep the newest version of a row in whatever order versions come. Without
+	// it, as in a feed of events, windows are walked one after the other: a
+	// deletion that came before an older event would be forgotten.
 	Versioned bool
 	// Paths is the path set: path i fills slot i of every record. "each.NAME"
 	// is a value of the partition. Records may hold further slots behind

@@ -81,7 +81,7 @@ func (b *bound) note() (string, time.Duration) {
 
 // confine sets where the walk stops, and cuts it into windows.
 func (k *walk) confine() (err error) {
-	if !k.bounded {
+	if !k.untils {
 		return nil
 	}
 	since, _, err := textOf(k.mark.spec.asked(k.mark.sinceText))
@@ -119,9 +119,11 @@ func (k *walk) asksNothing() (*syncer.End, error) {
 func (s *Source) checkBound() error {
 	w := &s.spec.Watermark
 	s.bounded = s.spec.Request.uses("until")
+	ask := s.spec.Records.DeletedAsk
+	s.untils = s.bounded || ask != nil && ask.Request.uses("until")
 	f := s.watermark.written
 	switch {
-	case s.bounded && (f == nil || f.Counts()):
+	case s.untils && (f == nil || f.Counts()):
 		return errors.New("{until} needs a watermark that is a time, or one that is asked as a time")
 	case w.Settle < 0 || w.Window < 0 || w.Slices < 0:
 		return errors.New("settle, window and the number of windows at one time cannot be negative")

@@ -278,3 +278,32 @@ func windowOver(t *testing.T, w sources.Watermark) sources.Watermark {
 func conditionally(s *sources.Spec) {
 	s.Request.Conditional, s.Paging = true, sources.Paging{}
 }
+
+// Where only what is gone is asked up to {until}, what the walk proves is
+// bounded by that.
+func TestBoundOfWhatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var until string
+		owner := scripted(func(_ int, w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
+			if r.URL.Path == "/v1/gone" {
+				until = r.URL.Query().Get("until")
+				fmt.Fprint(w, `{"gone":[]}`)
+				return
+			}
+			fmt.Fprintf(w, `{"data":[{"id":1,"updated_at":%q}]}`, time.Now().UTC().Format(time.RFC3339))
+		})
+		spec := users(t, sources.None)
+		spec.Records.DeletedAsk = &sources.DeletedAsk{At: "gone", Key: "id",
+			Request: sources.Request{Path: text("/gone"), Query: []sources.Param{param("until", "{until}")}}}
+		time.Sleep(500 * time.Millisecond)
+		s := source(t, owner, spec)
+		_, end := complete(t, s, changes("1999-12-31T00:00:00Z"))
+		if until == "" || end.Watermark > until {
+			t.Errorf("what is gone was asked until %q, end %+v", until, end)
+		}
+		if _, end := complete(t, s, resync()); !end.Listed {
+			t.Error("a resync asks for everything")
+		}
+	})
+}

@@ -125,6 +125,7 @@ func sourceOf(s *config.Source) (sources.Spec, error) {
 	if s.Epoch != nil {
 		out.Epoch = epochOf(*s.Epoch)
 	}
+	out.Versioned = s.Mode == config.Incremental && len(s.Records.Version) > 0 && s.Records.Unwrap.IsZero()
 	var err error
 	if s.Watermark != nil {
 		if out.Watermark, err = watermarkOf(s.Watermark); err != nil {
