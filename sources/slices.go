@@ -76,11 +76,11 @@ func (s *sliced) atOnce() int {
 	return n
 }
 
-// walkAll walks all slices that are not done. At most one page of each slice
-// that is walked waits to be handed on. The first error ends the walk.
+// walkAll walks all slices that are not done. At most two pages for each slice
+// that is walked wait to be handed on. The first error ends the walk.
 func (s *sliced) walkAll(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	s.handed = make(chan handedPage)
+	s.handed = make(chan handedPage, s.atOnce())
 	alike := *s.walk // of which every slice is walked, while this one moves on
 	var walkers sync.WaitGroup
 	for range s.atOnce() {
