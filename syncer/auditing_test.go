@@ -92,8 +92,7 @@ func TestAuditCountsWhatPersists(t *testing.T) {
 			t.Errorf("holds %s", s)
 		}
 		var last syncer.Audited
-		h := k.History.(*history)
-		for _, rep := range h.reports {
+		for _, rep := range k.History.(*history).all() {
 			if rep.Kind == syncer.Audit {
 				last = *rep.Tables[0].Settled.Audit
 			}

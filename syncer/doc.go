@@ -12,6 +12,8 @@
 //	Settlement what a walk came to: proven complete, or failed and why
 //	Freshness  how stale a copy is, at which level, and for which reason
 //	Feed       one source kept in one or several tables; Poll is its algorithm
+//	Lanes      the two ways in which a partition is walked side by side: for
+//	           changes, and for everything
 //	Runner     keeps feeds in step until its context ends
 //
 // Times in memory are of this process's clock. A Table keeps them on its

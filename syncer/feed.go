@@ -15,9 +15,6 @@ type Feed struct {
 	Source Source
 	// Snapshot feeds list everything at each poll.
 	Snapshot bool
-	// Lists says that a walk from zero tells what there is, and not what was
-	// deleted.
-	Lists bool
 	// Partitions has at least one, unless Ask is set; a source without parts has
 	// the zero one.
 	Partitions []Partition
@@ -52,9 +49,8 @@ type Feed struct {
 	mu sync.Mutex
 	// lanes are those of the partitions, by name.
 	lanes map[string]*lanes
-	// asked are the partitions that Ask last told; known says that it did.
+	// asked are the partitions that Ask last told.
 	asked []Partition
-	known bool
 	// next is when the following poll is due.
 	next  time.Time
 	turns turns

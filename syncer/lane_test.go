@@ -182,10 +182,12 @@ func TestALogWaitsForItsResync(t *testing.T) {
 func TestExpiredGoesToTheListingLane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShop(5, time.Minute)
-		inner, expired, refused := s.walk, false, 0
+		inner := s.walk
+		var expired atomic.Bool
+		var refused atomic.Int64
 		s.walk = func(ctx context.Context, w syncer.Walk, yield func(*syncer.Batch, error) bool) {
-			if w.Kind == syncer.Changes && expired && w.From.Watermark != "5" {
-				refused++
+			if w.Kind == syncer.Changes && expired.Load() && w.From.Watermark != "5" {
+				refused.Add(1)
 				yield(nil, syncer.ErrExpired)
 				return
 			}
@@ -195,16 +197,16 @@ func TestExpiredGoesToTheListingLane(t *testing.T) {
 		k.feed.Apart = true
 		k.start(t)
 		time.Sleep(10*time.Minute + 30*time.Second)
-		expired = true
+		expired.Store(true)
 		time.Sleep(time.Minute)
-		if refused != 1 || s.lists.Load() != 1 {
-			t.Fatalf("%d refusals and %d lists a tick later", refused, s.lists.Load())
+		if refused.Load() != 1 || s.lists.Load() != 1 {
+			t.Fatalf("%d refusals and %d lists a tick later", refused.Load(), s.lists.Load())
 		}
 		time.Sleep(3 * time.Minute)
-		if refused != 1 {
-			t.Errorf("asks %d times with a watermark that has expired", refused)
+		if n := refused.Load(); n != 1 {
+			t.Errorf("asks %d times with a watermark that has expired", n)
 		}
-		expired = false
+		expired.Store(false)
 		time.Sleep(5 * time.Minute)
 		if fails := k.journal.of("poll fails"); len(fails) > 0 {
 			t.Errorf("called a failure: %+v", fails)
@@ -345,10 +347,12 @@ func TestStopEndsBothLanes(t *testing.T) {
 func TestAFailingListIsToldOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShop(3, 0)
-		inner, tries, down := s.walk, 0, false
+		inner := s.walk
+		var tries atomic.Int64
+		var down atomic.Bool
 		s.walk = func(ctx context.Context, w syncer.Walk, yield func(*syncer.Batch, error) bool) {
-			if w.Kind == syncer.Resync && down {
-				tries++
+			if w.Kind == syncer.Resync && down.Load() {
+				tries.Add(1)
 				yield(nil, errOwner)
 				return
 			}
@@ -358,18 +362,18 @@ func TestAFailingListIsToldOf(t *testing.T) {
 		k.feed.Apart = true
 		k.start(t)
 		time.Sleep(time.Minute)
-		down = true
+		down.Store(true)
 		if _, err := k.daemon.Send(t.Context(), syncer.Order{Kind: syncer.OrderResync, Table: "a"}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(4 * time.Minute)
-		if tries != 4 {
-			t.Errorf("%d tries in four minutes, want at 0s, 30s, 1m30s, 3m30s", tries)
+		if n := tries.Load(); n != 4 {
+			t.Errorf("%d tries in four minutes, want at 0s, 30s, 1m30s, 3m30s", n)
 		}
 		if f := k.feed.Copies[0].Freshness(time.Now()); f.Level != syncer.Fresh || !strings.Contains(f.Reason, errOwner.Error()) {
 			t.Errorf("the copy is %+v, want fresh and why its resync fails", f)
 		}
-		down = false
+		down.Store(false)
 		time.Sleep(5 * time.Minute)
 		if f := k.feed.Copies[0].Freshness(time.Now()); f.Level != syncer.Fresh || f.Reason != "" {
 			t.Errorf("the copy is %+v after the resync", f)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -93,6 +94,12 @@ func (h *history) Record(_ context.Context, r syncer.Report) error {
 	defer h.mu.Unlock()
 	h.reports = append(h.reports, r)
 	return errors.New("disk is full") // polling goes on without a history
+}
+
+func (h *history) all() []syncer.Report {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.reports)
 }
 
 func (h *history) first() syncer.Report {

@@ -37,7 +37,6 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 	}
 	f := &syncer.Feed{
 		Name: cs.Name, Source: src, Snapshot: cs.Mode == config.Snapshot,
-		Lists:      listsFromZero(cs),
 		Partitions: partitionsOf(cs), Fields: set.texts,
 		Lag: cs.Lag, Retention: cs.Retention, Gather: gather,
 	}
@@ -46,17 +45,6 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 		out.overlap = cs.Watermark.Overlap
 	}
 	return out, nil
-}
-
-// listsFromZero reports whether a walk without a watermark, whoever keeps it,
-// brings what there is. A log from its beginning brings events, and a snapshot
-// has no other walk.
-func listsFromZero(s *config.Source) bool {
-	switch s.Mode {
-	case config.Incremental, config.Delta:
-		return true
-	}
-	return s.Resync != nil && s.Resync.Request != nil
 }
 
 // pathSet numbers the paths that tables read.

@@ -33,8 +33,7 @@ func parse(t *testing.T, text string) *config.Config {
 	return c
 }
 
-// How long an owner can tell what changed is the feed's to know, and that what
-// it tells from zero holds no deletions.
+// How long an owner can tell what changed is the feed's to know.
 func TestRetentionReachesTheFeed(t *testing.T) {
 	p, err := build(parse(t, strings.Replace(tokenFeed, "resync ", "retention = \"7d\"\nresync ", 1)), zerolog.Nop())
 	if err != nil {
@@ -43,39 +42,6 @@ func TestRetentionReachesTheFeed(t *testing.T) {
 	defer p.close()
 	if got := p.feeds[0].Retention; got != 7*24*time.Hour {
 		t.Errorf("the feed's retention is %v", got)
-	}
-	if !p.feeds[0].Lists {
-		t.Error("the feed does not know that a walk from zero tells no deletions")
-	}
-}
-
-// A walk from zero tells no deletions, whoever keeps the watermark: only events
-// from the beginning do.
-func TestWhichFeedsList(t *testing.T) {
-	const one = `resync    = { request = { path = "/all" }, records = { at = "items" } }`
-	for _, x := range []struct {
-		watermark, resync string
-		lists             bool
-	}{
-		{`{ from = "body:sync", format = "token" }`, `resync = true`, true},
-		{`"last:event"`, `resync = true`, false},
-		{`"last:event"`, `resync = { request = { path = "/all" }, watermark = "header:X-Last" }`, true},
-		{`"updated_at"`, ``, true},
-		{``, `mode = "snapshot"`, false},
-	} {
-		text := strings.Replace(tokenFeed, one, x.resync, 1)
-		text = strings.Replace(text, `{ from = "body:sync", format = "token" }`, x.watermark, 1)
-		if x.watermark == "" {
-			text = strings.NewReplacer("watermark = \n", "", `, query = { token = "{since}" }`, "").Replace(text)
-		}
-		p, err := build(parse(t, text), zerolog.Nop())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := p.feeds[0].Lists; got != x.lists {
-			t.Errorf("watermark = %s, %s: lists %t, want %t", x.watermark, x.resync, got, x.lists)
-		}
-		p.close()
 	}
 }
 
