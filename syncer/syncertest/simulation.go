@@ -37,6 +37,8 @@ type Feed struct {
 	Takes time.Duration
 	// Overlap is how far before the watermark the source asks.
 	Overlap time.Duration
+	// Invisible deletions are told by no feed: the record is not there any more.
+	Invisible bool
 }
 
 var (
@@ -170,7 +172,7 @@ func (l *lister) read(at time.Duration) *syncer.Batch {
 	var found []int
 	for _, i := range l.visible(at) {
 		c := l.log[i]
-		if l.Snapshot && c.Gone || c.Stamp < l.lower || l.moved && !l.behind(c) {
+		if (l.Snapshot || l.Invisible) && c.Gone || c.Stamp < l.lower || l.moved && !l.behind(c) {
 			continue
 		}
 		found = append(found, i)

@@ -3,6 +3,7 @@ package syncertest
 import (
 	"context"
 	"iter"
+	"maps"
 	"testing"
 	"time"
 
@@ -74,7 +75,7 @@ func settlements(change func(*syncer.Walk, *syncer.Settlement)) Wrap {
 // Every mistake that loses rows or lies about staleness must be seen by the
 // oracle, or what it passes proves little.
 func TestSimulationSeesMistakes(t *testing.T) {
-	const histories = 400
+	const histories = 1000
 	for name, plant := range map[string]func(*History) Wrap{
 		"asks without overlap": func(h *History) Wrap {
 			h.Overlap = 0
@@ -87,6 +88,27 @@ func TestSimulationSeesMistakes(t *testing.T) {
 		"writes the position before the rows":        func(*History) Wrap { return positionFirst() },
 		"as-of counts from the walk's end":           func(*History) Wrap { return asOfEnd() },
 		"leaves out how long the owner may lag":      func(*History) Wrap { return noLag() },
+		"a resumed walk forgets its first start":     func(*History) Wrap { return standings(restart) },
+		"changes note not what they touch":           func(h *History) Wrap { h.sideBySide(); return applied(untold) },
+		"a resync overwrites what changes have told": func(h *History) Wrap { h.sideBySide(); return overwrites() },
+		"an end of changes empties the notes":        func(h *History) Wrap { h.sideBySide(); return ended(syncer.Changes, (*memPart).close) },
+		"an end of changes proves deletes": func(h *History) Wrap {
+			h.Invisible = true
+			return ended(syncer.Changes, provesDeletes)
+		},
+		"a resync proves deletes as of its changes": func(h *History) Wrap {
+			h.Invisible = true
+			return ended(syncer.Resync, provesDeletes)
+		},
+		"an audit proves deletes that it left": func(h *History) Wrap {
+			h.Invisible = true
+			return ended(syncer.Audit, provesDeletes)
+		},
+		"an audit counts what has not lasted": func(h *History) Wrap {
+			h.Persist = 0
+			return Wrap{}
+		},
+		"an audit repairs what no other confirms":    func(*History) Wrap { return repairsAtOnce() },
 		"walks from the position of the newest":      func(*History) Wrap { return standings(newestFirst) },
 		"forgets that a table was to be resynced":    func(*History) Wrap { return standings(func(st *syncer.Standing) { st.Resync = false }) },
 		"says not modified of what has changed":      func(*History) Wrap { return alwaysUnchanged() },
@@ -197,6 +219,125 @@ func asOfEnd() Wrap {
 
 func noLag() Wrap {
 	return settlements(func(_ *syncer.Walk, s *syncer.Settlement) { s.Lag = 0 })
+}
+
+func restart(st *syncer.Standing) {
+	for _, r := range []*syncer.Resume{st.Position.Resume, st.Listing} {
+		if r != nil {
+			r.Sent = time.Now()
+		}
+	}
+}
+
+// sideBySide lets changes be walked beside lists at every poll, and the owner
+// write for as long.
+func (h *History) sideBySide() {
+	h.Snapshot, h.ByKey, h.Page, h.Gather = false, true, 1, 1
+	h.Takes, h.Slow = 200*time.Millisecond, 503*time.Millisecond
+	for i := range h.Log {
+		c, later := &h.Log[i], time.Duration(i)*time.Second
+		c.Stamp, c.Commit, c.Visible = c.Stamp+later, c.Commit+later, c.Visible+later
+	}
+	for i := range h.Polls {
+		h.Polls[i] = Planned{Wait: 17 * time.Millisecond, Before: Resynced, Beside: 2, Fault: Fault{Kind: None}}
+	}
+}
+
+// meddle changes what a table has stored, as a mistake in it would.
+func meddle(t syncer.Table, do func(*memPart)) {
+	m := t.(*simTable).Table.(*MemoryTable)
+	m.d.mu.Lock()
+	defer m.d.mu.Unlock()
+	do(m.d.tables[m.spec.Target].part(""))
+}
+
+// applied is a table with a mistake in how it applies changes.
+func applied(mistake func(*memPart)) Wrap {
+	return Wrap{Table: func(t syncer.Table) syncer.Table {
+		return mistaken{Table: t, apply: func(ctx context.Context, w syncer.Walk, b []*syncer.Batch) (syncer.Applied, error) {
+			a, err := t.Apply(ctx, w, b)
+			if w.Kind == syncer.Changes {
+				meddle(t, mistake)
+			}
+			return a, err
+		}}
+	}}
+}
+
+// untold takes back the notes of keys that changes have told of.
+func untold(p *memPart) {
+	for key, n := range p.seen {
+		switch {
+		case n.touched && n.version == nil:
+			delete(p.seen, key)
+		case n.touched:
+			p.seen[key] = memNote{version: n.version}
+		}
+	}
+}
+
+// overwrites lets a resync write keys that changes have told of, and counts
+// them as seen all the same.
+func overwrites() Wrap {
+	return Wrap{Table: func(t syncer.Table) syncer.Table {
+		return mistaken{Table: t, apply: func(ctx context.Context, w syncer.Walk, b []*syncer.Batch) (syncer.Applied, error) {
+			if w.Kind != syncer.Resync {
+				return t.Apply(ctx, w, b)
+			}
+			told := make(map[string]memNote)
+			meddle(t, func(p *memPart) {
+				for key, n := range p.seen {
+					if n.touched && p.seenWalk == w.ID {
+						told[key] = n
+						delete(p.seen, key)
+					}
+				}
+			})
+			a, err := t.Apply(ctx, w, b)
+			meddle(t, func(p *memPart) { maps.Copy(p.seen, told) })
+			return a, err
+		}}
+	}}
+}
+
+// endings are of a table with a mistake in how it settles.
+type endings struct {
+	syncer.Table
+	kind    syncer.WalkKind
+	mistake func(*memPart)
+}
+
+func (t endings) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) (syncer.Settled, error) {
+	out, err := t.Table.Settle(ctx, w, s)
+	if err == nil && s.End != nil && w.Kind == t.kind {
+		meddle(t.Table, t.mistake)
+	}
+	return out, err
+}
+
+func ended(kind syncer.WalkKind, mistake func(*memPart)) Wrap {
+	return Wrap{Table: func(t syncer.Table) syncer.Table { return endings{Table: t, kind: kind, mistake: mistake} }}
+}
+
+func provesDeletes(p *memPart) { p.DeletesAsOf = later(p.DeletesAsOf, p.AsOf) }
+
+// repairsAtOnce lets a difference count as soon as it is found.
+func repairsAtOnce() Wrap {
+	return Wrap{Table: func(t syncer.Table) syncer.Table {
+		return mistaken{Table: t, apply: func(ctx context.Context, w syncer.Walk, b []*syncer.Batch) (syncer.Applied, error) {
+			a, err := t.Apply(ctx, w, b)
+			if err != nil || w.Kind != syncer.Audit || len(b) == 0 {
+				return a, err
+			}
+			meddle(t, func(p *memPart) {
+				for key, s := range p.suspects {
+					s.since = s.since.Add(-24 * time.Hour)
+					p.suspects[key] = s
+				}
+			})
+			return t.Apply(ctx, w, b)
+		}}
+	}}
 }
 
 // newestFirst turns the order of as-ofs round.

@@ -31,6 +31,8 @@ type History struct {
 	Gather int
 	// Lag is how long the owner's readers may stay behind a commit.
 	Lag time.Duration
+	// Persist is how long a difference must last to count.
+	Persist time.Duration
 }
 
 // Planned is a poll of a history, after Wait and after what happened Before it
@@ -40,7 +42,24 @@ type Planned struct {
 	Before Before
 	Table  int
 	Fault  Fault
+	// Beside is how many more polls begin while the poll is under way.
+	Beside int
+	// Audit, if set, is an audit of all tables beside the poll; polls go on as
+	// long as it does.
+	Audit Audit
 }
+
+// Audit is what an audit in a history does.
+type Audit string
+
+const (
+	Unaudited Audit = ""
+	Looks     Audit = "looks"
+	Repairs   Audit = "repairs"
+)
+
+// pollsEvery is how far apart polls beside others begin.
+const pollsEvery = 1700 * time.Millisecond
 
 // Before is what happens between two polls.
 type Before string
@@ -120,6 +139,9 @@ type simTable struct {
 	*simulation
 	index, writes int
 	before        syncer.Standing
+	// resynced says that the poll resynced the table, which may set its
+	// watermark back; settled, that a walk of it did.
+	resynced, settled bool
 }
 
 // Run lives the history and returns what the oracle objects to, with a trace.
@@ -129,7 +151,7 @@ func (h History) Run(ctx context.Context, wrap Wrap) error {
 	s.open()
 	for i, p := range h.Polls {
 		s.happen(p)
-		if err := s.poll(ctx, fmt.Sprint("poll ", i+1), p.Fault); err != nil {
+		if err := s.poll(ctx, fmt.Sprint("poll ", i+1), p); err != nil {
 			return s.objection(err)
 		}
 	}
@@ -155,7 +177,7 @@ func (s *simulation) open() {
 
 // start is a daemon that starts, or starts again: it knows only what is stored.
 func (s *simulation) start() {
-	s.feed = &syncer.Feed{Name: "simulated", Source: s.owner, Snapshot: s.Snapshot, Lag: s.Lag,
+	s.feed = &syncer.Feed{Name: "simulated", Source: s.owner, Snapshot: s.Snapshot, Lag: s.Lag, Apart: true, Persist: s.Persist,
 		Partitions: []syncer.Partition{{}}, Gather: syncer.Gather{Records: s.Gather, Bytes: 1 << 20}}
 	if s.wrap.Source != nil {
 		s.feed.Source = s.wrap.Source(s.owner)
@@ -192,6 +214,9 @@ func (s *simulation) spec(i int) row.Spec {
 	}
 	if s.Snapshot {
 		spec.Version = -1
+	}
+	if s.Invisible {
+		spec.Budget.Deletes = time.Hour
 	}
 	return spec
 }
@@ -280,24 +305,102 @@ func (s *simulation) happen(p Planned) {
 	}
 }
 
-// poll polls once, and asks the oracle.
-func (s *simulation) poll(ctx context.Context, name string, f Fault) error {
+// quiet is a poll in which nothing goes wrong. Where deletions are invisible it
+// comes with an audit.
+func (s *simulation) quiet() Planned {
+	p := Planned{Fault: Fault{Kind: None}}
+	if s.Invisible && !s.Snapshot {
+		p.Audit = Repairs
+	}
+	return p
+}
+
+// poll polls once, with what goes on beside it, and asks the oracle.
+func (s *simulation) poll(ctx context.Context, name string, p Planned) error {
 	ctx, s.stop = context.WithCancel(ctx)
 	defer s.stop()
-	s.prepare(f)
+	s.prepare(p.Fault)
 	began := s.owner.clock()
-	report := together(s.feed.Poll(ctx, time.Time{}))
-	s.tell(name, began, f, report)
-	if s.killed || f.Kind == LeaseLost {
+	reports, err := s.work(ctx, p)
+	report := together(reports)
+	s.tell(name, began, p.Fault, report)
+	if err != nil {
+		return err
+	}
+	for i, t := range s.tables {
+		t.resynced = slices.ContainsFunc(reports, func(r syncer.Report) bool { return r.Kind == syncer.Resync })
+		t.settled = s.unheard[i]
+		for _, r := range reports {
+			for _, of := range r.Tables {
+				t.settled = t.settled || of.Table == s.spec(i).Name && of.Failure == nil && r.Failure == nil
+			}
+			if err := s.counted(i, p, r); err != nil {
+				return fmt.Errorf("table %s: %w", s.spec(i).Target, err)
+			}
+		}
+	}
+	if s.killed || p.Fault.Kind == LeaseLost {
 		s.killed = false
 		s.fault = Fault{Kind: None}
 		tables := s.tables
 		s.start()
 		for i := range tables {
-			s.tables[i].before = tables[i].before
+			s.tables[i].before, s.tables[i].resynced, s.tables[i].settled = tables[i].before, tables[i].resynced, tables[i].settled
 		}
 	}
-	return s.judge(report)
+	return s.judge(p)
+}
+
+// work does what is planned, side by side, and asks the oracle for the claims
+// of every moment at which a poll has ended.
+func (s *simulation) work(ctx context.Context, p Planned) (reports []syncer.Report, err error) {
+	var mu sync.Mutex
+	var polls, audits sync.WaitGroup
+	done := make(chan struct{})
+	note := func(r []syncer.Report) {
+		mu.Lock()
+		defer mu.Unlock()
+		reports = append(reports, r...)
+		for i := range s.tables {
+			if e := s.claim(i, s.standing(i)); e != nil && err == nil {
+				err = fmt.Errorf("table %s: %w", s.spec(i).Target, e)
+			}
+		}
+	}
+	polls.Go(func() { note(s.feed.Poll(ctx, time.Time{})) })
+	for i := range p.Beside {
+		polls.Go(func() {
+			time.Sleep(time.Duration(i+1) * pollsEvery)
+			note(s.feed.Poll(ctx, time.Time{}))
+		})
+	}
+	if p.Audit != Unaudited && !s.Snapshot {
+		audits.Go(func() {
+			for _, c := range s.feed.Copies {
+				r, _ := s.feed.AuditNow(ctx, c, p.Audit == Repairs)
+				note(r)
+			}
+		})
+		polls.Go(func() { s.pollUntil(ctx, done, note) })
+	}
+	audits.Wait()
+	close(done)
+	polls.Wait()
+	return reports, err
+}
+
+// pollUntil polls as a schedule does, until done.
+func (s *simulation) pollUntil(ctx context.Context, done <-chan struct{}, note func([]syncer.Report)) {
+	for {
+		timer := time.NewTimer(max(s.Persist/8, time.Minute))
+		select {
+		case <-timer.C:
+			note(s.feed.Poll(ctx, time.Time{}))
+		case <-done:
+			timer.Stop()
+			return
+		}
+	}
 }
 
 // together makes one report of those of both lanes: of each table the worst that
@@ -326,7 +429,7 @@ func (s *simulation) converge(ctx context.Context) error {
 	}
 	var err error
 	for i := range s.Confirm + 2 {
-		if err := s.poll(ctx, fmt.Sprint("quiet poll ", i+1), Fault{Kind: None}); err != nil {
+		if err := s.poll(ctx, fmt.Sprint("quiet poll ", i+1), s.quiet()); err != nil {
 			return err
 		}
 		if err = s.equal(); err == nil {

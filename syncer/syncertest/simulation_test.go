@@ -16,6 +16,7 @@ func drawHistory(t *rapid.T) History {
 			Snapshot:  rapid.Bool().Draw(t, "snapshot"),
 			ByKey:     rapid.Bool().Draw(t, "by key"),
 			Resumable: rapid.Bool().Draw(t, "resumable"),
+			Invisible: rapid.Bool().Draw(t, "invisible"),
 			Page:      rapid.IntRange(1, 3).Draw(t, "page"),
 			Takes:     rapid.SampledFrom([]time.Duration{200, 1000, 4000}).Draw(t, "takes") * time.Millisecond,
 		},
@@ -25,6 +26,7 @@ func drawHistory(t *rapid.T) History {
 		Gather:  rapid.IntRange(1, 8).Draw(t, "gather"),
 	}
 	drawLog(t, &h)
+	h.Persist = h.Overlap + h.Lag + 12*time.Minute // as long as some polls take
 	h.Polls = rapid.SliceOfN(rapid.Custom(drawPoll), 2, 10).Draw(t, "polls")
 	return h
 }
@@ -74,6 +76,8 @@ func drawPoll(t *rapid.T) Planned {
 		Wait:   rapid.SampledFrom([]time.Duration{0, 17, 1003, 1003, 4001, 15013}).Draw(t, "wait") * time.Millisecond,
 		Before: rapid.SampledFrom([]Before{Quiet, Quiet, Quiet, Quiet, NotesLost, Resynced}).Draw(t, "before"),
 		Table:  rapid.IntRange(0, 1).Draw(t, "table"),
+		Beside: rapid.SampledFrom([]int{0, 0, 0, 1, 3}).Draw(t, "beside"),
+		Audit:  rapid.SampledFrom([]Audit{Unaudited, Unaudited, Unaudited, Unaudited, Looks, Repairs}).Draw(t, "audit"),
 		Fault: Fault{
 			Kind: rapid.SampledFrom([]FaultKind{None, None, None, Kill, KillAsking, OwnerFails, TableFails,
 				LeaseLost, Stop, Refuse, Expire}).Draw(t, "fault"),
