@@ -47,15 +47,18 @@ func (s *simulation) claim(i int, st syncer.Standing) error {
 		held, there := rows[key]
 		switch {
 		case s.Log[at].Gone:
-			if there && held < at && s.Log[at].Commit <= deletes {
-				return fmt.Errorf("claims deletes as of %s but holds key %d at change %d, deleted by change %d", deletes, key, held, at)
-			}
+			// The delete as-of tells of it.
 		case there && held < at && s.deletedSince(key, at) && s.Log[at].Commit > deletes:
 			// A list cannot have it any more; it waits for its deletion.
 		case there && held < at:
 			return fmt.Errorf("claims to be as of %s but holds key %d at change %d, not %d", asOf, key, held, at)
 		case !there && !s.deletedSince(key, at):
 			return fmt.Errorf("claims to be as of %s but has no key %d, which change %d wrote", asOf, key, at)
+		}
+	}
+	for key, at := range latest(s.Log, func(c Change) bool { return c.Commit <= deletes }) {
+		if held, there := rows[key]; there && s.Log[at].Gone && held < at {
+			return fmt.Errorf("claims deletes as of %s but holds key %d at change %d, deleted by change %d", deletes, key, held, at)
 		}
 	}
 	for key, held := range rows {
