@@ -101,11 +101,15 @@ func refuseHTML(h http.Header, body []byte) error {
 	return nil
 }
 
-// refuse refuses HTML, and lines with another status than 200: an empty body
-// is a sound list of lines, and "accepted" or "no content" would pass for one.
+// refuse refuses HTML, lines that could have been cut off unseen, and lines
+// with another status than 200: an empty body is a sound list of lines, and
+// "accepted" or "no content" would pass for one.
 func (s *Source) refuse(r *response, body []byte) error {
 	if s.spec.Records.Format == NDJSON && r.status != http.StatusOK {
 		return answerError("owner answers %d %s instead of a list", r.status, http.StatusText(r.status))
+	}
+	if s.spec.Records.Format == NDJSON && !r.whole {
+		return errNoLength()
 	}
 	return refuseHTML(r.header, body)
 }

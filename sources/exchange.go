@@ -53,6 +53,8 @@ type response struct {
 	url    *url.URL      // after redirects
 	body   []byte        // of success, read to its end
 	stream io.ReadCloser // instead of body, of a streamed question
+	// whole says that a body that was cut off would have shown.
+	whole bool
 	// took is how long the owner took until the headers were there.
 	took time.Duration
 }
@@ -163,15 +165,15 @@ func isSuccess(status int) bool { return status >= 200 && status < 300 }
 // judge turns the last response into an answer or an error.
 func (x *exchange) judge(resp *http.Response) (*response, error) {
 	x.client.clock.hear(resp.Header)
-	r := &response{status: resp.StatusCode, header: resp.Header, url: resp.Request.URL, body: x.body}
+	r := &response{status: resp.StatusCode, header: resp.Header, url: resp.Request.URL, body: x.body, whole: provesItsEnd(resp)}
 	if b, ok := resp.Body.(*attemptBody); ok {
 		r.took = b.took
 	}
 	if x.question.streamed && isSuccess(resp.StatusCode) && !isHTML(resp.Header) {
 		r.stream = resp.Body
-		if !provesItsEnd(resp) {
+		if !r.whole {
 			_ = resp.Body.Close()
-			return nil, answerError("answer has no length, so that a cut would not show")
+			return nil, errNoLength()
 		}
 		return r, nil
 	}
@@ -189,6 +191,10 @@ func (x *exchange) judge(resp *http.Response) (*response, error) {
 		failed.Retry = time.Now().Add(min(wait, longestRetryAfter))
 	}
 	return nil, failed
+}
+
+func errNoLength() error {
+	return answerError("answer has no length, so that a cut would not show")
 }
 
 // provesItsEnd reports whether a body that is cut off would show: by its

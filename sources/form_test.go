@@ -300,10 +300,19 @@ func TestEnvelopesInLines(t *testing.T) {
 
 	spec.Records.Unwrap, spec.Records.Key, spec.Paths = "", []string{"key"}, []string{"key", "name"}
 	spec.Records.Hydrate = &sources.Hydrate{Request: sources.Request{Path: text("/items/{record.key}")}}
+	owner.Concurrency = 1
 	batches, end := complete(t, source(t, owner, spec), snapshot())
 	if diff := cmp.Diff([]string{`"1" "fetched"`, "-2 "}, shown(batches)); diff != "" || !end.Listed {
 		t.Errorf("end %+v (-want +got):\n%s", end, diff)
 	}
+}
+
+// TestLinesCutUnseen: lines that are read at once, too, need a length, or a cut
+// between two of them would pass for the whole list.
+func TestLinesCutUnseen(t *testing.T) {
+	spec := formed(sources.Records{Format: sources.NDJSON, Key: []string{"id"}}, "id", "name")
+	spec.Records.Hydrate = &sources.Hydrate{Request: sources.Request{Path: text("/items/{record.id}")}}
+	fails(t, source(t, pages(`{"id":1}`+"\n"), spec), snapshot(), syncer.ClassAnswer)
 }
 
 // TestDeletedAskOverWindows: what is gone is asked for once, over all that the

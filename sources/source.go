@@ -70,7 +70,9 @@ func (s *Source) compile() error {
 	}
 	s.spec.Paging.By = cmp.Or(s.spec.Paging.By, None)
 	s.spec.Paging.MaxTime = cmp.Or(s.spec.Paging.MaxTime, 24*time.Hour)
-	s.streamed = s.spec.Records.Format == NDJSON && s.spec.Paging.By == None
+	// A body that is read as it comes holds one of the owner's slots meanwhile,
+	// for which the fetches of its records would wait for ever.
+	s.streamed = s.spec.Records.Format == NDJSON && s.spec.Paging.By == None && s.spec.Records.Hydrate == nil
 	if s.spec.Request.Conditional && s.spec.Paging.By != None {
 		return errors.New("conditional needs paging by \"none\": later pages may change while the first does not")
 	}
