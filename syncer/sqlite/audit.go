@@ -191,6 +191,7 @@ func (m *merge) audited(asOf instant, out *syncer.Settled) (err error) {
 	found.Compared, found.Missing, found.Different = int(m.st.tally.compared), int(m.st.tally.missing), int(m.st.tally.different)
 	found.Repaired = int(m.st.tally.repaired)
 	if m.w.Audit.Compare != syncer.CompareSample { // which proves nothing of the others
+		m.st.auditAsOf = asOf
 		if err := m.proveDeletes(asOf); err != nil {
 			return err
 		}
@@ -199,7 +200,7 @@ func (m *merge) audited(asOf instant, out *syncer.Settled) (err error) {
 			found.Proven = asOf.local(m.x.now)
 		}
 	}
-	m.st.audited, m.st.auditAsOf = m.x.ago(m.age), asOf
+	m.st.audited = m.x.ago(m.age)
 	return m.storeAudit(found)
 }
 

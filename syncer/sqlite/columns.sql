@@ -12,7 +12,8 @@ audit_error TEXT NOT NULL DEFAULT ''
 -- The budget for deletions where only lists tell of them, in seconds.
 deletes REAL
 -- Up to when an audit that left no difference found the copy complete; when the
--- last complete list was asked for, and up to when it was complete.
+-- last complete list was asked for; and up to when the last one was complete
+-- that was held against the whole copy, which a sample is not.
 proven_as_of REAL
 audited REAL
 audit_as_of REAL

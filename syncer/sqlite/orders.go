@@ -184,7 +184,7 @@ func (t *Table) acceptOne(x *tx, partition string, st *state) (int, error) {
 			return 0, err
 		}
 	}
-	if err := t.moveDeletes(x, partition, st, listed{st.auditAsOf != 0, st.auditAsOf}); err != nil {
+	if err := t.moveDeletes(x, partition, st, listed{st.auditAsOf, true}); err != nil {
 		return 0, err
 	}
 	warnAt, criticalAt := t.deadlines(st)

@@ -41,11 +41,12 @@ func (s since) upTo(asOf, held instant) instant {
 	return min(asOf, s.earliest)
 }
 
-// listed is up to when a list, if it was one that a walk had, tells what there
-// is.
+// listed is up to when the last list that counts tells what there is; 0 where
+// none does.
 type listed struct {
-	is   bool
 	asOf instant
+	// audited says that what audits suspect counts, too: no walk has come since.
+	audited bool
 }
 
 // moveDeletes brings the delete as-of to what a walk has proven. Where the feed
@@ -58,12 +59,16 @@ func (t *Table) moveDeletes(x *tx, partition string, st *state, list listed) err
 		st.deletesAsOf = st.asOf
 		return nil
 	case t.spec.Budget.Deletes <= 0:
-	case list.is:
-		upTo = list.asOf
-	default:
+	case list.asOf == 0:
 		return nil
+	default:
+		upTo = list.asOf
 	}
-	missing, err := t.absentSince(x, partition, t.sql.present)
+	from := []string{t.sql.present}
+	if list.audited && t.spec.Budget.Deletes > 0 {
+		from = append(from, t.sql.presentSuspects)
+	}
+	missing, err := t.absentSince(x, partition, from...)
 	if err == nil {
 		st.forward(x, missing.upTo(upTo, st.deletesAsOf))
 	}

@@ -128,11 +128,12 @@ func (t *Table) complete(x *tx, w syncer.Walk, s syncer.Settlement, st *state) e
 		st.resync = s.End.Listed && waiting > 0
 	}
 	lists := w.Kind.Listing() && (s.End.Listed || s.End.Unchanged)
-	if err := t.moveDeletes(x, w.Partition.Name, st, listed{lists, asOf}); err != nil {
-		return err
-	}
+	var list listed
 	if lists {
-		st.audited, st.auditAsOf = x.ago(age), asOf
+		st.audited, st.auditAsOf, list.asOf = x.ago(age), asOf, asOf
+	}
+	if err := t.moveDeletes(x, w.Partition.Name, st, list); err != nil {
+		return err
 	}
 	if w.Kind.Listing() {
 		return t.storeListing(x, w, s, st)
