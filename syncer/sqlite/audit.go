@@ -36,9 +36,6 @@ func (m *merge) compare(r row.Row, key []any, before noted) error {
 	}
 	if same || there && c.Compare == syncer.CompareKeys {
 		m.done.Unchanged++
-		if err := m.release(r.Key, key); err != nil {
-			return err
-		}
 		return m.clear(key)
 	}
 	found := suspect{kind: isMissing, theirs: m.spec.Digest(r)}

@@ -224,7 +224,7 @@ func (d *Daemon) Status(context.Context) ([]syncer.Status, error) {
 }
 
 func (t *memTable) status() syncer.Status {
-	s := syncer.Status{Source: t.spec.Source, Rows: int64(len(t.rows)), Quarantined: int64(len(t.quarantine))}
+	s := syncer.Status{Source: t.spec.Source, Rows: t.held(), Quarantined: int64(len(t.quarantine))}
 	first, none := true, true
 	for _, p := range t.parts {
 		f := syncer.Judge(p.Standing, t.spec.Budget, time.Now())

@@ -98,7 +98,7 @@ func (t *memTable) configure() error {
 		t.part(p.Name)
 	}
 	for name, p := range t.parts {
-		p.retired = !t.has(name)
+		p.retire(!t.has(name))
 	}
 	return t.retireAll()
 }
@@ -107,38 +107,70 @@ func (t *memTable) has(name string) bool {
 	return slices.ContainsFunc(t.spec.Partitions, func(p syncer.Partition) bool { return p.Name == name })
 }
 
-// retireAll sweeps them in the order of their names: what the guard says of one
-// depends on the rows that those before it have left.
+// retireAll sweeps the partitions that there are no more: the guard looks at all
+// of them together and at the whole table, and what it holds waits to be
+// accepted.
 func (t *memTable) retireAll() error {
-	for _, name := range slices.Sorted(maps.Keys(t.parts)) {
-		if t.parts[name].retired {
-			if err := t.retire(name); err != nil {
-				return err
-			}
+	sum := 0
+	for name, p := range t.parts {
+		if !p.retired {
+			continue
+		}
+		left, err := t.orphans(name)
+		if err != nil {
+			return err
+		}
+		before := p.missing
+		p.missing = make(map[string]memMissing)
+		for _, key := range left {
+			p.missing[key] = memMissing{walks: t.spec.Confirm, present: before[key].present}
+		}
+		sum += len(left)
+	}
+	hold := t.spec.Guard.Holds(sum, len(t.rows))
+	for name, p := range t.parts {
+		switch {
+		case p.retired && hold && len(p.missing) > 0:
+			p.Position.Resume, p.Listing = nil, nil // no walk goes on in it
+		case p.retired:
+			t.retire(name)
 		}
 	}
 	return nil
 }
 
-// retire sweeps a partition that there is no more: the guard looks at the whole
-// table, and what it holds waits to be accepted.
-func (t *memTable) retire(name string) error {
-	p := t.parts[name]
-	left, err := t.orphans(name)
-	if err != nil {
-		return err
+// retire marks a partition that there is no more. Of one that is there again
+// nothing is held that was held for its removal.
+func (p *memPart) retire(gone bool) {
+	if p.retired && !gone {
+		p.missing = make(map[string]memMissing)
 	}
-	for _, key := range left {
-		p.missing[key] = memMissing{walks: t.spec.Confirm, present: p.missing[key].present}
-	}
-	if t.spec.Guard.Holds(len(p.missing), len(t.rows)) {
-		return nil
-	}
-	for key := range p.missing {
+	p.retired = gone
+}
+
+// retire deletes what is left of a partition and forgets it.
+func (t *memTable) retire(name string) {
+	for key := range t.parts[name].missing {
 		delete(t.rows, key)
 	}
 	delete(t.parts, name)
-	return nil
+	maps.DeleteFunc(t.quarantine, func(_ string, q syncer.Quarantined) bool { return q.Partition == name })
+}
+
+// held counts the rows of the partitions that are known.
+func (t *memTable) held() (n int64) {
+	for name, p := range t.parts {
+		columns, values, err := t.spec.PartitionValues(syncer.ParsePartition(name))
+		if err != nil || p.roster {
+			continue
+		}
+		for _, r := range t.rows {
+			if within(r, columns, values) {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // orphans are the rows that go with a partition: none if rows are kept, or if
@@ -175,7 +207,7 @@ func (t *MemoryTable) Repartition(_ context.Context, parts []syncer.Partition) e
 		roster, now := *tab.part(""), time.Now()
 		delete(tab.parts, "")
 		for name, p := range tab.parts {
-			p.retired = !slices.ContainsFunc(parts, func(q syncer.Partition) bool { return q.Name == name })
+			p.retire(!slices.ContainsFunc(parts, func(q syncer.Partition) bool { return q.Name == name }))
 		}
 		for _, q := range parts {
 			if _, known := tab.parts[q.Name]; !known {
