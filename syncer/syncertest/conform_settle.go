@@ -114,6 +114,23 @@ var settleScenarios = map[string]func(*testing.T, *bench){
 			t.Errorf("validator is %q", st.Position.Validator)
 		}
 	},
+	// The owner may go back to what the validator names, and say "not modified".
+	"a walk that wrote and did not end leaves no validator": func(t *testing.T, b *bench) {
+		for _, kind := range []syncer.WalkKind{syncer.Snapshot, syncer.Changes} {
+			w := b.walk(kind, "whole "+string(kind))
+			b.apply(w, person("1", "Ada", "00:01"))
+			b.settle(w, syncer.End{Listed: kind.Listing(), Validator: "V"})
+			if v := b.standing().Position.Validator; v != "V" {
+				t.Errorf("validator after a %s is %q", kind, v)
+			}
+			cut := b.walk(kind, "cut off "+string(kind))
+			b.apply(cut, person("2", "Bo", "00:01"))
+			b.fail(cut, syncer.ClassHTTP5xx, "owner answers 503")
+			if v := b.standing().Position.Validator; v != "" {
+				t.Errorf("validator %q is kept after half a %s", v, kind)
+			}
+		}
+	},
 	"settling ends the walk": func(t *testing.T, b *bench) {
 		w := b.walk(syncer.Changes, "w1")
 		r := &syncer.Resume{Walk: "w1", Kind: syncer.Changes, Sent: w.Sent, Cursor: "c"}

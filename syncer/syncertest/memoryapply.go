@@ -70,6 +70,9 @@ func (t *MemoryTable) Apply(_ context.Context, w syncer.Walk, batches []*syncer.
 		}
 		if len(batches) > 0 {
 			p.goOn(w, batches[len(batches)-1].Resume, t.spec.Shape)
+			if w.Kind != syncer.Audit {
+				p.Position.Validator = "" // the copy is not what it names any more
+			}
 		}
 		return nil
 	})

@@ -153,6 +153,7 @@ func (t *memTable) retire(name string) {
 	for key := range t.parts[name].missing {
 		delete(t.rows, key)
 	}
+	maps.DeleteFunc(t.quarantine, func(_ string, q syncer.Quarantined) bool { return q.Partition == name })
 	delete(t.parts, name)
 	maps.DeleteFunc(t.quarantine, func(_ string, q syncer.Quarantined) bool { return q.Partition == name })
 }
