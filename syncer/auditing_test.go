@@ -182,6 +182,11 @@ func TestSamplesRotate(t *testing.T) {
 		if s := strings.Join(got, ""); len(s) != 8 || !strings.Contains("0011223300112233", s) {
 			t.Errorf("samples %s, want each twice, one after the other", s)
 		}
+		for i, w := range r.audits() {
+			if i >= 2 && w.Sent.Sub(r.audits()[i-2].Sent) != time.Hour {
+				t.Errorf("walk %d is sent %s after that of the last audit", i, w.Sent.Sub(r.audits()[i-2].Sent))
+			}
+		}
 		if rows := k.daemon.Rows("a", []string{"version"}); slices.ContainsFunc(rows, func(r []string) bool { return r[0] != "2" }) {
 			t.Error("after as many audits as samples something is not repaired")
 		}

@@ -55,6 +55,9 @@ func fetch(ctx context.Context, s Source, w Walk) *fetched {
 }
 
 func (f *fetched) send(b fetchedBatch) bool {
+	if f.ctx.Err() != nil { // stop makes room as it drains
+		return false
+	}
 	select {
 	case f.ch <- b:
 		return true

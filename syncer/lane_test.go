@@ -432,3 +432,29 @@ func TestANewListForgetsThePlaceOfTheLast(t *testing.T) {
 	p.poll(t.Context())
 	p.want(0, "1:1 2:2 3:3 4:4 5:5")
 }
+
+// Until the first page of a list has come, its copies are not asked for
+// changes: what a change would say then may be older than the list.
+func TestChangesWaitForTheFirstPageOfAList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop(10, time.Minute)
+		k := newKitchen("us", &syncertest.Memory{}, s, every(10*time.Second))
+		k.feed.Apart = true
+		k.start(t)
+		time.Sleep(11 * time.Minute)
+		if _, err := k.daemon.Send(t.Context(), syncer.Order{Kind: syncer.OrderResync, Table: "a"}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		before := s.changes.Load()
+		time.Sleep(50 * time.Second)
+		if n := s.changes.Load() - before; n != 0 || s.lists.Load() != 1 {
+			t.Errorf("%d polls for changes before the first page", n)
+		}
+		time.Sleep(time.Minute)
+		if n := s.changes.Load() - before; n < 5 || s.lists.Load() != 1 {
+			t.Errorf("%d polls for changes after it", n)
+		}
+		k.close()
+	})
+}

@@ -108,3 +108,22 @@ func TestPlanWalkSince(t *testing.T) {
 		}
 	}
 }
+
+// What was read before a walk of the other lane settled does not replace what
+// that one has written.
+func TestLookDoesNotBringBackWhatWasBefore(t *testing.T) {
+	f, m := &Feed{}, &member{copy: &Copy{}, walk: Walk{Kind: Resync}}
+	old, now := time.Unix(500, 0), time.Unix(1000, 0)
+	if !m.note(f, Partition{}, Standing{AsOf: old, Resync: true}, 0, now) {
+		t.Fatal("what is read first is not noted")
+	}
+	m.settled(Settled{AsOf: now, DeletesAsOf: now}, &End{Listed: true})
+	if m.note(f, Partition{}, Standing{AsOf: old, Resync: true}, 0, now) {
+		t.Error("what was read before the settlement is noted after it")
+	}
+	m.copy.know(Partition{}, func(k *known) {
+		if !k.standing.AsOf.Equal(now) || k.need {
+			t.Errorf("known is %+v, need %t", k.standing, k.need)
+		}
+	})
+}
