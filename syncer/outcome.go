@@ -7,14 +7,39 @@ import (
 )
 
 // Outcome sums up the reports of one poll in a line, or those of an audit: an
-// error if any walk or table of it did not settle.
+// error if any walk or table of it did not settle. What changed and what a
+// resync brought are told apart where there were both.
 func Outcome(reports []Report) (string, error) {
-	var sum Applied
-	var absent []string
-	records, held, waiting, tables := 0, 0, 0, 0
 	if audited(reports) {
 		return auditOutcome(reports)
 	}
+	var changed, listed []Report
+	for _, r := range reports {
+		if r.Kind == Resync {
+			listed = append(listed, r)
+		} else {
+			changed = append(changed, r)
+		}
+	}
+	if len(listed) == 0 || len(changed) == 0 {
+		return sumUp(reports)
+	}
+	line, err := sumUp(changed)
+	if err != nil {
+		return "", err
+	}
+	list, err := sumUp(listed)
+	if err != nil {
+		return "", fmt.Errorf("resync: %w", err)
+	}
+	return line + "; resync: " + list, nil
+}
+
+// sumUp sums up walks in a line.
+func sumUp(reports []Report) (string, error) {
+	var sum Applied
+	var absent []string
+	records, held, waiting, tables := 0, 0, 0, 0
 	for _, r := range reports {
 		if err := r.err(); err != nil {
 			return "", err

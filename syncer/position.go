@@ -51,12 +51,19 @@ func (r *Resume) same(o *Resume) bool {
 }
 
 // Shape writes down what shapes a table's contents: a digest of the source's
-// request and reading, and one digest for each column.
-func Shape(source string, columns []string) string {
+// request and reading, one digest for each column, and one for each choice of
+// which records become rows and stay them.
+func Shape(source string, columns []string, choices ...string) string {
 	sorted := slices.Clone(columns)
+	for _, c := range choices {
+		sorted = append(sorted, choice+c)
+	}
 	slices.Sort(sorted)
 	return source + "/" + strings.Join(sorted, ",")
 }
+
+// choice begins the digest of a choice, which no digest of a column does.
+const choice = "?"
 
 // SameSource reports whether two shapes are of the same source, so that a
 // watermark of one is good for the other, whatever their columns are.
@@ -67,8 +74,9 @@ func SameSource(held, wanted string) bool {
 }
 
 // ShapeCovers reports whether a copy made under the held shape is complete
-// under the wanted one: the same source, and no column that held does not
-// know. A column that went away voids nothing.
+// under the wanted one: the same source and choices, and no column that held
+// does not know. A column that went away voids nothing; a choice that did lets
+// in what the copy lacks.
 func ShapeCovers(held, wanted string) bool {
 	heldSource, heldColumns, ok := strings.Cut(held, "/")
 	if !ok {
@@ -78,9 +86,14 @@ func ShapeCovers(held, wanted string) bool {
 	if source != heldSource {
 		return false
 	}
-	known := strings.Split(heldColumns, ",")
-	for c := range strings.SplitSeq(columns, ",") {
+	known, asked := strings.Split(heldColumns, ","), strings.Split(columns, ",")
+	for _, c := range asked {
 		if !slices.Contains(known, c) {
+			return false
+		}
+	}
+	for _, c := range known {
+		if strings.HasPrefix(c, choice) && !slices.Contains(asked, c) {
 			return false
 		}
 	}

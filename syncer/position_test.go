@@ -26,6 +26,16 @@ func TestShapeCovers(t *testing.T) {
 			rt.Errorf("%q covers %q: %t, want %t", h, w, got, want)
 		}
 	})
+	columnsOnly := syncer.Shape("s", []string{"c1"})
+	open, closed := syncer.Shape("s", []string{"c1"}, "open"), syncer.Shape("s", []string{"c1"}, "closed")
+	for _, changed := range [][2]string{{columnsOnly, open}, {open, columnsOnly}, {open, closed}} {
+		if syncer.ShapeCovers(changed[0], changed[1]) || !syncer.SameSource(changed[0], changed[1]) {
+			t.Errorf("of a choice that changes: %q covers %q, or has another source", changed[0], changed[1])
+		}
+	}
+	if !syncer.ShapeCovers(syncer.Shape("s", []string{"c1", "c2"}, "open"), open) {
+		t.Error("a column that went away voids")
+	}
 	if syncer.ShapeCovers("", "") || syncer.ShapeCovers("", "s/c") {
 		t.Error("a copy without a shape covers something")
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,8 +12,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/larder-sync/larder/config"
-	"github.com/larder-sync/larder/syncer"
-	"github.com/larder-sync/larder/syncer/home"
 )
 
 // app is what all commands share: where to print, and which configuration.
@@ -81,18 +78,4 @@ func (a *app) printJSON(v any) error {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
-}
-
-// history opens home. Polling must go on without it, so trouble is only told.
-func (p *parts) history(ctx context.Context) (syncer.History, func()) {
-	h, err := home.Open(ctx, home.Options{File: p.config.Larder.Home, Keep: p.config.Larder.History})
-	if err != nil {
-		p.log.Warn().Err(err).Msg("poll history is not kept")
-		return nil, func() {}
-	}
-	return h, func() {
-		if err := h.Close(); err != nil {
-			p.log.Warn().Err(err).Msg("poll history is not closed")
-		}
-	}
 }

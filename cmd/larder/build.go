@@ -11,6 +11,7 @@ import (
 	"github.com/larder-sync/larder/config"
 	"github.com/larder-sync/larder/sources"
 	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/home"
 	"github.com/larder-sync/larder/syncer/postgres"
 	"github.com/larder-sync/larder/syncer/row"
 	"github.com/larder-sync/larder/syncer/sqlite"
@@ -24,6 +25,7 @@ var gather = syncer.Gather{Records: 20_000, Bytes: 16 << 20}
 type parts struct {
 	config    *config.Config
 	log       zerolog.Logger
+	home      *atHome
 	consumers []*consumer
 	feeds     []*feed
 }
@@ -34,11 +36,15 @@ type feed struct {
 	consumers []*consumer
 	copies    []*copied
 	overlap   time.Duration
+	// asked is the source as the owner is asked.
+	asked sources.Spec
 }
 
 // copied is a table that the configuration names.
 type copied struct {
 	*syncer.Copy
+	kept     keptTable
+	spec     row.Spec
 	consumer *consumer
 	target   string
 	budget   syncer.Budget
@@ -59,6 +65,7 @@ type database interface {
 	Outcome(ctx context.Context, id string) (state, text string, err error)
 	Status(context.Context) ([]syncer.Status, error)
 	Quarantine(ctx context.Context, table string, limit int) ([]syncer.Quarantined, error)
+	Partitions(ctx context.Context, query string) ([]syncer.Partition, error)
 	Close() error
 }
 
@@ -66,14 +73,16 @@ type database interface {
 type keptTable interface {
 	syncer.Table
 	syncer.Keeper
+	Intend(context.Context) (syncer.Intent, error)
 }
 
 // build makes the parts, connecting to nothing. What only shows here, cron
 // specs and budgets against schedules, is told with all other mistakes of its
 // kind at once.
 func build(c *config.Config, log zerolog.Logger) (*parts, error) {
-	p := &parts{config: c, log: log}
+	p := &parts{config: c, log: log, home: &atHome{options: home.Options{File: c.Larder.Home, Keep: c.Larder.History}}}
 	schedules, mistakes := schedulesOf(c)
+	mistakes = append(mistakes, conditionMistakes(c)...)
 	if len(mistakes) > 0 {
 		return nil, mistakes
 	}
@@ -87,7 +96,7 @@ func build(c *config.Config, log zerolog.Logger) (*parts, error) {
 	}
 	clients := make(map[*config.Owner]*sources.Client)
 	for _, co := range c.Owners {
-		client, err := sources.NewClient(ownerOf(co, log))
+		client, err := sources.NewClient(ownerOf(co, p.home, log))
 		if err != nil {
 			return nil, config.Mistakes{c.Mistake(co.KeyPath+".url", "%v", err)}
 		}
@@ -98,7 +107,7 @@ func build(c *config.Config, log zerolog.Logger) (*parts, error) {
 		if !cs.Enabled || len(tables) == 0 {
 			continue
 		}
-		f, err := buildFeed(cs, tables, clients[cs.Owner], schedules[cs])
+		f, err := buildFeed(cs, tables, clients[cs.Owner], schedules[cs], asker(cs, consumers))
 		if err != nil {
 			return nil, config.Mistakes{c.Mistake(cs.KeyPath, "%v", err)}
 		}
@@ -106,12 +115,22 @@ func build(c *config.Config, log zerolog.Logger) (*parts, error) {
 			con := consumers[t.table.Consumer]
 			made := makers[t.table.Consumer](t.spec)
 			cp := &copied{Copy: &syncer.Copy{Name: t.spec.Name, Table: made, Keeper: made, Budget: t.spec.Budget},
-				consumer: con, target: t.spec.Target, budget: t.spec.Budget}
+				kept: made, spec: t.spec, consumer: con, target: t.spec.Target, budget: t.spec.Budget}
 			f.add(cp)
 		}
 		p.feeds = append(p.feeds, f)
 	}
 	return p, nil
+}
+
+// asker asks a consumer's database which partitions a source has; nil where the
+// configuration says it.
+func asker(cs *config.Source, consumers map[*config.Consumer]*consumer) func(context.Context) ([]syncer.Partition, error) {
+	if cs.EachQuery == nil {
+		return nil
+	}
+	db, query := consumers[cs.EachQuery.Consumer].db, cs.EachQuery.SQL
+	return func(ctx context.Context) ([]syncer.Partition, error) { return db.Partitions(ctx, query) }
 }
 
 // idleTables are the targets of a consumer's tables that nothing polls.
@@ -159,8 +178,11 @@ func holderName() string {
 	return fmt.Sprintf("%s, process %d, since %s", host, os.Getpid(), time.Now().UTC().Format(time.RFC3339))
 }
 
-// close lets go of all databases.
+// close lets go of all databases, and of home.
 func (p *parts) close() {
+	if err := p.home.close(); err != nil {
+		p.log.Warn().Err(err).Msg("home is not closed")
+	}
 	for _, c := range p.consumers {
 		if err := c.db.Close(); err != nil {
 			p.log.Warn().Err(err).Str("consumer", c.Name).Msg("database is not closed")

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -16,16 +18,18 @@ import (
 
 // buildFeed makes the feed of a source, without its tables. The paths of all
 // tables are one set, so that a record is read once for all of them.
-func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, p plan) (*feed, error) {
+func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, p plan, ask func(context.Context) ([]syncer.Partition, error)) (*feed, error) {
 	spec, err := sourceOf(cs)
 	if err != nil {
 		return nil, err
 	}
 	set := pathSet{index: make(map[string]int)}
+	spec.Versioned = true
 	for _, t := range tables {
-		if err := t.fill(cs, &set); err != nil {
+		if err := t.fill(cs, p, &set); err != nil {
 			return nil, err
 		}
+		spec.Versioned = spec.Versioned && t.spec.Version >= 0
 	}
 	if d := cs.Records.Deleted; len(d.Equals) > 0 {
 		set.slots([]config.Path{d.Field}) // a field with values is one that every record has
@@ -39,12 +43,34 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 		Name: cs.Name, Source: src, Snapshot: cs.Mode == config.Snapshot,
 		Partitions: partitionsOf(cs), Fields: set.texts,
 		Lag: cs.Lag, Retention: cs.Retention, Gather: gather,
+		Ask: ask, Concurrency: min(cs.EachConcurrency, cs.Owner.Concurrency),
+		Apart: apart(cs), Audit: auditOf(cs, p), Persist: persistOf(cs),
 	}
-	out := &feed{Scheduled: &syncer.Scheduled{Feed: f, Schedule: p.Schedule, Jitter: p.jitter}}
+	out := &feed{Scheduled: &syncer.Scheduled{Feed: f, Schedule: p.Schedule, Jitter: p.jitter}, asked: spec}
 	if cs.Watermark != nil {
 		out.overlap = cs.Watermark.Overlap
 	}
 	return out, nil
+}
+
+// apart reports whether changes can be asked for while a table is listed: an
+// event, and a record of which only a part is sent, need what came before.
+func apart(s *config.Source) bool {
+	return (s.Mode == config.Incremental || s.Mode == config.Delta) && !s.Records.Partial
+}
+
+// auditOf maps the audits; nil where there are none.
+func auditOf(s *config.Source, p plan) *syncer.AuditPlan {
+	if s.Audit == nil {
+		return nil
+	}
+	out := &syncer.AuditPlan{Schedule: p.audit.Schedule, Jitter: p.audit.jitter,
+		Compare: syncer.Compare(s.Audit.Compare), Samples: 1, Repair: s.Audit.Repair}
+	if s.Audit.Share > 0 {
+		// A third is 0.33, and three of them are all but everything.
+		out.Samples = int(math.Ceil(1/s.Audit.Share - 0.05))
+	}
+	return out
 }
 
 // pathSet numbers the paths that tables read.
@@ -56,21 +82,25 @@ type pathSet struct {
 func (s *pathSet) slots(paths []config.Path) []int {
 	var out []int
 	for _, p := range paths {
-		i, known := s.index[p.Text]
-		if !known {
-			i = len(s.texts)
-			s.index[p.Text] = i
-			s.texts = append(s.texts, p.Text)
-		}
-		out = append(out, i)
+		out = append(out, s.slot(p.Text))
 	}
 	return out
 }
 
+func (s *pathSet) slot(path string) int {
+	i, known := s.index[path]
+	if !known {
+		i = len(s.texts)
+		s.index[path] = i
+		s.texts = append(s.texts, path)
+	}
+	return i
+}
+
 // ownerOf maps an owner.
-func ownerOf(o *config.Owner, log zerolog.Logger) sources.Owner {
+func ownerOf(o *config.Owner, store auth.TokenStore, log zerolog.Logger) sources.Owner {
 	out := sources.Owner{
-		Name: o.Name, URL: o.URL, Auth: authOf(o.Auth), Headers: map[string]string{"User-Agent": "larder/" + version()},
+		Name: o.Name, URL: o.URL, Auth: authOf(o.Auth, store, log.With().Str("owner", o.Name).Logger()), Headers: map[string]string{"User-Agent": "larder/" + version()},
 		Rate: o.Rate.PerSecond(), Burst: o.Burst, Concurrency: o.Concurrency, Timeout: o.Timeout,
 		Retry: sources.Retry{Attempts: o.Retry.Attempts, Min: o.Retry.Min, Max: o.Retry.Max,
 			Status: append([]int{}, o.Retry.Status...)}, // none at all is a wish, too
@@ -82,7 +112,7 @@ func ownerOf(o *config.Owner, log zerolog.Logger) sources.Owner {
 	return out
 }
 
-func authOf(a config.Auth) auth.Authenticator {
+func authOf(a config.Auth, store auth.TokenStore, log zerolog.Logger) auth.Authenticator {
 	pairs := func() []auth.Pair {
 		var out []auth.Pair
 		for _, v := range a.Values {
@@ -99,8 +129,26 @@ func authOf(a config.Auth) auth.Authenticator {
 		return auth.Header(pairs()...)
 	case config.AuthQuery:
 		return auth.Query(pairs()...)
+	case config.AuthOAuth2:
+		return oauth2Of(a.OAuth2, store, log)
 	}
 	return nil
+}
+
+// oauth2Of maps how access tokens are had. What becomes of a refresh token is
+// kept at home.
+func oauth2Of(o *config.OAuth2, store auth.TokenStore, log zerolog.Logger) auth.Authenticator {
+	out := auth.OAuth2Options{
+		TokenURL: o.TokenURL, ClientID: o.ClientID.Reveal(), ClientSecret: o.ClientSecret.Reveal(), RefreshToken: o.RefreshToken.Reveal(),
+		Scopes: o.Scopes, Params: make(map[string]string, len(o.Params)), Store: store,
+		Unkept: func(err error) {
+			log.Error().Err(err).Msg("refresh token is not kept: it is lost when this process ends")
+		},
+	}
+	for _, p := range o.Params {
+		out.Params[p.Name] = p.Value.Reveal()
+	}
+	return auth.OAuth2(out)
 }
 
 // sourceOf maps a source.
@@ -305,8 +353,12 @@ func jsonOf(s config.Scalar) []byte {
 }
 
 // partitionsOf names each partition by the canonical JSON object of its
-// values, which is what identifies it for good.
+// values, which is what identifies it for good. Those that a query tells are not
+// known here.
 func partitionsOf(s *config.Source) []syncer.Partition {
+	if s.EachQuery != nil {
+		return nil
+	}
 	if len(s.Each) == 0 {
 		return []syncer.Partition{{}}
 	}

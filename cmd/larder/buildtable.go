@@ -7,6 +7,7 @@ import (
 	"github.com/larder-sync/larder/config"
 	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/row"
+	"github.com/larder-sync/larder/syncer/row/where"
 )
 
 // builtTable is a table of the configuration on its way to a row.Spec.
@@ -27,12 +28,15 @@ func tablesOf(c *config.Config, s *config.Source) []*builtTable {
 }
 
 // fill makes the table's spec, reading its columns from the path set.
-func (b *builtTable) fill(s *config.Source, set *pathSet) error {
+func (b *builtTable) fill(s *config.Source, p plan, set *pathSet) error {
 	t := b.table
 	b.spec = row.Spec{
 		Name: t.Consumer.Name + "." + t.Name, Target: t.Name, Source: s.Name, Version: -1,
 		Partitions:  partitionsOf(s),
-		Budget:      syncer.Budget{Warn: t.Budget.Warn, Critical: t.Budget.Critical},
+		Changing:    s.EachQuery != nil,
+		Keep:        t.OnDelete == config.OnDeleteKeep,
+		Partial:     s.Records.Partial,
+		Budget:      syncer.Budget{Warn: t.Budget.Warn, Critical: t.Budget.Critical, Deletes: p.deletesBudget(t)},
 		Guard:       guardOf(t.MaxDelete),
 		Confirm:     t.Confirm,
 		MisfitFails: t.Misfit == config.MisfitFail,
@@ -63,8 +67,42 @@ func (b *builtTable) fill(s *config.Source, set *pathSet) error {
 		b.spec.Key = append(b.spec.Key, i)
 		b.spec.Columns[i].NotNull = true
 	}
-	b.spec.Shape = syncer.Shape(sourceDigest(s), digests)
-	return nil
+	b.spec.Shape = syncer.Shape(sourceDigest(s), digests, choices(t)...)
+	var err error
+	b.spec.Where, err = conditionOf(t, set)
+	return err
+}
+
+// conditionOf makes the table's condition, which reads its fields from the path
+// set; nil for none.
+func conditionOf(t *config.Table, set *pathSet) (row.Condition, error) {
+	if t.Where == "" {
+		return nil, nil
+	}
+	_, paths, err := where.Compile(t.Where, nil)
+	if err != nil {
+		return nil, err
+	}
+	var columns []where.Column
+	for _, path := range paths {
+		columns = append(columns, where.Column{Path: path, Slot: set.slot(path)})
+	}
+	condition, _, err := where.Compile(t.Where, columns)
+	return condition, err
+}
+
+// conditionMistakes are the conditions that are none, of all tables.
+func conditionMistakes(c *config.Config) config.Mistakes {
+	var mistakes config.Mistakes
+	for _, t := range c.Tables {
+		if t.Where == "" {
+			continue
+		}
+		if _, _, err := where.Compile(t.Where, nil); err != nil {
+			mistakes = append(mistakes, c.Mistake(t.KeyPath+".where", "%v", err))
+		}
+	}
+	return mistakes
 }
 
 func columnOf(c config.Column, set *pathSet) (row.Column, error) {

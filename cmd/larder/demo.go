@@ -58,9 +58,7 @@ func newDemoEngine(s demo.Setup) (demo.Engine, error) {
 
 // Run is the daemon.
 func (e demoEngine) Run(ctx context.Context, told func(demo.Poll)) error {
-	history, closeHistory := e.history(ctx)
-	defer closeHistory()
-	return e.runner(toldHistory{history, told}).Run(ctx)
+	return e.runner(toldHistory{e.history(ctx), told}).Run(ctx)
 }
 
 // Poll polls every source once, as the command poll does.

@@ -37,8 +37,41 @@ func sourceDigest(s *config.Source) string {
 		}
 		watermark = append(watermark, positionOf(w)...)
 	}
-	return digest(path, s.Request.Method, s.Request.Path.String(), queryText(s.Request.Query), s.Request.Body, queryText(s.Request.Later.Query), s.Request.Later.Body, s.Request.Later.Without,
-		s.Records.At.Text, strings.Join(texts(s.Records.Key), "\n"), watermark)
+	parts := []any{path, s.Request.Method, s.Request.Path.String(), queryText(s.Request.Query), s.Request.Body, queryText(s.Request.Later.Query), s.Request.Later.Body, s.Request.Later.Without,
+		s.Records.At.Text, strings.Join(texts(s.Records.Key), "\n"), watermark}
+	return digest(append(parts, readingOf(s.Records)...)...)
+}
+
+// readingOf is how records are read, as far as it is not the plain way: so that
+// what was added to the configuration's words voids no position.
+func readingOf(r config.Records) []any {
+	var parts []any
+	add := func(name string, given bool, values ...any) {
+		if given {
+			parts = append(parts, append([]any{name}, values...))
+		}
+	}
+	add("as", r.As != config.AsArray, r.As)
+	add("unwrap", !r.Unwrap.IsZero(), r.Unwrap.Text)
+	add("partial", r.Partial)
+	if h := r.Hydrate; h != nil {
+		add("hydrate", true, h.Request.Method, h.Request.Path.String(), queryText(h.Request.Query), h.Request.Body, h.At.Text)
+	}
+	return parts
+}
+
+// choices are the digests of what decides which records are rows of a table, and
+// for how long. They are the table's: other tables of its source are not asked
+// for again.
+func choices(t *config.Table) []string {
+	var out []string
+	if t.Where != "" {
+		out = append(out, digest("where", t.Where))
+	}
+	if t.OnDelete == config.OnDeleteKeep {
+		out = append(out, digest("keep"))
+	}
+	return out
 }
 
 // positionOf is the field of a log's events that is their position.

@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/larder-sync/larder/config"
+	"github.com/larder-sync/larder/syncer"
 )
 
 const tokenFeed = `
@@ -87,5 +88,91 @@ func TestDigest(t *testing.T) {
 	asURL.Watermark.Opaque = config.URL
 	if sourceDigest(asURL) == shape(text) {
 		t.Error("a token or a URL: the same")
+	}
+}
+
+// How a table chooses among its source's records is its own: tables beside it
+// are not asked for again, and the position stays good for changes.
+func TestChoicesShapeTheirTableAlone(t *testing.T) {
+	const text = tokenFeed + `
+[[table]]
+source  = "users"
+name    = "others"
+budget  = "1h"
+columns = { id = "text" }
+`
+	shapes := func(choice string) (string, string) {
+		p, err := build(parse(t, strings.Replace(text, "source  = \"users\"\n", "source  = \"users\"\n"+choice+"\n", 1)), zerolog.Nop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.close()
+		return p.feeds[0].copies[0].spec.Shape, p.feeds[0].copies[1].spec.Shape
+	}
+	all, _ := shapes("")
+	choices := []string{`where = 'id != "1"'`, `where = 'id != "2"'`, `on_delete = "keep"`, `where = 'id != "1"'` + "\non_delete = \"keep\""}
+	held := []string{all}
+	for _, c := range choices {
+		own, other := shapes(c)
+		if other != all {
+			t.Errorf("%s shapes the table beside it", c)
+		}
+		for _, h := range held {
+			if syncer.ShapeCovers(h, own) || syncer.ShapeCovers(own, h) || !syncer.SameSource(h, own) {
+				t.Errorf("%s: %q covers %q, or its changes cannot go on", c, h, own)
+			}
+		}
+		held = append(held, own)
+	}
+}
+
+// What was added to the words of a source shapes its answers where it is used.
+func TestReadingIsInTheDigest(t *testing.T) {
+	shape := func(records string) string {
+		return sourceDigest(parse(t, strings.Replace(tokenFeed, `{ key = "id", deleted = "gone" }`, records, 1)).Sources[0])
+	}
+	seen := map[string]string{}
+	for _, records := range []string{
+		`{ key = "id", deleted = "gone" }`,
+		`{ key = "id", deleted = "gone", unwrap = "item" }`,
+		`{ key = "id", deleted = "gone", unwrap = "record" }`,
+		`{ key = "id", deleted = "gone", at = { at = "users", as = "map" } }`,
+		`{ key = "id", deleted = "gone", at = "users" }`,
+		`{ key = "id", deleted = "gone", partial = true }`,
+		`{ key = "id", deleted = "gone", hydrate = { request = { path = "/users", query = { ids = "{keys}" } } } }`,
+		`{ key = "id", deleted = "gone", hydrate = { request = { path = "/all", query = { ids = "{keys}" } } } }`,
+	} {
+		s := shape(records)
+		if other, ok := seen[s]; ok {
+			t.Errorf("%s shapes what %s does", records, other)
+		}
+		seen[s] = records
+	}
+	if shape(`{ key = "id", deleted = "gone" }`) != shape(`{ key = "id", deleted = { at = "gone", key = "id" } }`) {
+		t.Error("how deletions are told voids the watermark")
+	}
+}
+
+// What only a build can tell reaches the feed and its tables.
+func TestPlansReachTheFeed(t *testing.T) {
+	text := strings.NewReplacer(`"AUDIT"`, `{ schedule = "@daily", compare = "sample", share = "30%", repair = false }`,
+		"DELETED", `, deleted = "gone"`, "DELETES", "", `schedule  = "@every 1m"`, "schedule = \"@every 1m\"\neach = { query = \"select 1 as n\", concurrency = 9 }").Replace(audited)
+	text = strings.Replace(text, `{ since = "{since}" }`, `{ since = "{since}", n = "{each.n}" }`, 1)
+	text = strings.Replace(text, `columns = { id = "bigint" }`, `columns = { id = "bigint", n = { from = "each.n", type = "bigint" } }`, 1)
+	text = strings.Replace(text, `key = "id"`, `key = ["each.n", "id"]`, 1)
+	p, err := build(parse(t, text), zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	f, spec := p.feeds[0], p.feeds[0].copies[0].spec
+	if f.Persist != 4*time.Minute || !f.Apart || f.Concurrency != 2 || f.Ask == nil || len(f.Partitions) != 0 {
+		t.Errorf("the feed is %+v", f.Feed)
+	}
+	if a := f.Audit; a == nil || a.Samples != 4 || a.Compare != syncer.CompareSample || a.Repair || a.Schedule == nil {
+		t.Errorf("its audit is %+v", a)
+	}
+	if !spec.Changing || len(spec.Partitions) != 0 || spec.Budget.Deletes != 0 {
+		t.Errorf("its table is %+v", spec)
 	}
 }

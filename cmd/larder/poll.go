@@ -74,8 +74,7 @@ type polled struct {
 
 // poll polls the feeds one after the other and prints what came of each.
 func (a *app) poll(ctx context.Context, p *parts, feeds []*feed, asJSON bool) error {
-	history, closeHistory := p.history(ctx)
-	defer closeHistory()
+	history := p.history(ctx)
 	var results []polled
 	var errs []error
 	for _, f := range feeds {

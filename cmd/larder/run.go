@@ -26,8 +26,7 @@ SIGTERM or Ctrl-C lets the transaction in hand commit; a second one does not.`,
 				return err
 			}
 			defer p.close()
-			history, closeHistory := p.history(cmd.Context())
-			defer closeHistory()
+			history := p.history(cmd.Context())
 			runner := p.runner(history)
 			if len(runner.Feeds) == 0 {
 				return errors.New("no source is enabled and has a table; there is nothing to do")

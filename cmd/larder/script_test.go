@@ -35,7 +35,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "sql": sql, "eventually": eventually,
+			"exits": exits, "sql": sql, "change": change, "eventually": eventually,
 		},
 	})
 }
@@ -65,6 +65,15 @@ func sql(ts *testscript.TestScript, neg bool, args []string) {
 	if (got == args[2]) == neg {
 		ts.Fatalf("%s: %s gives %q, want %q", args[0], args[1], got, args[2])
 	}
+}
+
+// change FILE STATEMENT changes what is in a file behind larder's back.
+func change(ts *testscript.TestScript, _ bool, args []string) {
+	conn, err := sqlite.OpenConn(ts.MkAbs(args[0]), sqlite.OpenReadWrite, sqlite.OpenCreate)
+	ts.Check(err)
+	defer conn.Close()
+	conn.SetBusyTimeout(5 * time.Second)
+	ts.Check(sqlitex.ExecuteScript(conn, args[1], nil))
 }
 
 // eventually FILE QUERY WANT waits until a query gives WANT, for what a daemon

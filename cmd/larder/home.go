@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"sync"
+
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/home"
+)
+
+// atHome opens home when it is first needed: a command that neither polls nor
+// renews a token leaves no file behind. It is an auth.TokenStore, and safe for
+// concurrent use.
+type atHome struct {
+	options home.Options
+
+	mu   sync.Mutex
+	open *home.Home // nil: not yet
+}
+
+func (a *atHome) use(ctx context.Context) (*home.Home, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.open != nil {
+		return a.open, nil
+	}
+	h, err := home.Open(ctx, a.options)
+	if err != nil {
+		return nil, err
+	}
+	a.open = h
+	return h, nil
+}
+
+// Token implements auth.TokenStore.
+func (a *atHome) Token(ctx context.Context, name string) (string, error) {
+	h, err := a.use(ctx)
+	if err != nil {
+		return "", err
+	}
+	return h.Token(ctx, name)
+}
+
+// KeepToken implements auth.TokenStore.
+func (a *atHome) KeepToken(ctx context.Context, name, token string) error {
+	h, err := a.use(ctx)
+	if err != nil {
+		return err
+	}
+	return h.KeepToken(ctx, name, token)
+}
+
+func (a *atHome) close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.open == nil {
+		return nil
+	}
+	h := a.open
+	a.open = nil
+	return h.Close()
+}
+
+// history is where polls are remembered. Polling must go on without it, so
+// trouble is only told.
+func (p *parts) history(ctx context.Context) syncer.History {
+	h, err := p.home.use(ctx)
+	if err != nil {
+		p.log.Warn().Err(err).Msg("poll history is not kept")
+		return nil
+	}
+	return h
+}
