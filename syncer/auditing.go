@@ -55,10 +55,18 @@ func (f *Feed) AuditNow(ctx context.Context, c *Copy, repair bool) ([]Report, er
 }
 
 // audit compares a partition with its owner: walk by walk, until nothing is
-// suspect any more. Between two walks the listing lane is free.
+// suspect any more. Between two walks the listing lane is free. Ahead of each
+// walk what changed is asked for, because polls may be further apart than
+// Persist, and what nobody has asked for is no difference that counts.
 func (f *Feed) audit(ctx context.Context, p Partition, a auditing) []Report {
 	var all []Report
 	for range auditWalks {
+		if changed := f.pollChanges(ctx, p, func() {}); changed.Failure != nil || changed.Walk != "" {
+			all = append(all, changed)
+			if changed.Failure != nil {
+				break
+			}
+		}
 		reports := f.auditOnce(ctx, p, a)
 		all = append(all, reports...)
 		sent, suspects := undecided(reports)

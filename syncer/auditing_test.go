@@ -61,6 +61,42 @@ func newAudited(m *syncertest.Memory, r *register) *kitchen {
 	return k
 }
 
+// What changed since the last poll is no difference, however far apart polls
+// are.
+func TestAnAuditAsksForChangesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, r := &syncertest.Memory{}, newRegister(5)
+		told := r.walk
+		r.walk = func(ctx context.Context, w syncer.Walk, yield func(*syncer.Batch, error) bool) {
+			if w.Kind != syncer.Changes {
+				told(ctx, w, yield)
+				return
+			}
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			b := &syncer.Batch{End: &syncer.End{Watermark: "w"}}
+			for key, version := range r.items {
+				b.Records = append(b.Records, item(key, version))
+			}
+			yield(b, nil)
+		}
+		k := newAudited(m, r)
+		k.feed.Schedule = every(24 * time.Hour)
+		k.start(t)
+		time.Sleep(30 * time.Minute)
+		r.change(func(items map[int]int) { items[7] = 1; items[1] = 9 })
+		time.Sleep(time.Hour)
+		if len(r.audits()) != 1 {
+			t.Fatalf("%d walks of the audit, want 1: nothing is suspect", len(r.audits()))
+		}
+		for _, s := range statuses(t, m) {
+			if s.Found != 0 || s.ProvenAsOf.IsZero() {
+				t.Errorf("%d differences count, proven as of %s", s.Found, s.ProvenAsOf)
+			}
+		}
+	})
+}
+
 // A difference is repaired once it was found again, Persist after; one that
 // goes by itself meanwhile counts for nothing.
 func TestAuditCountsWhatPersists(t *testing.T) {
@@ -313,4 +349,13 @@ func TestAuditNow(t *testing.T) {
 			t.Errorf("of a snapshot: %v", err)
 		}
 	})
+}
+
+func statuses(t *testing.T, m *syncertest.Memory) []syncer.Status {
+	t.Helper()
+	all, err := m.NewDaemon("a reader").Status(t.Context())
+	if err != nil || len(all) == 0 {
+		t.Fatalf("status: %v, %v", all, err)
+	}
+	return all
 }
