@@ -125,7 +125,7 @@ func (m *merge) judge(ctx context.Context, done *tally) error {
 	err := m.tx.QueryRow(ctx, fmt.Sprintf(`WITH found AS (%s), judged AS (%s),
 			noted AS (%s WHERE NOT (j.counts AND @repair) %s),
 			righted AS (DELETE FROM %s o USING judged j WHERE o.partition = @partition AND j.counts AND @repair AND %s RETURNING 1),
-			left_out AS (DELETE FROM %s s USING judged j WHERE j.n = s.n AND NOT (j.counts AND @repair))
+			left_out AS (DELETE FROM %s WHERE n NOT IN (SELECT n FROM judged WHERE counts AND @repair))
 		SELECT count(*) FILTER (WHERE counts AND @repair AND kind = 'missing'), count(*) FILTER (WHERE counts AND @repair AND kind = 'different'),
 			(SELECT count(*) FROM noted WHERE new) - (SELECT count(*) FROM righted) FROM judged`,
 		found, m.judgedSQL(f), m.suspectSQL(f), conflictSQL(f), m.suspect, f.join(func(n, _ int) string { return fmt.Sprintf("o.k%d = j.k%d", n, n) }), stageName),

@@ -232,7 +232,7 @@ func (t *Table) writeAudit(ctx context.Context, tx pgx.Tx, e end, settled *synce
 	err := tx.QueryRow(ctx, `UPDATE `+w+` w SET `+noList+`, audited = `+before("@sent")+`, audit_as_of = n.own, audit_error = '',
 			audit_compared = @compared, audit_found = @found, audit_left = @left,
 			proven_as_of = CASE WHEN @proven THEN greatest(w.proven_as_of, n.own) ELSE w.proven_as_of END,
-			deletes_as_of = n.deletes_as_of, `+deadlines("w.as_of", "n.deletes_as_of")+`, rows = @rows,
+			deletes_as_of = n.deletes_as_of, `+deadlines("w.as_of", "n.deletes_as_of", "w")+`, rows = @rows,
 			held = (SELECT count(*) FROM `+t.missing+` WHERE partition = @partition AND walks >= @confirm),
 			suspects = (SELECT count(*) FROM `+t.suspect+` WHERE partition = @partition)
 		FROM (SELECT a.own, `+deletes+` AS deletes_as_of

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/row"
@@ -114,14 +115,16 @@ func TestAuditKilledAtEveryMessage(t *testing.T) {
 	}
 	audit := func(id string) syncer.Walk {
 		w := walk(syncer.Audit, id)
-		w.Audit = &syncer.Comparison{Compare: syncer.CompareAll, Repair: true}
+		w.Audit = &syncer.Comparison{Compare: syncer.CompareAll, Persist: time.Minute, Repair: true}
 		return w
 	}
+	later := func() { exec(t, h.consumer, "UPDATE larder.suspect_people SET since = since - interval '2 minutes'") }
 	h.apply(walk(syncer.Changes, "w0"), person(1, "a", "00:09"), tombstone(9, "00:00"))
 	t.Run("apply", func(t *testing.T) {
 		killAll(t, h, p, func(step int) (string, func() error, func() error) {
 			first := audit(fmt.Sprint("first", step))
 			must(apply(first, list(first, step, 100+step)), settle(first))
+			later()
 			w := audit(fmt.Sprint("second", step))
 			do := apply(w, list(w, step, 100+step))
 			return fmt.Sprint("c", step), do, do
@@ -132,6 +135,7 @@ func TestAuditKilledAtEveryMessage(t *testing.T) {
 			h.apply(walk(syncer.Changes, "w"), person(1000+step, "extra", "00:05"))
 			first := audit(fmt.Sprint("before", step))
 			must(apply(first, list(first, 0)), settle(first))
+			later()
 			w := audit(fmt.Sprint("after", step))
 			ids := make([]int, step)
 			for i := range ids {

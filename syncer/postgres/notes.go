@@ -84,6 +84,9 @@ func (t *Table) forgetNotes(ctx context.Context, tx pgx.Tx, p syncer.Partition, 
 	if noted == 0 {
 		return nil
 	}
+	if err := execScript(ctx, tx, "SET LOCAL statement_timeout = "+milliseconds(patience)); err != nil {
+		return failed("forget notes", err)
+	}
 	sql, args := `DELETE FROM `+t.seen+` WHERE partition = $1`, []any{p.Name}
 	if p.Name == "" && noted > truncateFrom {
 		sql, args = `TRUNCATE `+t.seen, nil // the whole has no other partition beside it

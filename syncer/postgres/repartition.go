@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -14,6 +15,9 @@ import (
 // stale. A partition that is new is complete up to the last list that did not
 // have it: the copy needed nothing of it.
 func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition) error {
+	if !t.spec.Changing {
+		return fmt.Errorf("state partitions of %s: they are those of the configuration", t.name)
+	}
 	names := partitionNames(parts)
 	return t.db.fenced(ctx, "state partitions of "+t.name, func(tx pgx.Tx) error {
 		if err := execScript(ctx, tx, "SET LOCAL statement_timeout = "+milliseconds(patience)); err != nil {
@@ -32,7 +36,7 @@ func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition) error
 		}
 		w := t.db.own("watermark")
 		if len(fresh) > 0 {
-			_, err := tx.Exec(ctx, `UPDATE `+w+` w SET as_of = o.as_of, deletes_as_of = o.as_of, `+deadlines("o.as_of", "o.as_of")+`
+			_, err := tx.Exec(ctx, `UPDATE `+w+` w SET as_of = o.as_of, deletes_as_of = o.as_of, `+deadlines("o.as_of", "o.as_of", "w")+`
 				FROM `+w+` o WHERE o.table_name = $1 AND o.roster AND w.table_name = $1 AND w.partition = ANY($2)`, t.spec.Target, fresh)
 			if err != nil {
 				return failed("state partitions", err)
@@ -41,7 +45,7 @@ func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition) error
 		if err := t.retire(ctx, tx, f, names); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `UPDATE `+w+` w SET as_of = now(), deletes_as_of = now(), `+deadlines("now()", "now()")+`
+		_, err = tx.Exec(ctx, `UPDATE `+w+` w SET as_of = now(), deletes_as_of = now(), `+deadlines("now()", "now()", "w")+`
 			WHERE w.table_name = $1 AND w.roster`, t.spec.Target)
 		return failed("state partitions", err)
 	})

@@ -152,7 +152,7 @@ func (t *Table) settleEnd(ctx context.Context, tx pgx.Tx, e end, settled *syncer
 func (t *Table) endSQL(e end) string {
 	w := t.db.own("watermark")
 	set := append(e.position(), `validator = CASE WHEN n.missing THEN '' ELSE @validator END`, `shape = @shape`,
-		`resume = NULL, walk_sent = NULL`, `as_of = n.as_of, deletes_as_of = n.deletes_as_of`, deadlines("n.as_of", "n.deletes_as_of"),
+		`resume = NULL, walk_sent = NULL`, `as_of = n.as_of, deletes_as_of = n.deletes_as_of`, deadlines("n.as_of", "n.deletes_as_of", "w"),
 		`last_poll = now(), next_poll = now() + `+interval("@next"), `late = greatest(w.late, `+interval("@late")+`)`,
 		`resync = @resync, rows = coalesce(@counted, w.rows)`,
 		`held = CASE WHEN @counted::bigint IS NOT NULL THEN @held ELSE least(w.held, n.count) END`)

@@ -180,11 +180,11 @@ func budget(parameter string) string {
 }
 
 // deadlines are the assignments of both levels' deadlines, from the SQL of
-// as-of and delete as-of, in an update of the watermark table as w. Deletions
-// that only audits see have a budget of their own, and no warning.
-func deadlines(asOf, deletes string) string {
-	return fmt.Sprintf(`warn_at = CASE WHEN %[2]s IS NOT NULL THEN least(%[1]s + w.warn, CASE WHEN w.deletes IS NULL THEN %[2]s + w.warn END) END,
-		critical_at = CASE WHEN %[2]s IS NOT NULL THEN least(%[1]s + w.critical, %[2]s + coalesce(w.deletes, w.critical)) END`, asOf, deletes)
+// as-of and delete as-of and the row that has the budgets. Deletions that only
+// audits see have a budget of their own, and no warning.
+func deadlines(asOf, deletes, of string) string {
+	return fmt.Sprintf(`warn_at = CASE WHEN %[2]s IS NOT NULL THEN least(%[1]s + %[3]s.warn, CASE WHEN %[3]s.deletes IS NULL THEN %[2]s + %[3]s.warn END) END,
+		critical_at = CASE WHEN %[2]s IS NOT NULL THEN least(%[1]s + %[3]s.critical, %[2]s + coalesce(%[3]s.deletes, %[3]s.critical)) END`, asOf, deletes, of)
 }
 
 // sentAgo is how long ago, in microseconds, an instant of this process was.
