@@ -123,7 +123,7 @@ func (l *load) transact(ctx context.Context, tx pgx.Tx, generation int64, inPiec
 	}
 	begins := l.walk.Kind.Listing() && h.seenWalk != l.walk.ID
 	opens := begins && !l.moves
-	if !opens && len(l.changes) == 0 && len(l.misfits) == 0 && (!l.moves || l.resume == nil && h.resumed == "") {
+	if !opens && len(l.changes) == 0 && len(l.misfits) == 0 && (!l.moves || l.resume == nil && h.resumed == "" && !l.voids(h)) {
 		return tally{}, nil // a walk that never noted anything needs no notes
 	}
 	if begins {
@@ -174,11 +174,20 @@ func (l *load) advance(ctx context.Context, tx pgx.Tx, h *head, done tally) erro
 		resume, sent := slot(l.walk.Kind)
 		set = fmt.Sprintf(", %s = $10, %s = CASE WHEN $10::text IS NOT NULL THEN %s END", resume, sent, before("$11"))
 		args = append(args, l.resume, sentAgo(l.sent))
+		if l.voids(h) {
+			set += ", validator = ''"
+		}
 	}
 	_, err := tx.Exec(ctx, `UPDATE `+l.db.own("watermark")+` SET rows = greatest(0, rows + $3), held = greatest(0, held - $4),
 		seen_walk = $5, seen_count = $6, touched = $7, suspects = $8, list_tally = $9`+set+`
 		WHERE table_name = $1 AND partition = $2`, args...)
 	return failed("move position", err)
+}
+
+// voids reports whether there is a validator to void: until the walk comes to
+// its end, the copy is not what the validator names.
+func (l *load) voids(h *head) bool {
+	return l.walk.Kind != syncer.Audit && h.validator != ""
 }
 
 // pieces applies a range of the staged rows under a savepoint, and in halves
