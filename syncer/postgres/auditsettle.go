@@ -224,12 +224,14 @@ func (t *Table) countSuspects(ctx context.Context, tx pgx.Tx, e end, a *syncer.A
 // that it leaves out.
 func (t *Table) writeAudit(ctx context.Context, tx pgx.Tx, e end, settled *syncer.Settled, rows int64) error {
 	w, a := t.db.own("watermark"), settled.Audit
+	whole := comparison(e.walk).Compare != syncer.CompareSample
 	deletes := t.deletesSQL(syncer.Audit)
-	if t.spec.Keep || comparison(e.walk).Compare == syncer.CompareSample {
+	if t.spec.Keep || !whole {
 		deletes = "a.deletes_as_of"
 	}
 	var asOf, moved *int64
-	err := tx.QueryRow(ctx, `UPDATE `+w+` w SET `+noList+`, audited = `+before("@sent")+`, audit_as_of = n.own, audit_error = '',
+	err := tx.QueryRow(ctx, `UPDATE `+w+` w SET `+noList+`, audited = `+before("@sent")+`, audit_error = '',
+			audit_as_of = CASE WHEN @whole THEN n.own ELSE w.audit_as_of END,
 			audit_compared = @compared, audit_found = @found, audit_left = @left,
 			proven_as_of = CASE WHEN @proven THEN greatest(w.proven_as_of, n.own) ELSE w.proven_as_of END,
 			deletes_as_of = n.deletes_as_of, `+deadlines("w.as_of", "n.deletes_as_of", "w")+`, rows = @rows,
@@ -241,7 +243,7 @@ func (t *Table) writeAudit(ctx context.Context, tx pgx.Tx, e end, settled *synce
 		WHERE w.table_name = @table AND w.partition = @partition
 		RETURNING `+age("w.as_of")+`, `+age("w.deletes_as_of"), pgx.NamedArgs{
 		"table": t.spec.Target, "partition": e.walk.Partition.Name, "sent": sentAgo(e.walk.Sent), "back": e.back().Microseconds(),
-		"compared": a.Compared, "found": a.Found(), "left": a.Left(), "proven": !a.Proven.IsZero(), "rows": rows, "confirm": t.spec.Confirm,
+		"compared": a.Compared, "found": a.Found(), "left": a.Left(), "proven": !a.Proven.IsZero(), "rows": rows, "confirm": t.spec.Confirm, "whole": whole,
 	}).Scan(&asOf, &moved)
 	settled.AsOf, settled.DeletesAsOf = ago(asOf), ago(moved)
 	return failed("settle audit", err)

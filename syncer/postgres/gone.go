@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -54,37 +55,37 @@ func (m *merge) remove(ctx context.Context, done *tally) ([]int32, error) {
 }
 
 // remember keeps the versions of deleted keys for a while, the newest of each.
-// A deletion that is asked for again, as the overlap does all the time, is
-// written again only when half of its time has passed.
+// A deletion that is told again, as the overlap does all the time, is not
+// remembered any longer: what is older than it may be late by no more.
 func (m *merge) remember(ctx context.Context, numbers []int32) error {
 	if m.spec.Remember <= 0 || !m.form.versioned() {
 		return nil
 	}
-	var keys, versions []string
+	told := map[string]any{}
 	for _, n := range numbers {
-		if v := row.EncodeVersion(m.changes[n].Values[m.spec.Version]); v != "" {
-			keys, versions = append(keys, m.changes[n].Key), append(versions, v)
+		if v := m.changes[n].Values[m.spec.Version]; row.EncodeVersion(v) != "" {
+			told[m.changes[n].Key] = v
 		}
 	}
-	if len(keys) == 0 {
-		return nil
-	}
-	if m.head.gone {
-		known, err := m.deleted(ctx, keys)
+	if m.head.gone && len(told) > 0 {
+		known, err := m.deleted(ctx, slices.Sorted(maps.Keys(told)))
 		if err != nil {
 			return err
 		}
-		for i, key := range keys {
-			if v, ok := known[key]; ok && m.spec.Compare(m.spec.DecodeVersion(versions[i]), v) < 0 {
-				versions[i] = row.EncodeVersion(v)
-			}
-		}
+		maps.DeleteFunc(told, func(key string, v any) bool {
+			before, ok := known[key]
+			return ok && m.spec.Compare(v, before) <= 0
+		})
+	}
+	if len(told) == 0 {
+		return nil
+	}
+	keys, versions := slices.Sorted(maps.Keys(told)), make([]string, 0, len(told))
+	for _, key := range keys {
+		versions = append(versions, row.EncodeVersion(told[key]))
 	}
 	_, err := m.exec(ctx, "remember deletions", `INSERT INTO `+m.db.own("gone")+` (table_name, key, version, until)
-		SELECT $1, u.key, u.version, now() + $4::bigint * interval '1 microsecond'
-		FROM unnest($2::text[], $3::text[]) AS u (key, version)
-		WHERE NOT EXISTS (SELECT FROM `+m.db.own("gone")+` g WHERE g.table_name = $1 AND g.key = u.key AND g.version = u.version
-			AND g.until > now() + $4::bigint * interval '1 microsecond' / 2)
+		SELECT $1, u.key, u.version, now() + `+interval("$4")+` FROM unnest($2::text[], $3::text[]) AS u (key, version)
 		ON CONFLICT (table_name, key) DO UPDATE SET version = excluded.version, until = excluded.until`,
 		m.spec.Target, keys, versions, m.spec.Remember.Microseconds())
 	return err

@@ -116,13 +116,14 @@ func (t *Table) acceptPart(ctx context.Context, tx pgx.Tx, f *form, p syncer.Par
 		return 0, err
 	}
 	// Where only lists see deletions, they are proven up to the last one.
-	at := "CASE WHEN m.unknown THEN o.deletes_as_of ELSE least(o.as_of, m.present_at) END"
+	at, absent := "CASE WHEN m.unknown THEN o.deletes_as_of ELSE least(o.as_of, m.present_at) END", t.missingSQL("$2")
 	if t.spec.Budget.Deletes > 0 {
+		absent = t.absentSQL("$2")
 		at = "CASE WHEN m.unknown THEN o.deletes_as_of ELSE greatest(o.deletes_as_of, least(o.audit_as_of, m.present_at)) END"
 	}
 	_, err = tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` w SET deletes_as_of = n.at, `+deadlines("w.as_of", "n.at", "w")+`,
 			held = 0, rows = greatest(0, w.rows - $3)
-		FROM (SELECT `+at+` AS at FROM `+t.db.own("watermark")+` o, LATERAL (`+t.absentSQL("$2")+`) m WHERE o.table_name = $1 AND o.partition = $2) n
+		FROM (SELECT `+at+` AS at FROM `+t.db.own("watermark")+` o, LATERAL (`+absent+`) m WHERE o.table_name = $1 AND o.partition = $2) n
 		WHERE w.table_name = $1 AND w.partition = $2`, t.spec.Target, p.Name, n)
 	return n, failed("accept", err)
 }

@@ -44,7 +44,7 @@ ALTER TABLE {schema}.watermark
     ADD COLUMN IF NOT EXISTS deletes        interval,                       -- budget of deletes_as_of where only audits see deletions
     ADD COLUMN IF NOT EXISTS proven_as_of   timestamptz,                    -- of the last audit that left no difference
     ADD COLUMN IF NOT EXISTS audited        timestamptz,                    -- when the last complete list was asked for
-    ADD COLUMN IF NOT EXISTS audit_as_of    timestamptz,                    -- as-of of the last complete list
+    ADD COLUMN IF NOT EXISTS audit_as_of    timestamptz,                    -- as-of of the last one that was held against all rows
     ADD COLUMN IF NOT EXISTS audit_compared bigint NOT NULL DEFAULT 0,
     ADD COLUMN IF NOT EXISTS audit_found    bigint NOT NULL DEFAULT 0,
     ADD COLUMN IF NOT EXISTS audit_left     bigint NOT NULL DEFAULT 0,      -- differences that were not put right
