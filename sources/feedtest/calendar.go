@@ -1,11 +1,16 @@
 package feedtest
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+	"time"
+)
 
 // Calendar is the events list of Google Calendar: nextPageToken until the last
 // page, which alone has nextSyncToken. A page's request must repeat the
 // parameters of the first one. What is cancelled is told to those only who come
-// with a sync token.
+// with a sync token, by their id and nothing else. An event whose summary
+// begins with "day" lasts the whole day.
 type Calendar struct{ Store }
 
 const calendarPage = 3
@@ -57,7 +62,12 @@ func (c *Calendar) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func calendarItems(changes []Change) []object {
 	items := []object{}
 	for _, c := range changes {
-		item := object{"id": c.ID, "status": "confirmed", "summary": c.Value}
+		item := object{"id": c.ID, "status": "confirmed", "summary": c.Value, "updated": c.At.UTC().Format(time.RFC3339Nano),
+			"start": object{"dateTime": "2026-03-02T10:00:00+01:00", "timeZone": "Europe/Berlin"},
+			"end":   object{"dateTime": "2026-03-02T11:30:00+01:00", "timeZone": "Europe/Berlin"}}
+		if strings.HasPrefix(c.Value, "day") {
+			item["start"], item["end"] = object{"date": "2026-03-02"}, object{"date": "2026-03-03"}
+		}
 		if c.Gone {
 			item = object{"id": c.ID, "status": "cancelled"}
 		}

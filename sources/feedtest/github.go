@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,7 +63,7 @@ func (g *GitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // refuse counts requests, and says when there are too many.
 func (g *GitHub) refuse(w http.ResponseWriter) bool {
-	w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	g.date(w)
 	if g.Left == nil {
 		return false
 	}
@@ -72,7 +71,7 @@ func (g *GitHub) refuse(w http.ResponseWriter) bool {
 	defer g.mu.Unlock()
 	*g.Left = max(*g.Left-1, -1)
 	w.Header().Set("X-Ratelimit-Remaining", strconv.Itoa(max(*g.Left, 0)))
-	w.Header().Set("X-Ratelimit-Reset", strconv.FormatInt(time.Now().Add(time.Hour).Unix(), 10))
+	w.Header().Set("X-Ratelimit-Reset", strconv.FormatInt(g.clock().Add(time.Hour).Unix(), 10))
 	if *g.Left >= 0 {
 		return false
 	}
@@ -84,8 +83,7 @@ func (g *GitHub) refuse(w http.ResponseWriter) bool {
 func pageURL(r *http.Request, page int) string {
 	q := r.URL.Query()
 	q.Set("page", strconv.Itoa(page))
-	u := url.URL{Scheme: "https", Host: r.Host, Path: r.URL.Path, RawQuery: q.Encode()}
-	return u.String()
+	return origin(r) + r.URL.Path + "?" + q.Encode()
 }
 
 func (g *GitHub) issues(since time.Time, closed, byUpdate, ascending bool) []object {
@@ -105,7 +103,7 @@ func (g *GitHub) issues(since time.Time, closed, byUpdate, ascending bool) []obj
 		if at.Before(since) || state == "closed" && !closed {
 			continue
 		}
-		item := object{"id": c.ID, "title": c.Value, "state": state, "updated_at": at.Format(time.RFC3339)}
+		item := object{"id": number(c.ID), "number": g.first(c.ID), "title": c.Value, "state": state, "updated_at": at.Format(time.RFC3339)}
 		if slices.Contains(g.Pulls, c.ID) {
 			item["pull_request"] = object{"url": "https://" + c.ID}
 		}

@@ -71,12 +71,12 @@ func (g *Graph) refuse(w http.ResponseWriter, r *http.Request) {
 	if g.Code != "" {
 		status, code = http.StatusBadRequest, g.Code
 	}
-	w.Header().Set("Location", "https://"+r.Host+r.URL.Path+"?$deltatoken=")
+	w.Header().Set("Location", origin(r)+r.URL.Path+"?$deltatoken=")
 	answer(w, status, object{"error": object{"code": code}})
 }
 
 func link(r *http.Request, name string, c cursor) string {
-	return "https://" + r.Host + r.URL.Path + "?" + name + "=" + url.QueryEscape(c.token())
+	return origin(r) + r.URL.Path + "?" + name + "=" + url.QueryEscape(c.token())
 }
 
 // items writes changes down for somebody who knows what was before from.
@@ -87,7 +87,7 @@ func (g *Graph) items(changes []Change, from int) []object {
 	}
 	items := []object{}
 	for _, c := range changes {
-		item := object{"id": c.ID, "displayName": c.Value, "jobTitle": "title"}
+		item := object{"id": c.ID, "displayName": c.Value, "mail": c.ID + "@example.org", "accountEnabled": true, "jobTitle": "title"}
 		name, knows := known[c.ID]
 		switch {
 		case c.Gone && slices.Contains(g.Leaves, c.ID):
@@ -97,7 +97,7 @@ func (g *Graph) items(changes []Change, from int) []object {
 		case knows && name == c.Value: // something else has changed
 			item = object{"id": c.ID, "jobTitle": "another"}
 		case knows:
-			delete(item, "jobTitle")
+			item = object{"id": c.ID, "displayName": c.Value}
 		}
 		items = append(items, item)
 	}

@@ -83,7 +83,7 @@ func (f *HTTPFeed) after(from int) []object {
 func event(c Change) object {
 	e := object{"specversion": "1.0", "type": "org.example.inventory", "source": "https://example.org/inventory",
 		"id": eventID(c.Seq), "time": c.At.UTC().Format(time.RFC3339Nano), "subject": c.ID,
-		"datacontenttype": "application/json", "data": object{"name": c.Value}}
+		"datacontenttype": "application/json", "data": object{"name": c.Value, "quantity": number(c.Value)}}
 	if c.Gone {
 		delete(e, "data")
 		e["method"] = "DELETE"

@@ -59,10 +59,11 @@ func (o *OpenMeteo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (o *OpenMeteo) place(lat string) object {
-	times, temperatures := []int64{}, []any{}
+	times, temperatures, winds := []int64{}, []any{}, []any{}
 	for hour := range o.hours(lat) {
-		at := day().Add(time.Duration(hour) * time.Hour)
+		at := o.day().Add(time.Duration(hour) * time.Hour)
 		times, temperatures = append(times, at.Unix()), append(temperatures, o.temperature(lat, at))
+		winds = append(winds, float64(at.Hour())/2)
 	}
 	if o.Short && len(temperatures) > 0 {
 		temperatures = temperatures[1:]
@@ -70,7 +71,7 @@ func (o *OpenMeteo) place(lat string) object {
 	return object{"latitude": 52.52, "longitude": 13.419998, "utc_offset_seconds": 0, "timezone": "GMT", "elevation": 38,
 		"generationtime_ms": float64(len(o.Asked())) + 0.0123,
 		"hourly_units":      object{"time": "unixtime", "temperature_2m": "°C"},
-		"hourly":            object{"interval": 3600, "time": times, "temperature_2m": temperatures}}
+		"hourly":            object{"interval": 3600, "time": times, "temperature_2m": temperatures, "wind_speed_10m": winds}}
 }
 
 func (o *OpenMeteo) hours(lat string) int {
@@ -80,7 +81,7 @@ func (o *OpenMeteo) hours(lat string) int {
 	return o.Hours
 }
 
-func day() time.Time { return time.Now().UTC().Truncate(24 * time.Hour) }
+func (o *OpenMeteo) day() time.Time { return o.clock().UTC().Truncate(24 * time.Hour) }
 
 func (o *OpenMeteo) temperature(lat string, at time.Time) float64 {
 	n, _ := strconv.ParseFloat(lat, 64)
@@ -91,7 +92,7 @@ func (o *OpenMeteo) temperature(lat string, at time.Time) float64 {
 func (o *OpenMeteo) Forecast(lat string) map[string]string {
 	all := map[string]string{}
 	for hour := range o.hours(lat) {
-		at := day().Add(time.Duration(hour) * time.Hour)
+		at := o.day().Add(time.Duration(hour) * time.Hour)
 		all[strconv.FormatInt(at.Unix(), 10)] = strconv.FormatFloat(o.temperature(lat, at), 'f', -1, 64)
 	}
 	return all

@@ -44,7 +44,7 @@ const (
 // Begin stamps a write of items, or with "" for a value their deletion. It is
 // visible once commit is called.
 func (s *Salesforce) Begin(value string, ids ...string) (commit func()) {
-	t := &transaction{at: time.Now(), gone: value == ""}
+	t := &transaction{at: s.clock(), gone: value == ""}
 	s.open.Lock()
 	s.begun = append(s.begun, t)
 	s.open.Unlock()
@@ -64,13 +64,13 @@ func (s *Salesforce) Begin(value string, ids ...string) (commit func()) {
 func (s *Salesforce) Purge() {
 	s.open.Lock()
 	defer s.open.Unlock()
-	s.earliest = time.Now()
+	s.earliest = s.clock()
 }
 
 // ServeHTTP answers below /services/data/v60.0.
 func (s *Salesforce) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.note(r)
-	w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	s.date(w)
 	switch path := strings.TrimPrefix(r.URL.Path, salesforceBase); {
 	case path == "/sobjects/Account/updated/":
 		s.listed(w, r, false)
@@ -93,7 +93,7 @@ func (s *Salesforce) listed(w http.ResponseWriter, r *http.Request, gone bool) {
 	start, err1 := time.Parse(salesforceTime, q.Get("start"))
 	end, err2 := time.Parse(salesforceTime, q.Get("end"))
 	start, end = start.Truncate(time.Minute), end.Truncate(time.Minute)
-	if err1 != nil || err2 != nil || !end.After(start) || time.Since(start) > 30*24*time.Hour {
+	if err1 != nil || err2 != nil || !end.After(start) || s.clock().Sub(start) > 30*24*time.Hour {
 		refuseSalesforce(w, http.StatusBadRequest, "INVALID_REPLICATION_DATE")
 		return
 	}
@@ -122,7 +122,9 @@ func (s *Salesforce) listed(w http.ResponseWriter, r *http.Request, gone bool) {
 func (s *Salesforce) reach(end time.Time, gone bool) (covered, earliest time.Time) {
 	s.open.Lock()
 	defer s.open.Unlock()
-	covered = end
+	if covered = end; s.clock().Before(end) {
+		covered = s.clock()
+	}
 	for _, t := range s.begun {
 		if t.gone == gone && t.at.Before(covered) {
 			covered = t.at

@@ -27,6 +27,9 @@ type Change struct {
 
 // Store is what an owner has. It is safe for concurrent use.
 type Store struct {
+	// Clock is the owner's; nil: this machine's.
+	Clock func() time.Time
+
 	mu      sync.Mutex
 	log     []Change
 	expired int // tokens up to this number are refused
@@ -43,7 +46,7 @@ func (s *Store) write(value string, gone bool, ids []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range ids {
-		s.log = append(s.log, Change{Seq: len(s.log) + 1, ID: id, Value: value, Gone: gone, At: time.Now()})
+		s.log = append(s.log, Change{Seq: len(s.log) + 1, ID: id, Value: value, Gone: gone, At: s.clock()})
 	}
 }
 
@@ -53,7 +56,7 @@ func (s *Store) Expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expired = len(s.log)
-	s.log = append(s.log, Change{Seq: len(s.log) + 1, Gone: true, At: time.Now()})
+	s.log = append(s.log, Change{Seq: len(s.log) + 1, Gone: true, At: s.clock()})
 }
 
 // Truth is what lives, by id.
@@ -69,11 +72,33 @@ func (s *Store) Truth() map[string]string {
 	return out
 }
 
+// Live is the last change of each item that lives, oldest first.
+func (s *Store) Live() []Change { return s.between(0, s.now(), false) }
+
+// Log is every change there ever was, oldest first.
+func (s *Store) Log() []Change {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.log)
+}
+
 // Asked is the URLs that the owner was asked, oldest first.
 func (s *Store) Asked() []*url.URL {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.asked)
+}
+
+func (s *Store) clock() time.Time {
+	if s.Clock == nil {
+		return time.Now()
+	}
+	return s.Clock()
+}
+
+// date tells the owner's time.
+func (s *Store) date(w http.ResponseWriter) {
+	w.Header().Set("Date", s.clock().UTC().Format(http.TimeFormat))
 }
 
 func (s *Store) note(r *http.Request) {
@@ -113,6 +138,30 @@ func (s *Store) between(from, upto int, gone bool) []Change {
 	return out
 }
 
+// Since is when an item came to what c says of it.
+func (s *Store) Since(c Change) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := c.At
+	for _, o := range slices.Backward(s.log[:c.Seq]) {
+		if o.ID != c.ID {
+			continue
+		}
+		if o.Value != c.Value || o.Gone != c.Gone {
+			break
+		}
+		at = o.At
+	}
+	return at
+}
+
+// first is the number of an item's first change.
+func (s *Store) first(id string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return 1 + slices.IndexFunc(s.log, func(c Change) bool { return c.ID == id })
+}
+
 // cursor is what the tokens of a paged walk hold: changes after from, up to
 // upto, of which skip were shown.
 type cursor struct{ from, upto, skip int }
@@ -150,6 +199,27 @@ func sized(q url.Values, name string, most int) int {
 }
 
 type object = map[string]any
+
+// number is an id as a JSON number where it is one.
+func number(id string) any {
+	if n, err := strconv.ParseInt(id, 10, 64); err == nil {
+		return n
+	}
+	return id
+}
+
+// origin is the scheme and the host by which an owner was asked.
+func origin(r *http.Request) string {
+	scheme := r.URL.Scheme
+	switch {
+	case scheme != "":
+	case r.TLS != nil:
+		scheme = "https"
+	default:
+		scheme = "http"
+	}
+	return scheme + "://" + r.Host
+}
 
 func answer(w http.ResponseWriter, status int, body any) {
 	text, err := json.Marshal(body)

@@ -21,7 +21,7 @@ const (
 // ServeHTTP answers /v1/events.
 func (s *Stripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.note(r)
-	w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	s.date(w)
 	q := r.URL.Query()
 	newest := s.listed()
 	if since, err := strconv.ParseInt(q.Get("created[gte]"), 10, 64); err == nil {
@@ -70,7 +70,7 @@ func (s *Stripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Stripe) listed() []Change {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(s.log), func(c Change) bool { return time.Since(c.At) > stripeKeeps })
+	return slices.DeleteFunc(slices.Clone(s.log), func(c Change) bool { return s.clock().Sub(c.At) > stripeKeeps })
 }
 
 // Events is every event there ever was: its id, and what it is of.

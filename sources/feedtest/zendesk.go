@@ -33,7 +33,7 @@ func (z *Zendesk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	upto := z.shown()
 	for _, c := range z.between(0, upto, true) {
 		if c.Seq > from && len(tickets) < size {
-			tickets, at = append(tickets, ticket(c)), c.Seq
+			tickets, at = append(tickets, z.ticket(c)), c.Seq
 		}
 	}
 	end := len(tickets) < size
@@ -43,7 +43,7 @@ func (z *Zendesk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	token := cursor{from: at}.token()
 	answer(w, http.StatusOK, object{
 		"tickets": tickets, "after_cursor": token, "before_cursor": nil, "end_of_stream": end,
-		"after_url": "https://" + r.Host + r.URL.Path + "?cursor=" + url.QueryEscape(token),
+		"after_url": origin(r) + r.URL.Path + "?cursor=" + url.QueryEscape(token),
 	})
 }
 
@@ -52,16 +52,19 @@ func (z *Zendesk) shown() int {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	n := len(z.log)
-	for n > 0 && time.Since(z.log[n-1].At) < withheld {
+	for n > 0 && z.clock().Sub(z.log[n-1].At) < withheld {
 		n--
 	}
 	return n
 }
 
-func ticket(c Change) object {
+// ticket writes one down. A change that leaves the subject alone is one of the
+// system: generated_timestamp tells of it, and updated_at does not.
+func (z *Zendesk) ticket(c Change) object {
 	status := "open"
 	if c.Gone {
 		status = "deleted"
 	}
-	return object{"id": c.ID, "subject": c.Value, "status": status, "generated_timestamp": c.Seq}
+	return object{"id": number(c.ID), "subject": c.Value, "status": status, "generated_timestamp": c.Seq,
+		"updated_at": z.Since(c).UTC().Format(time.RFC3339)}
 }
