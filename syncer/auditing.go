@@ -60,7 +60,7 @@ func (f *Feed) AuditNow(ctx context.Context, c *Copy, repair bool) ([]Report, er
 // Persist, and what nobody has asked for is no difference that counts.
 func (f *Feed) audit(ctx context.Context, p Partition, a auditing) []Report {
 	var all []Report
-	for range auditWalks {
+	for n := range auditWalks {
 		if changed := f.pollChanges(ctx, p, func() {}); changed.Failure != nil || changed.Walk != "" {
 			all = append(all, changed)
 			if changed.Failure != nil {
@@ -70,10 +70,14 @@ func (f *Feed) audit(ctx context.Context, p Partition, a auditing) []Report {
 		reports := f.auditOnce(ctx, p, a)
 		all = append(all, reports...)
 		sent, suspects := undecided(reports)
-		if suspects == 0 {
+		if suspects == 0 || n == auditWalks-1 {
 			break
 		}
-		sleep(ctx, time.Until(sent.Add(a.Persist)))
+		again := sent.Add(a.Persist)
+		if f.Waits != nil {
+			f.Waits(p, suspects, again)
+		}
+		sleep(ctx, time.Until(again))
 		if ctx.Err() != nil {
 			break
 		}

@@ -45,6 +45,10 @@ type Feed struct {
 	// Progress, if set, is told after every transaction how far the walk is, of
 	// one walk at a time. It must return quickly.
 	Progress func(Report)
+	// Waits, if set, is told when an audit waits to look again at differences of
+	// a partition, and until when. It must return quickly, and may be called by
+	// several at once.
+	Waits func(p Partition, suspects int, until time.Time)
 
 	mu sync.Mutex
 	// lanes are those of the partitions, by name.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // Outcome sums up the reports of one poll in a line, or those of an audit: an
@@ -88,14 +90,18 @@ func audited(reports []Report) bool {
 	return slices.ContainsFunc(reports, func(r Report) bool { return r.Kind == Audit })
 }
 
-// auditOutcome sums up the walks of an audit. What one of them put right is not
-// found by the next; what it did not is found again.
-func auditOutcome(reports []Report) (string, error) {
+// AuditOf sums up the walks of an audit. What one of them put right is not
+// found by the next; what it did not is found again. That other tables could
+// not take what changed ahead of a walk is theirs to tell.
+func AuditOf(reports []Report) (Audited, error) {
 	last := make(map[string]Audited)
 	var sum Audited
 	for _, r := range reports {
+		if r.Kind == Changes && r.Failure == nil {
+			continue
+		}
 		if err := r.err(); err != nil {
-			return "", err
+			return Audited{}, err
 		}
 		for _, t := range r.Tables {
 			a := t.Settled.Audit
@@ -110,15 +116,51 @@ func auditOutcome(reports []Report) (string, error) {
 	for _, a := range last {
 		sum.add(a)
 	}
-	line := fmt.Sprintf("audit: %d compared: %d missing, %d extra, %d different; %d repaired",
-		sum.Compared, sum.Missing, sum.Extra, sum.Different, sum.Repaired)
-	if sum.Held > 0 {
-		line += fmt.Sprintf("; %d deletions are held by the guard", sum.Held)
+	return sum, nil
+}
+
+func auditOutcome(reports []Report) (string, error) {
+	sum, err := AuditOf(reports)
+	if err != nil {
+		return "", err
 	}
-	if sum.Suspects > 0 {
-		line += fmt.Sprintf("; %d more have not lasted long enough to count", sum.Suspects)
+	return sum.String(), nil
+}
+
+const auditLine = "audit: %d compared: %d missing, %d extra, %d different; %d repaired"
+
+// String is the line by which an order to audit is answered. ParseAudited reads
+// it back.
+func (a Audited) String() string {
+	line := fmt.Sprintf(auditLine, a.Compared, a.Missing, a.Extra, a.Different, a.Repaired)
+	if a.Held > 0 {
+		line += fmt.Sprintf("; %d deletions are held by the guard", a.Held)
 	}
-	return line, nil
+	if a.Suspects > 0 {
+		line += fmt.Sprintf("; %d more have not lasted long enough to count", a.Suspects)
+	}
+	return line
+}
+
+// ParseAudited reads the answer to an order to audit; false if it is none, as
+// another version of larder may give it.
+func ParseAudited(line string) (a Audited, ok bool) {
+	parts := strings.Split(line, "; ")
+	if len(parts) < 2 {
+		return a, false
+	}
+	if _, err := fmt.Sscanf(parts[0]+"; "+parts[1], auditLine, &a.Compared, &a.Missing, &a.Extra, &a.Different, &a.Repaired); err != nil {
+		return a, false
+	}
+	for _, more := range parts[2:] {
+		switch count, what, _ := strings.Cut(more, " "); what {
+		case "deletions are held by the guard":
+			a.Held, _ = strconv.Atoi(count)
+		case "more have not lasted long enough to count":
+			a.Suspects, _ = strconv.Atoi(count)
+		}
+	}
+	return a, a.String() == line
 }
 
 // righted is what an audit put right, of each kind: rows that are missing or

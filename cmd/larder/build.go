@@ -36,8 +36,9 @@ type feed struct {
 	consumers []*consumer
 	copies    []*copied
 	overlap   time.Duration
-	// asked is the source as the owner is asked.
-	asked sources.Spec
+	// source is what the configuration says, asked how the owner is asked by it.
+	source *config.Source
+	asked  sources.Spec
 }
 
 // copied is a table that the configuration names.

@@ -35,8 +35,17 @@ type line struct {
 	FailingSince     *time.Time   `json:"failing_since,omitempty"`
 	LatenessSeconds  float64      `json:"lateness_seconds,omitempty"`
 	NotConfigured    bool         `json:"not_configured,omitempty"`
-	staleness        time.Duration
-	budget           syncer.Budget
+	// DeletesAsOf is the instant up to which deletions are known, ProvenAsOf
+	// that up to which an audit found the copy equal to what its owner has.
+	DeletesAsOf *time.Time `json:"deletes_as_of"`
+	Deletes     float64    `json:"deletes_seconds,omitempty"`
+	ProvenAsOf  *time.Time `json:"proven_as_of"`
+	// Found and Left are what the last audit found, and what it left.
+	Found      int64  `json:"audit_found"`
+	Left       int64  `json:"audit_left"`
+	AuditError string `json:"audit_error,omitempty"`
+	staleness  time.Duration
+	budget     syncer.Budget
 }
 
 // lines asks every consumer's database, not the daemon, and returns one line a
@@ -73,7 +82,7 @@ func (l line) share() float64 { return float64(l.staleness) / float64(max(l.budg
 
 func newLine(f *feed, c *copied, statuses []syncer.Status, err error) line {
 	l := line{Table: c.Name, Source: f.Name, Level: syncer.Never, Reason: "no daemon has seen it yet",
-		budget: c.budget, Warn: c.budget.Warn.Seconds(), Critical: c.budget.Critical.Seconds()}
+		budget: c.budget, Warn: c.budget.Warn.Seconds(), Critical: c.budget.Critical.Seconds(), Deletes: c.budget.Deletes.Seconds()}
 	if err != nil && !unwritten(err) {
 		l.Level, l.Reason = syncer.Unknown, err.Error()
 		return l
@@ -96,6 +105,14 @@ func (l *line) take(s syncer.Status) {
 	l.AsOf, l.NextPoll, l.FailingSince = instant(s.AsOf), instant(s.NextPoll), instant(s.FailingSince)
 	l.Rows, l.Quarantined, l.Held, l.Paused = s.Rows, s.Quarantined, s.Held, s.Paused
 	l.Class, l.Error, l.LatenessSeconds = s.Class, s.Error, s.Late.Seconds()
+	l.DeletesAsOf, l.ProvenAsOf = instant(s.DeletesAsOf), instant(s.ProvenAsOf)
+	l.Found, l.Left, l.AuditError = s.Found, s.Left, s.AuditError
+	if s.Left > 0 {
+		l.Reason = join(l.Reason, fmt.Sprintf("the last audit left %d of %d differences", s.Left, s.Found))
+	}
+	if s.AuditError != "" {
+		l.Reason = join(l.Reason, "the last audit failed: "+s.AuditError)
+	}
 	if s.Held > 0 {
 		l.Reason = join(l.Reason, fmt.Sprintf("%d deletions are held", s.Held))
 	}
@@ -140,10 +157,11 @@ prints one line a table, worst first:
              was ever completed, or its deletions not proven yet; unknown, if
              the database does not answer
   STALENESS  how old the copy is at most, of its budgets for warn and critical
-  AS-OF      the instant up to which the copy is complete
+  AS-OF      the instant up to which the copy is complete, as its polls claim
+  PROVEN     the same, as an audit has proven it that left no difference
   NEXT POLL  when the daemon means to poll again
-  WHY        the last error and since when, deletions that are held, records in
-             quarantine, a pause; or that the table is not in the configuration
+  WHY        the last error and since when, what the last audit left, deletions
+             that are held or not proven, records in quarantine, a pause; or that the table is not in the configuration
              any more and only the database tells of it: see forget
 
 It exits 0 whatever the levels are. For a verdict, use check.`,
@@ -191,9 +209,9 @@ func (a *app) printStatus(ctx context.Context, p *parts, asJSON bool) error {
 		return a.printJSON(lines)
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "TABLE\tLEVEL\tSTALENESS\tAS-OF\tNEXT POLL\tROWS\tWHY")
+	fmt.Fprintln(w, "TABLE\tLEVEL\tSTALENESS\tAS-OF\tPROVEN\tNEXT POLL\tROWS\tWHY")
 	for _, l := range lines {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Table, l.Level, l.ofBudget(), clock(l.AsOf), l.next(), l.rows(), l.why())
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Table, l.Level, l.ofBudget(), clock(l.AsOf), clock(l.ProvenAsOf), l.next(), l.rows(), l.why())
 	}
 	return w.Flush()
 }

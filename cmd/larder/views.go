@@ -36,8 +36,29 @@ type applied struct {
 	Swept       int          `json:"swept"`
 	Held        int          `json:"held"`
 	Waiting     int          `json:"waiting"`
+	Audit       *compared    `json:"audit,omitempty"`
 	Class       syncer.Class `json:"error_class,omitempty"`
 	Error       string       `json:"error,omitempty"`
+}
+
+// compared is what an audit found, as --json prints it.
+type compared struct {
+	Compared  int        `json:"compared"`
+	Missing   int        `json:"missing"`
+	Extra     int        `json:"extra"`
+	Different int        `json:"different"`
+	Repaired  int        `json:"repaired"`
+	Held      int        `json:"held"`
+	Suspects  int        `json:"suspects"`
+	Proven    *time.Time `json:"proven_as_of,omitempty"`
+}
+
+func newCompared(a *syncer.Audited) *compared {
+	if a == nil {
+		return nil
+	}
+	return &compared{Compared: a.Compared, Missing: a.Missing, Extra: a.Extra, Different: a.Different,
+		Repaired: a.Repaired, Held: a.Held, Suspects: a.Suspects, Proven: instant(a.Proven)}
 }
 
 func newWalked(r syncer.Report) walked {
@@ -47,7 +68,8 @@ func newWalked(r syncer.Report) walked {
 	for _, t := range r.Tables {
 		a := applied{Table: t.Table, Kind: string(t.Kind), Inserted: t.Applied.Inserted, Updated: t.Applied.Updated,
 			Deleted: t.Applied.Deleted, Unchanged: t.Applied.Unchanged, Quarantined: t.Applied.Quarantined,
-			Swept: t.Settled.Swept, Held: t.Settled.Held, Waiting: t.Settled.Waiting}
+			Swept: t.Settled.Swept, Held: t.Settled.Held, Waiting: t.Settled.Waiting,
+			Audit: newCompared(t.Settled.Audit)}
 		a.Class, a.Error = failureText(t.Failure)
 		out.Tables = append(out.Tables, a)
 	}
