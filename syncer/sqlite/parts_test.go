@@ -39,7 +39,7 @@ func TestPartitionsAreRefused(t *testing.T) {
 		"select 1e999 as b":                         `column "b" of the query holds what is neither`,
 		"select id from cities; delete from cities": "more than one statement",
 		"select id from towns":                      "no such table",
-		"select 1 from larder_none":          "table of larder's",
+		"select 1 from larder_none":                 "table of larder's",
 		"":                                          "no columns",
 		"delete from cities returning id":           "not authorized",
 		"pragma query_only = off":                   "not authorized",
