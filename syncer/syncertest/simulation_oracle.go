@@ -48,18 +48,19 @@ func (s *simulation) claim(i int, st syncer.Standing) error {
 		switch {
 		case s.Log[at].Gone:
 			// The delete as-of tells of it.
-		case there && held < at && s.deletedSince(key, at) && s.Log[at].Commit > deletes:
-			// A list cannot have it any more; it waits for its deletion.
+		case there && held < at && (s.deletedSince(key, at, deletes) || s.Invisible && s.deletedSince(key, at, 0) && s.writtenSince(key, at)):
+			// A list cannot have it any more; it waits for its deletion, or for
+			// what stands in its place since.
 		case there && held < at:
 			return fmt.Errorf("claims to be as of %s but holds key %d at change %d, not %d", asOf, key, held, at)
-		case !there && !s.deletedSince(key, at):
+		case !there && !s.deletedSince(key, at, 0):
 			return fmt.Errorf("claims to be as of %s but has no key %d, which change %d wrote", asOf, key, at)
 		}
 	}
-	// A list cannot tell a row that is there again from one that has changed: of
-	// what it holds as-of tells.
+	// A list cannot tell a row that was there again from one that has changed: of
+	// what it held as-of tells.
 	for key, at := range latest(s.Log, func(c Change) bool { return c.Commit <= deletes }) {
-		if held, there := rows[key]; there && s.Log[at].Gone && held < at && s.Log[known[key]].Gone {
+		if held, there := rows[key]; there && s.Log[at].Gone && held < at && !s.writtenSince(key, at) {
 			return fmt.Errorf("claims deletes as of %s but holds key %d at change %d, deleted by change %d", deletes, key, held, at)
 		}
 	}
@@ -90,10 +91,21 @@ func (s *simulation) counted(i int, p Planned, r syncer.Report) error {
 	return nil
 }
 
-// deletedSince reports whether readers could see a key deleted after change at.
-func (s *simulation) deletedSince(key, at int) bool {
+// writtenSince reports whether readers could see a key written after change at.
+func (s *simulation) writtenSince(key, at int) bool {
 	for _, c := range s.Log[at+1:] {
-		if c.Key == key && c.Gone && c.Visible <= s.owner.clock() {
+		if c.Key == key && !c.Gone && c.Visible <= s.owner.clock() {
+			return true
+		}
+	}
+	return false
+}
+
+// deletedSince reports whether readers could see a key deleted after change at,
+// by a deletion that was committed after an instant.
+func (s *simulation) deletedSince(key, at int, after time.Duration) bool {
+	for _, c := range s.Log[at+1:] {
+		if c.Key == key && c.Gone && c.Visible <= s.owner.clock() && c.Commit > after {
 			return true
 		}
 	}

@@ -104,10 +104,6 @@ func TestSimulationSeesMistakes(t *testing.T) {
 			h.Invisible = true
 			return ended(syncer.Audit, provesDeletes)
 		},
-		"an audit counts what has not lasted": func(h *History) Wrap {
-			h.Persist = 0
-			return Wrap{}
-		},
 		"an audit repairs what no other confirms":    func(*History) Wrap { return repairsAtOnce() },
 		"walks from the position of the newest":      func(*History) Wrap { return standings(newestFirst) },
 		"forgets that a table was to be resynced":    func(*History) Wrap { return standings(func(st *syncer.Standing) { st.Resync = false }) },

@@ -26,7 +26,7 @@ func drawHistory(t *rapid.T) History {
 		Gather:  rapid.IntRange(1, 8).Draw(t, "gather"),
 	}
 	drawLog(t, &h)
-	h.Persist = h.Overlap + h.Lag + 12*time.Minute // as long as some polls take
+	h.Persist = h.Overlap + h.Lag
 	h.Polls = rapid.SliceOfN(rapid.Custom(drawPoll), 2, 10).Draw(t, "polls")
 	return h
 }
