@@ -30,9 +30,6 @@ type example struct {
 	config string
 	file   string // of the consumer's database
 	dir    string
-	door   *door
-	// loosen changes what was built, where a test cannot do without.
-	loosen func(*parts)
 }
 
 // secretOf is what a variable of the environment holds.
@@ -45,7 +42,7 @@ func basic(user, password string) string {
 }
 
 var (
-	urlLine      = regexp.MustCompile(`(?m)^(url +=) "https://[^/"]+(.*)"$`)
+	urlLine      = regexp.MustCompile(`(?m)^(url *=) "https://[^/"]+(.*)"$`)
 	tokenURL     = regexp.MustCompile(`token_url = "https://[^/"]+([^"]*)"`)
 	databaseLine = regexp.MustCompile(`(?m)^consumer\.app\.database = ".*"$`)
 )
@@ -57,24 +54,29 @@ func newExample(t *testing.T, name string, d *door) *example {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newRun(t, string(text), d)
+}
+
+// newRun puts an owner behind a configuration.
+func newRun(t *testing.T, text string, d *door) *example {
+	t.Helper()
 	server := httptest.NewServer(d)
 	t.Cleanup(server.Close)
-	e := &example{t: t, door: d, dir: t.TempDir(), loosen: func(*parts) {}}
+	e := &example{t: t, dir: t.TempDir(), config: text}
 	e.file = filepath.Join(e.dir, "copy.db")
-	if m := tokenURL.FindSubmatch(text); m != nil {
-		d.tokenPath = string(m[1])
+	if m := tokenURL.FindStringSubmatch(text); m != nil {
+		d.tokenPath = m[1]
 	}
 	for what, by := range map[*regexp.Regexp]string{
 		urlLine:      `${1} "` + server.URL + `${2}"`,
 		tokenURL:     `token_url = "` + server.URL + `${1}"`,
 		databaseLine: `consumer.app.database = "sqlite:` + e.file + `"`,
 	} {
-		if n := len(what.FindAll(text, -1)); n != 1 && (n != 0 || what != tokenURL) {
+		if n := len(what.FindAllString(text, -1)); n != 1 && (n != 0 || what != tokenURL) {
 			t.Fatalf("%s is there %d times", what, n)
 		}
-		text = what.ReplaceAll(text, []byte(by))
+		e.config = what.ReplaceAllString(e.config, by)
 	}
-	e.config = string(text)
 	return e
 }
 
@@ -107,7 +109,6 @@ func (e *example) build() *parts {
 			e.t.Errorf("the log holds a secret: %s", &log)
 		}
 	})
-	e.loosen(p)
 	return p
 }
 
@@ -205,7 +206,7 @@ func (e *example) holds(when, text string, want []string) {
 // alter writes to the consumer's database behind larder's back.
 func (e *example) alter(text string) {
 	e.t.Helper()
-	conn, err := sqlite.OpenConn(e.file, sqlite.OpenReadWrite)
+	conn, err := sqlite.OpenConn(e.file, sqlite.OpenReadWrite|sqlite.OpenCreate)
 	if err != nil {
 		e.t.Fatal(err)
 	}
