@@ -121,7 +121,7 @@ func TestEmptyListSweepsNothing(t *testing.T) {
 
 // A copy whose watermark is of another field, or that was thrown away, asks for
 // everything; one whose initial has moved goes on where it stands, and a resync
-// alone takes the new one.
+// takes the new one.
 func TestWatermarkOfAnotherField(t *testing.T) {
 	o := stampedOwner()
 	e := newRun(t, stampedFeed, &door{owner: o})
@@ -136,9 +136,11 @@ func TestWatermarkOfAnotherField(t *testing.T) {
 	if got := sinceOf(o); got < "2021" {
 		t.Errorf("asks since %s, before what the copy holds", got)
 	}
-	e.config = strings.Replace(e.config, `from = "updated_at"`, `from = ["updated_at", "id"]`, 1)
-	e.config = strings.Replace(e.config, `["updated_at", "id"]`, `["updated_at", "created_at"]`, 1)
+	e.config = strings.Replace(e.config, `from = "updated_at"`, `from = ["updated_at", "created_at"]`, 1)
 	e.poll(syncer.Resync)
+	if got := sinceOf(o); got != "2020-01-01T00:00:00Z" {
+		t.Errorf("begins anew at %s, want at initial", got)
+	}
 	e.holds("another field", usersRows, truthOf(o))
 	o.Skew += time.Hour
 	o.Put("changed again", 3)
