@@ -60,7 +60,7 @@ func (l *load) gather(f row.Folded) {
 	for _, r := range f.Upserts {
 		kind := byte(upsert)
 		if l.walk.Kind == syncer.Audit && !sampled(comparison(l.walk), r.Key) {
-			kind = noteOnly
+			kind = outside
 		}
 		l.changes = append(l.changes, staged{kind, r})
 	}
@@ -241,7 +241,7 @@ func (m *merge) piece(ctx context.Context, do func() (tally, error)) (tally, err
 // all: a row that the database refuses must not cost the good old one.
 func (m *merge) refuse(ctx context.Context, n int, why error) error {
 	c := m.changes[n]
-	if c.kind != noteOnly {
+	if c.kind != noteOnly && c.kind != outside {
 		m.refused = append(m.refused, refusal(&m.spec, c, why))
 	}
 	if !m.walk.Kind.Listing() || c.removes() {

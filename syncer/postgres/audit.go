@@ -147,15 +147,20 @@ func (f *form) fingerprint(each func(i int, c column) string) string {
 	return fmt.Sprintf("encode(sha256(convert_to(ROW(%s)::text, getdatabaseencoding())), 'hex')", f.columnList(each))
 }
 
+// sentSQL is the instant that the walk was sent at. It is told by the clock, not
+// by the transaction's start: that lies further back the longer the transaction
+// has lasted, and what is found in it would seem to have been so for as long.
+const sentSQL = "((SELECT clock_timestamp()) - @sent::bigint * interval '1 microsecond')"
+
 // judgedSQL joins what was found (found: keys, kind, theirs, ours) with what is
 // suspected. Another finding of the same walk does not confirm it. An extra row
 // was the owner's when the last list was complete that had it.
 func (t *Table) judgedSQL(f *form) string {
 	return fmt.Sprintf(`SELECT f.*, CASE WHEN f.kind <> 'extra' THEN NULL WHEN o.kind = 'extra' THEN o.present
 				ELSE (SELECT audit_as_of FROM %s WHERE table_name = @table AND partition = @partition) END AS present,
-			CASE WHEN o.kind = f.kind AND o.theirs = f.theirs AND o.ours = f.ours THEN o.since ELSE `+before("@sent")+` END AS since,
+			CASE WHEN o.kind = f.kind AND o.theirs = f.theirs AND o.ours = f.ours THEN o.since ELSE `+sentSQL+` END AS since,
 			coalesce(o.kind = f.kind AND o.theirs = f.theirs AND o.ours = f.ours
-				AND CASE WHEN o.walk = @walk THEN o.counted ELSE o.since <= `+before("@sent")+` - `+interval("@persist")+` END, false) AS counts
+				AND CASE WHEN o.walk = @walk THEN o.counted ELSE o.since <= `+sentSQL+` - `+interval("@persist")+` END, false) AS counts
 		FROM found f LEFT JOIN %s o ON o.partition = @partition AND %s`,
 		t.db.own("watermark"), t.suspect, f.join(func(n, _ int) string { return fmt.Sprintf("o.k%d = f.k%d", n, n) }))
 }
@@ -204,6 +209,13 @@ func (m *merge) putRight(ctx context.Context, done *tally) error {
 		if err := m.outOfQuarantine(ctx, keys); err != nil {
 			return err
 		}
+	}
+	if m.head.missing {
+		held, err := m.notMissing(ctx, "'u'")
+		if err != nil {
+			return err
+		}
+		done.back += held
 	}
 	err = m.insert(ctx, done)
 	done.Late = 0

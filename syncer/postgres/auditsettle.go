@@ -31,8 +31,9 @@ func (t *Table) settleAudit(ctx context.Context, tx pgx.Tx, e end, settled *sync
 	if err != nil {
 		return err
 	}
+	e.head.counted = &rows
 	if comparison(e.walk).Repair {
-		if err := t.deleteExtra(ctx, tx, f, e, a, rows); err != nil {
+		if err := t.deleteExtra(ctx, tx, f, e, a); err != nil {
 			return err
 		}
 	}
@@ -171,14 +172,14 @@ func (t *Table) dismiss(ctx context.Context, tx pgx.Tx, f *form, w syncer.Walk) 
 
 // deleteExtra deletes the extra rows that count, or holds them under the guard
 // as a sweep does.
-func (t *Table) deleteExtra(ctx context.Context, tx pgx.Tx, f *form, e end, a *syncer.Audited, rows int64) error {
+func (t *Table) deleteExtra(ctx context.Context, tx pgx.Tx, f *form, e end, a *syncer.Audited) error {
 	const count = "o.partition = $1 AND o.kind = 'extra' AND o.counted AND o.walk = $2"
 	args := []any{e.walk.Partition.Name, e.walk.ID}
 	var extra int
 	if err := tx.QueryRow(ctx, `SELECT count(*) FROM `+t.suspect+` o WHERE `+count, args...).Scan(&extra); err != nil {
 		return failed("count extra rows", err)
 	}
-	if t.spec.Guard.Holds(extra, int(rows)) {
+	if t.spec.Guard.Holds(extra, int(*e.head.counted)) {
 		a.Held = extra
 		_, err := tx.Exec(ctx, fmt.Sprintf(`INSERT INTO %s AS m (partition, %s, walks, present_at) SELECT $1, %s, $3, o.present FROM %s o WHERE %s
 			ON CONFLICT (partition, %s) DO UPDATE SET walks = excluded.walks`, t.missing, keyColumns(f), keyColumns(f), t.suspect, count, keyColumns(f)),

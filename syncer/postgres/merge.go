@@ -78,13 +78,18 @@ func (m *merge) run(ctx context.Context, from, to int) (tally, error) {
 	if err != nil {
 		return tally{}, err
 	}
+	present := "'u', 's'"
+	if m.walk.Kind == syncer.Audit {
+		present = "'s'" // what the list has is back once it is complete
+	}
 	if m.head.missing {
-		if done.back, err = m.notMissing(ctx, "'u', 's'"); err != nil {
+		if done.back, err = m.notMissing(ctx, present); err != nil {
 			return tally{}, err
 		}
 	}
 	if m.walk.Kind == syncer.Audit {
-		return done, m.audit(ctx, live, &done)
+		err = m.audit(ctx, live, &done)
+		return done, err
 	}
 	lost, err := m.loseToGone(ctx, live)
 	if err != nil {

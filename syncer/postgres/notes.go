@@ -17,7 +17,7 @@ const truncateFrom = 10_000
 // note notes the keys as seen and returns how many were not yet.
 func (m *merge) note(ctx context.Context) (int64, error) {
 	return m.exec(ctx, "note keys", fmt.Sprintf(`INSERT INTO %s (partition, %s, touched) SELECT $1, %s, false FROM %s s
-		WHERE s.kind IN ('u', 's') ON CONFLICT DO NOTHING`, m.seen, keyColumns(m.form), m.form.stagedKeys(), stageName),
+		WHERE s.kind IN ('u', 's', 'o') ON CONFLICT DO NOTHING`, m.seen, keyColumns(m.form), m.form.stagedKeys(), stageName),
 		m.walk.Partition.Name)
 }
 

@@ -42,9 +42,6 @@ func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition) error
 				return failed("state partitions", err)
 			}
 		}
-		if err := t.reclaim(ctx, tx, f, fresh); err != nil {
-			return err
-		}
 		if err := t.retire(ctx, tx, f, names); err != nil {
 			return err
 		}
@@ -52,30 +49,6 @@ func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition) error
 			WHERE w.table_name = $1 AND w.roster`, t.spec.Target)
 		return failed("state partitions", err)
 	})
-}
-
-// reclaim gives partitions that are there again the rows that were kept when
-// they went, which the list of partitions counts meanwhile.
-func (t *Table) reclaim(ctx context.Context, tx pgx.Tx, f *form, fresh []string) error {
-	w := t.db.own("watermark")
-	var kept bool
-	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM `+w+` WHERE table_name = $1 AND roster AND rows > 0)`, t.spec.Target).Scan(&kept)
-	if err != nil || !kept {
-		return failed("count rows", err)
-	}
-	for _, name := range fresh {
-		within, args, err := f.within(syncer.ParsePartition(name), 3)
-		if err != nil {
-			continue // no row can hold values that do not fit
-		}
-		_, err = tx.Exec(ctx, `UPDATE `+w+` w SET rows = CASE WHEN w.roster THEN greatest(0, w.rows - n.count) ELSE n.count END
-			FROM (SELECT count(*) AS count FROM `+t.name+` t WHERE `+within+`) n WHERE w.table_name = $1 AND (w.roster OR w.partition = $2)`,
-			append([]any{t.spec.Target, name}, args...)...)
-		if err != nil {
-			return failed("count rows", err)
-		}
-	}
-	return nil
 }
 
 // makeRoster makes the row of the whole stand for the list of partitions. What

@@ -81,16 +81,8 @@ func (t *Table) retireMarked(ctx context.Context, tx pgx.Tx, f *form) error {
 
 // retirePart deletes the rows of a partition that are missing, and forgets it.
 func (t *Table) retirePart(ctx context.Context, tx pgx.Tx, f *form, p syncer.Partition) error {
-	n, err := t.deleteConfirmed(ctx, tx, f, p)
-	if err != nil {
+	if _, err := t.deleteConfirmed(ctx, tx, f, p); err != nil {
 		return err
-	}
-	// Rows that stay are still the copy's.
-	w := t.db.own("watermark")
-	_, err = tx.Exec(ctx, `UPDATE `+w+` w SET rows = w.rows + greatest(0, o.rows - $3) FROM `+w+` o WHERE o.table_name = $1 AND o.partition = $2
-			AND w.table_name = $1 AND w.partition = (SELECT min(partition) FROM `+w+` WHERE table_name = $1 AND NOT retired)`, t.spec.Target, p.Name, n)
-	if err != nil {
-		return failed("retire partition", err)
 	}
 	for _, table := range []string{t.db.own("watermark"), t.db.own("quarantine")} {
 		if _, err := tx.Exec(ctx, `DELETE FROM `+table+` WHERE table_name = $1 AND partition = $2`, t.spec.Target, p.Name); err != nil {

@@ -30,6 +30,8 @@ const (
 	turned = 't'
 	// noteOnly rows carry a key that was seen in a record that does not fit.
 	noteOnly = 's'
+	// outside rows carry a key that an audit's sample has not.
+	outside = 'o'
 )
 
 // staged is a row on its way into the table. Its index is its number there.
