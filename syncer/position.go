@@ -78,26 +78,30 @@ func SameSource(held, wanted string) bool {
 // does not know. A column that went away voids nothing; a choice that did lets
 // in what the copy lacks.
 func ShapeCovers(held, wanted string) bool {
-	heldSource, heldColumns, ok := strings.Cut(held, "/")
-	if !ok {
-		return false
-	}
-	source, columns, _ := strings.Cut(wanted, "/")
-	if source != heldSource {
-		return false
-	}
-	known, asked := strings.Split(heldColumns, ","), strings.Split(columns, ",")
+	columns, choices := ShapeChanges(held, wanted)
+	return SameSource(held, wanted) && columns == 0 && !choices
+}
+
+// ShapeChanges says what keeps a copy made under the held shape from being
+// complete under the wanted one of the same source: how many columns it lacks,
+// and whether other choices were made.
+func ShapeChanges(held, wanted string) (columns int, choices bool) {
+	_, heldColumns, _ := strings.Cut(held, "/")
+	_, wantedColumns, _ := strings.Cut(wanted, "/")
+	known, asked := strings.Split(heldColumns, ","), strings.Split(wantedColumns, ",")
 	for _, c := range asked {
-		if !slices.Contains(known, c) {
-			return false
+		switch {
+		case slices.Contains(known, c):
+		case strings.HasPrefix(c, choice):
+			choices = true
+		default:
+			columns++
 		}
 	}
 	for _, c := range known {
-		if strings.HasPrefix(c, choice) && !slices.Contains(asked, c) {
-			return false
-		}
+		choices = choices || strings.HasPrefix(c, choice) && !slices.Contains(asked, c)
 	}
-	return true
+	return columns, choices
 }
 
 // Age is how long ago sent was: the greater of wall and monotonic time, and

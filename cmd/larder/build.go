@@ -36,9 +36,9 @@ type feed struct {
 	consumers []*consumer
 	copies    []*copied
 	overlap   time.Duration
-	// source is what the configuration says, asked how the owner is asked by it.
+	// source is what the configuration says, owner how requests are made by it.
 	source *config.Source
-	asked  sources.Spec
+	owner  owner
 }
 
 // copied is a table that the configuration names.

@@ -46,7 +46,7 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 		Ask: ask, Concurrency: min(cs.EachConcurrency, cs.Owner.Concurrency),
 		Apart: apart(cs), Audit: auditOf(cs, p), Persist: persistOf(cs),
 	}
-	out := &feed{Scheduled: &syncer.Scheduled{Feed: f, Schedule: p.Schedule, Jitter: p.jitter}, source: cs, asked: spec}
+	out := &feed{Scheduled: &syncer.Scheduled{Feed: f, Schedule: p.Schedule, Jitter: p.jitter}, source: cs, owner: src}
 	if cs.Watermark != nil {
 		out.overlap = cs.Watermark.Overlap
 	}

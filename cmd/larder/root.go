@@ -16,6 +16,7 @@ your own tables (Postgres or SQLite), and always knows how stale each copy is.
 Start here:
   larder demo                  five services and their copies on this machine
   larder validate              what is wrong with larder.toml, all at once
+  larder plan                  what that would ask and change; writes nothing
   larder poll                  poll every source once, now
   larder run                   the daemon
   larder status                is my copy fresh, why not, since when?
@@ -55,7 +56,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		return usagef("%s: %w", nameOf(cmd), err)
 	})
 	root.PersistentFlags().StringVarP(&a.configPath, "config", "c", "larder.toml", "the configuration file")
-	addGroup(root, "Day by day:", a.validateCommand(), a.pollCommand(), a.runCommand(), a.statusCommand(), a.checkCommand())
+	addGroup(root, "Day by day:", a.validateCommand(), a.planCommand(), a.pollCommand(), a.runCommand(), a.statusCommand(), a.checkCommand())
 	addGroup(root, "When something is wrong:", a.auditCommand(), a.resyncCommand(), a.acceptCommand(), a.quarantineCommand(), a.pauseCommand(), a.resumeCommand(), a.forgetCommand())
 	root.AddCommand(a.demoCommand(), a.versionCommand())
 	return root
