@@ -71,6 +71,8 @@ func (a *app) resyncCommand() *cobra.Command {
 everything, not only for what changed, and makes the copy equal to that: rows
 that differ are rewritten, and rows that the owner does not have are deleted,
 under the guard max_delete. The copy is there and can be read all the while.
+The source's other tables do not wait for it, and what changes goes on being
+polled, unless each change needs the one before it (logs, partial records).
 
 If the polls start at a configured watermark.initial, the owner does not show
 what lies before it, and nothing is deleted.`,

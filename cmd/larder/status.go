@@ -159,6 +159,8 @@ prints one line a table, worst first:
   STALENESS  how old the copy is at most, of its budgets for warn and critical
   AS-OF      the instant up to which the copy is complete, as its polls claim
   PROVEN     the same, as an audit has proven it that left no difference
+  DELETES    how old the copy is at most in what its owner deleted, of its budget
+             for that, where only audits see deletions
   NEXT POLL  when the daemon means to poll again
   WHY        the last error and since when, what the last audit left, deletions
              that are held or not proven, records in quarantine, a pause; or that the table is not in the configuration
@@ -209,9 +211,9 @@ func (a *app) printStatus(ctx context.Context, p *parts, asJSON bool) error {
 		return a.printJSON(lines)
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "TABLE\tLEVEL\tSTALENESS\tAS-OF\tPROVEN\tNEXT POLL\tROWS\tWHY")
+	fmt.Fprintln(w, "TABLE\tLEVEL\tSTALENESS\tAS-OF\tPROVEN\tDELETES\tNEXT POLL\tROWS\tWHY")
 	for _, l := range lines {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Table, l.Level, l.ofBudget(), clock(l.AsOf), clock(l.ProvenAsOf), l.next(), l.rows(), l.why())
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Table, l.Level, l.ofBudget(), clock(l.AsOf), clock(l.ProvenAsOf), l.deletes(), l.next(), l.rows(), l.why())
 	}
 	return w.Flush()
 }
@@ -230,6 +232,18 @@ func (l line) ofBudget() string {
 		return "- of " + budget
 	}
 	return short(l.staleness) + " of " + budget
+}
+
+// deletes is the staleness of deletions against the budget that they have of
+// their own.
+func (l line) deletes() string {
+	switch {
+	case l.budget.Deletes == 0:
+		return "-"
+	case l.DeletesAsOf == nil:
+		return "- of " + short(l.budget.Deletes)
+	}
+	return short(max(time.Since(*l.DeletesAsOf), 0)) + " of " + short(l.budget.Deletes)
 }
 
 func (l line) why() string {
