@@ -61,11 +61,10 @@ func (f *Feed) AuditNow(ctx context.Context, c *Copy, repair bool) ([]Report, er
 func (f *Feed) audit(ctx context.Context, p Partition, a auditing) []Report {
 	var all []Report
 	for n := range auditWalks {
-		if changed := f.pollChanges(ctx, p, func() {}); changed.Failure != nil || changed.Walk != "" {
-			all = append(all, changed)
-			if changed.Failure != nil {
-				break
-			}
+		changed := slices.DeleteFunc(f.pollChanges(ctx, p, func() {}), func(r Report) bool { return r.Failure == nil && r.Walk == "" })
+		all = append(all, changed...)
+		if slices.ContainsFunc(changed, func(r Report) bool { return r.Failure != nil }) {
+			break
 		}
 		reports := f.auditOnce(ctx, p, a)
 		all = append(all, reports...)

@@ -30,6 +30,9 @@ type known struct {
 	read     bool
 	// settled counts the walks that were.
 	settled int
+	// ended is when the walk ended that the watermark stems from; zero: not in
+	// this process.
+	ended time.Time
 	// failed is why the last walk of the changes lane failed, unlisted why the
 	// last resync did; nil if it did not.
 	failed, unlisted *Failure

@@ -46,6 +46,8 @@ type group struct {
 	// a poll.
 	batches, records int
 	began            time.Time
+	// took is how long it took to read where the members stand.
+	took time.Duration
 	// found says of each slot whether any record of the walk has it.
 	found []bool
 	// begun, if set, is called when the walk's first page has come.
@@ -67,6 +69,7 @@ func (f *Feed) muster(ctx context.Context, p Partition) *group {
 		}
 		return err
 	})
+	g.took = Age(g.began, time.Now())
 	for _, m := range g.members {
 		if m.err != nil {
 			m.report.Failure = failureOf(m.err)

@@ -63,28 +63,26 @@ type lists struct {
 // somebody waits.
 func (r *Runner) pollChanges(ctx context.Context, s *Scheduled, lists *lists, waited bool) []Report {
 	parts, reports := s.partitions(ctx)
-	changed := make([]*Report, len(parts))
+	changed := make([][]Report, len(parts))
 	atOnce(ctx, len(parts), s.Feed.Concurrency, func(i int) {
 		left := false
-		c := s.Feed.pollChanges(ctx, parts[i], func() {
+		walked := s.Feed.pollChanges(ctx, parts[i], func() {
 			left = true
 			if waited {
 				lists.walks.Go(func() { lists.add(r.list(ctx, s, parts[i], true)) })
 			}
 			signal(s.listed)
 		})
-		if c.Expired {
-			r.Log.Info().Str("source", c.Source).Str("partition", c.Partition).Msg("watermark has expired: everything is asked for")
-		}
-		if !c.OK() || !left || c.Walk != "" && !c.Expired { // else the listing lane tells of it
-			changed[i] = &c
+		for _, c := range walked {
+			if c.Expired {
+				r.Log.Info().Str("source", c.Source).Str("partition", c.Partition).Msg("watermark has expired: everything is asked for")
+			}
+			if !c.OK() || !left || c.told() { // else the listing lane tells of it
+				changed[i] = append(changed[i], c)
+			}
 		}
 	})
-	for _, c := range changed {
-		if c != nil {
-			reports = append(reports, *c)
-		}
-	}
+	reports = append(reports, slices.Concat(changed...)...)
 	signal(s.listed) // it may be time for an audit of what was read
 	return reports
 }

@@ -18,6 +18,8 @@ type member struct {
 	standing Standing
 	// need says that everything has to be asked for; valid that changes can be.
 	need, valid, claimed bool
+	// ended is when the walk ended, at the latest, that the watermark stems from.
+	ended time.Time
 	// retry is when the listing lane takes the table again after a failure.
 	retry time.Time
 	// quarantined counts what did not fit in this walk, which may be repeated
@@ -58,7 +60,10 @@ func (m *member) note(f *Feed, p Partition, st Standing, before int, now time.Ti
 		if !k.need {
 			k.unlisted = nil
 		}
-		m.need, m.claimed, m.retry = k.need, k.claimed, k.retry
+		m.need, m.claimed, m.retry, m.ended = k.need, k.claimed, k.retry, k.ended
+		if m.ended.IsZero() {
+			m.ended = st.LastPoll
+		}
 		m.valid = st.Position.Watermark != "" && !k.void && !outlived
 	})
 	return ok
@@ -88,7 +93,7 @@ func (f *Feed) outlive(st *Standing, now time.Time) bool {
 // member with the oldest as-of, any other from zero.
 func (g *group) plan(p Partition, id string, now time.Time) Walk {
 	w := Walk{ID: id, Kind: g.kind, Partition: p, Sent: now, Audit: g.audit}
-	oldest := slices.MinFunc(g.members, func(a, b *member) int { return a.standing.AsOf.Compare(b.standing.AsOf) })
+	oldest := g.oldest()
 	if g.kind == Changes {
 		w.From.Epoch = oldest.standing.Position.Epoch
 	}
@@ -118,6 +123,43 @@ func (g *group) plan(p Partition, id string, now time.Time) Walk {
 		}
 	}
 	return w
+}
+
+// part takes out of a group those members that cannot share its walk, and
+// returns them as a group of their own; nil if all can.
+//
+// A walk asks from the watermark of the member with the oldest as-of. Of what
+// changed, that watermark may leave out all that the owner showed until the walk
+// ended that it stems from. Another member has that too if it was complete at a
+// later moment still. That is so where walks follow each other, and need not be
+// where the two lanes went on side by side.
+func (g *group) part(lag time.Duration) *group {
+	if g.kind != Changes || len(g.members) < 2 || g.commonResume() != nil {
+		return nil
+	}
+	first := g.oldest()
+	from := first.standing.Position
+	rest := &group{began: g.began, kind: g.kind}
+	for _, m := range g.members {
+		at := m.standing.Position
+		if at.Watermark == from.Watermark && at.Epoch == from.Epoch {
+			continue
+		}
+		// What was read of a table's instants may be late by as long as it took.
+		if complete := m.standing.AsOf.Add(lag - g.took); complete.Before(first.ended) {
+			rest.members = append(rest.members, m)
+		}
+	}
+	if len(rest.members) == 0 {
+		return nil
+	}
+	g.keep(func(m *member) bool { return !slices.Contains(rest.members, m) })
+	return rest
+}
+
+// oldest is the member with the oldest as-of.
+func (g *group) oldest() *member {
+	return slices.MinFunc(g.members, func(a, b *member) int { return a.standing.AsOf.Compare(b.standing.AsOf) })
 }
 
 // resume is the member's place in an unfinished walk of a kind's lane.

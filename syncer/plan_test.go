@@ -127,3 +127,46 @@ func TestLookDoesNotBringBackWhatWasBefore(t *testing.T) {
 		}
 	})
 }
+
+// A walk asks from one watermark. Tables of which it cannot be told that they
+// have what it leaves out are asked for apart.
+func TestTablesThatCannotShareAWalk(t *testing.T) {
+	type stands struct {
+		asOf, ended int64
+		watermark   string
+	}
+	for _, test := range []struct {
+		name   string
+		tables []stands
+		lag    time.Duration
+		took   time.Duration
+		apart  []string
+	}{
+		{"one follows the other", []stands{{10, 12, "w11"}, {20, 22, "w21"}}, 0, 0, nil},
+		{"complete when the other's walk ended", []stands{{10, 12, "w11"}, {12, 14, "w13"}}, 0, 0, nil},
+		{"side by side", []stands{{10, 15, "w14"}, {11, 13, "w12"}}, 0, 0, []string{"w12"}},
+		{"side by side, from one watermark", []stands{{10, 15, "w12"}, {11, 13, "w12"}}, 0, 0, nil},
+		{"the lag is no part of the walk", []stands{{10, 15, "w14"}, {11, 18, "w16"}}, 4 * time.Second, 0, nil},
+		{"but for how long it took to read", []stands{{10, 15, "w14"}, {11, 18, "w16"}}, 4 * time.Second, time.Second, []string{"w16"}},
+		{"one of three", []stands{{30, 32, "w31"}, {10, 15, "w14"}, {11, 13, "w12"}}, 0, 0, []string{"w12"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := &group{kind: Changes, took: test.took}
+			for _, s := range test.tables {
+				st := Standing{AsOf: time.Unix(s.asOf, 0), Position: Position{Watermark: s.watermark}}
+				g.members = append(g.members, &member{standing: st, ended: time.Unix(s.ended, 0)})
+			}
+			all := len(g.members)
+			var apart []string
+			if rest := g.part(test.lag); rest != nil {
+				all -= len(rest.members)
+				for _, m := range rest.members {
+					apart = append(apart, m.standing.Position.Watermark)
+				}
+			}
+			if diff := cmp.Diff(test.apart, apart); diff != "" || len(g.members) != all {
+				t.Errorf("apart (-want +got):\n%s%d tables stay, want %d", diff, len(g.members), all)
+			}
+		})
+	}
+}

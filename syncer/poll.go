@@ -51,16 +51,19 @@ func (f *Feed) poll(ctx context.Context, p Partition) []Report {
 // together leaves out what the listing lane has told anew: a walk for changes
 // that took no table along, or whose watermark had expired. Who was absent from
 // both is told with the list.
-func together(changed Report, listed []Report) []Report {
+func together(changed, listed []Report) []Report {
 	out := onlyOnce(listed)
-	switch {
-	case len(out) == 0 || changed.Walk != "" && !(changed.Expired && changed.OK()):
-		return append([]Report{changed}, out...)
-	case changed.Walk == "":
-		out[0].Tables = append(changed.Tables, out[0].Tables...)
+	if len(out) == 0 {
+		return changed
 	}
-	return out
+	if changed[0].Walk == "" {
+		out[0].Tables = append(changed[0].Tables, out[0].Tables...)
+	}
+	return append(slices.DeleteFunc(changed, func(r Report) bool { return !r.told() }), out...)
 }
+
+// told reports whether a walk for changes has anything to tell beside a list.
+func (r Report) told() bool { return r.Walk != "" && !(r.Expired && r.OK()) }
 
 // onlyOnce leaves out reports of a walk that another one tells of already.
 func onlyOnce(reports []Report) []Report {
@@ -73,23 +76,22 @@ func onlyOnce(reports []Report) []Report {
 	return out
 }
 
-// pollChanges walks the changes lane of a partition: in a snapshot feed all
-// tables, else those whose watermark is good. needs is called, before the walk
-// and behind it, where tables need everything.
-func (f *Feed) pollChanges(ctx context.Context, p Partition, needs func()) Report {
-	report := Report{Source: f.Name, Partition: p.Name, Started: time.Now()}
-	done, err := f.turns.take(ctx, false)
-	if err != nil {
-		report.Failure = failureOf(err)
-		return report
-	}
-	defer done()
+// pollChanges walks the changes lane of a partition: in a snapshot feed for all
+// tables, else for those whose watermark is good. It is one walk, but for tables
+// that cannot share it. needs is called, before a walk and behind it, where
+// tables need everything.
+func (f *Feed) pollChanges(ctx context.Context, p Partition, needs func()) []Report {
 	lane := f.lane(p)
-	if err := enter(ctx, lane.changes); err != nil {
-		report.Failure = failureOf(err)
-		return report
+	done, err := f.turns.take(ctx, false)
+	if err == nil {
+		defer done()
+		if err = enter(ctx, lane.changes); err == nil {
+			defer leave(lane.changes)
+		}
 	}
-	defer leave(lane.changes)
+	if err != nil {
+		return []Report{{Source: f.Name, Partition: p.Name, Started: time.Now(), Failure: failureOf(err)}}
+	}
 	g := f.muster(ctx, p)
 	if slices.ContainsFunc(g.members, func(m *member) bool { return m.need }) {
 		needs()
@@ -99,10 +101,16 @@ func (f *Feed) pollChanges(ctx context.Context, p Partition, needs func()) Repor
 		g.kind = Changes
 		g.keep(func(m *member) bool { return m.valid && !m.claimed && (f.Apart || !m.need) })
 	}
-	if f.carry(ctx, p, g, &report); report.Expired {
-		needs()
+	var reports []Report
+	for g != nil && (len(reports) == 0 || ctx.Err() == nil) {
+		rest := g.part(f.Lag)
+		report := Report{Source: f.Name, Partition: p.Name, Started: time.Now()}
+		if f.carry(ctx, p, g, &report); report.Expired {
+			needs()
+		}
+		reports, g = append(reports, report), rest
 	}
-	return report
+	return reports
 }
 
 // carry is the algorithm: from where the tables stand, walk, and settle.

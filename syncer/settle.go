@@ -75,7 +75,8 @@ func (m *member) settled(s Settled, end *End) {
 				k.wanted = time.Time{}
 			}
 		}
-		k.failed, st.LastPoll = nil, time.Now()
+		k.ended = time.Now()
+		k.failed, st.LastPoll = nil, k.ended
 	})
 }
 
