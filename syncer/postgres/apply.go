@@ -122,9 +122,11 @@ func (l *load) transact(ctx context.Context, tx pgx.Tx, generation int64, inPiec
 		return tally{}, err
 	}
 	begins := l.walk.Kind.Listing() && h.seenWalk != l.walk.ID
-	opens := begins && !l.moves
+	// A list beside which changes are walked opens its notes before its first
+	// record; a snapshot that never noted anything needs none.
+	opens := begins && (!l.moves || l.walk.Kind != syncer.Snapshot)
 	if !opens && len(l.changes) == 0 && len(l.misfits) == 0 && (!l.moves || l.resume == nil && h.resumed == "" && !l.voids(h)) {
-		return tally{}, nil // a walk that never noted anything needs no notes
+		return tally{}, nil
 	}
 	if begins {
 		if err := l.forgetNotes(ctx, tx, l.walk.Partition, h); err != nil {

@@ -157,10 +157,16 @@ func (b *bench) apply(w syncer.Walk, records ...syncer.Record) syncer.Applied {
 func (b *bench) begin(kind syncer.WalkKind, id string) syncer.Walk {
 	b.t.Helper()
 	w := b.walk(kind, id)
-	if a, err := b.table.Apply(b.t.Context(), w, nil); err != nil || a != (syncer.Applied{}) {
-		b.t.Fatalf("open the notes of %s: %+v, %v", id, a, err)
-	}
+	b.open(w)
 	return w
+}
+
+// open opens the notes of a listing walk as a feed does, by a batch of nothing.
+func (b *bench) open(w syncer.Walk) {
+	b.t.Helper()
+	if a, err := b.table.Apply(b.t.Context(), w, []*syncer.Batch{{}}); err != nil || a != (syncer.Applied{}) {
+		b.t.Fatalf("open the notes of %s: %+v, %v", w.ID, a, err)
+	}
 }
 
 // changes applies records of a walk for changes that goes on beside others.
@@ -228,9 +234,7 @@ func (b *bench) auditing(c syncer.Comparison, p syncer.Partition) syncer.Walk {
 	b.audits++
 	w := b.walk(syncer.Audit, fmt.Sprint("audit ", b.audits))
 	w.Audit, w.Partition = &c, p
-	if _, err := b.table.Apply(b.t.Context(), w, nil); err != nil {
-		b.t.Fatalf("open the notes of an audit: %v", err)
-	}
+	b.open(w)
 	return w
 }
 

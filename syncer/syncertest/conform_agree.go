@@ -155,7 +155,7 @@ func (a *agreement) open(p syncer.Partition) {
 	a.listing[p.Name] = &w
 	a.Logf("%s of %s opens, compares %+v", w.ID, p, w.Audit)
 	for _, b := range []*bench{a.model, a.real} {
-		if _, err := b.table.Apply(a.t.Context(), w, nil); err != nil {
+		if _, err := b.table.Apply(a.t.Context(), w, []*syncer.Batch{{}}); err != nil {
 			a.Fatalf("open the notes: %v", err)
 		}
 	}

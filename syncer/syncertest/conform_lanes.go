@@ -93,11 +93,21 @@ var lanesScenarios = map[string]func(*testing.T, *bench){
 		}
 		b.want("1 changed 00:05")
 	},
-	"opening the notes moves no resume": func(t *testing.T, b *bench) {
+	"opening the notes without a batch moves no resume": func(t *testing.T, b *bench) {
+		b.stand(b.walk(syncer.Changes, "c"), "at changes")
+		b.stand(b.walk(syncer.Resync, "w1"), "at list")
+		if _, err := b.table.Apply(t.Context(), b.walk(syncer.Resync, "w2"), nil); err != nil {
+			t.Fatal(err)
+		}
+		if st := b.standing(); st.Position.Resume == nil || st.Position.Resume.Cursor != "at changes" || st.Listing == nil || st.Listing.Cursor != "at list" {
+			t.Errorf("resumes are %+v and %+v", st.Position.Resume, st.Listing)
+		}
+	},
+	"opening the notes by a batch of nothing leaves no place of an older list": func(t *testing.T, b *bench) {
 		b.stand(b.walk(syncer.Changes, "c"), "at changes")
 		b.stand(b.walk(syncer.Resync, "w1"), "at list")
 		b.begin(syncer.Resync, "w2")
-		if st := b.standing(); st.Position.Resume == nil || st.Position.Resume.Cursor != "at changes" || st.Listing == nil || st.Listing.Cursor != "at list" {
+		if st := b.standing(); st.Position.Resume == nil || st.Position.Resume.Cursor != "at changes" || st.Listing != nil {
 			t.Errorf("resumes are %+v and %+v", st.Position.Resume, st.Listing)
 		}
 	},
