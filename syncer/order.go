@@ -1,6 +1,9 @@
 package syncer
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // OrderKind is what an operator asks of a table.
 type OrderKind string
@@ -46,8 +49,9 @@ type Keeper interface {
 	Obey(ctx context.Context, o Order) (string, error)
 	// Repartition states which partitions there are, of a table whose
 	// partitions are not fixed: new ones are noted, and the rows of those that
-	// are no more are deleted under the guard. It needs the lease.
-	Repartition(ctx context.Context, parts []Partition) error
+	// are no more are deleted under the guard. asked is the moment before they
+	// were asked for: the list of them is as old as that. It needs the lease.
+	Repartition(ctx context.Context, parts []Partition, asked time.Time) error
 }
 
 // Forgetter retires tables of a consumer's database.

@@ -31,7 +31,7 @@ func (f *Feed) partitions(ctx context.Context) ([]Partition, []Report) {
 		return f.lastPartitions(), []Report{report}
 	}
 	f.retire(ctx, parts)
-	report.Tables = f.repartition(ctx, parts)
+	report.Tables = f.repartition(ctx, parts, report.Started)
 	report.Took = time.Since(report.Started)
 	if report.OK() && len(parts) > 0 {
 		return parts, nil
@@ -103,8 +103,8 @@ func (f *Feed) retire(ctx context.Context, parts []Partition) {
 }
 
 // repartition tells every ready table its partitions, all at once. What stands
-// for the list of them is the zero partition: it is as old as the list is.
-func (f *Feed) repartition(ctx context.Context, parts []Partition) []TableReport {
+// for the list of them is the zero partition: it is as old as the question is.
+func (f *Feed) repartition(ctx context.Context, parts []Partition, asked time.Time) []TableReport {
 	ctx, cancel := withGrace(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
@@ -115,8 +115,7 @@ func (f *Feed) repartition(ctx context.Context, parts []Partition) []TableReport
 			continue // the walks of its partitions say why
 		}
 		wg.Go(func() {
-			began := time.Now()
-			err := (&member{copy: c}).try(func() error { return c.Keeper.Repartition(ctx, parts) })
+			err := (&member{copy: c}).try(func() error { return c.Keeper.Repartition(ctx, parts, asked) })
 			if err != nil {
 				err = fmt.Errorf("repartition %s: %w", c.Name, err)
 			}
@@ -124,7 +123,7 @@ func (f *Feed) repartition(ctx context.Context, parts []Partition) []TableReport
 			c.know(Partition{}, func(k *known) {
 				k.failed = reports[i].Failure
 				if err == nil {
-					k.standing, k.read = Standing{AsOf: began, DeletesAsOf: began, FirstSeen: began}, true
+					k.standing, k.read = Standing{AsOf: asked, DeletesAsOf: asked, FirstSeen: asked}, true
 				}
 			})
 		})

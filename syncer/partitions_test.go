@@ -273,6 +273,6 @@ func TestRepartitionFails(t *testing.T) {
 // stuck is a keeper that cannot write its partitions.
 type stuck struct{ syncer.Keeper }
 
-func (stuck) Repartition(context.Context, []syncer.Partition) error {
+func (stuck) Repartition(context.Context, []syncer.Partition, time.Time) error {
 	return errors.New("disk is full")
 }

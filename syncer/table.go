@@ -105,6 +105,11 @@ type Settlement struct {
 	Began time.Time
 	// Next is when the next poll is due; zero: not known.
 	Next time.Time
+	// KeepPosition says that a resync's End leaves the watermark, its epoch, the
+	// validator and the place in a walk for changes as they are, because those
+	// that the changes lane has reached are newer, and the owner may have
+	// forgotten the End's. Shape, as-of and all else move as ever.
+	KeepPosition bool
 }
 
 // Settled is what Settle did.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,7 +15,7 @@ import (
 // list of partitions itself, so that a list that cannot be had makes the copy
 // stale. A partition that is new is complete up to the last list that did not
 // have it: the copy needed nothing of it.
-func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition) error {
+func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition, _ time.Time) error {
 	if !t.spec.Changing {
 		return fmt.Errorf("state partitions of %s: they are those of the configuration", t.name)
 	}

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/row"
@@ -34,7 +35,7 @@ func TestStrangeNames(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	must(h.table.Repartition(t.Context(), []syncer.Partition{north, south}))
+	must(h.table.Repartition(t.Context(), []syncer.Partition{north, south}, time.Now()))
 	of := func(kind syncer.WalkKind, id string, p syncer.Partition) syncer.Walk {
 		w := walk(kind, id)
 		w.Partition = p
@@ -60,7 +61,7 @@ func TestStrangeNames(t *testing.T) {
 		}
 	}
 	h.want(names, "1 Ada", "3 Cy", "4 Di", "5 Ed")
-	must(h.table.Repartition(t.Context(), []syncer.Partition{south}))
+	must(h.table.Repartition(t.Context(), []syncer.Partition{south}, time.Now()))
 	if _, err := h.table.Obey(t.Context(), syncer.Order{Kind: syncer.OrderAccept, Deletes: 4}); err != nil {
 		t.Error(err)
 	}
@@ -118,7 +119,7 @@ func TestPartitionThatComesBackKeepsItsRows(t *testing.T) {
 	p := syncer.NewPartition(syncer.PartitionValue{Name: "region", JSON: []byte(`"north"`)})
 	state := func(parts ...syncer.Partition) {
 		t.Helper()
-		if err := h.table.Repartition(t.Context(), parts); err != nil {
+		if err := h.table.Repartition(t.Context(), parts, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -160,7 +160,7 @@ func strange(t *testing.T) (own *sql.DB, table *sqlite.Table, spec row.Spec) {
 func TestAuditAndRepartitionOfStrangeNames(t *testing.T) {
 	own, table, _ := strange(t)
 	part := syncer.NewPartition(syncer.PartitionValue{Name: "kind", JSON: []byte(`"AAA="`)})
-	if err := table.Repartition(t.Context(), []syncer.Partition{part}); err != nil {
+	if err := table.Repartition(t.Context(), []syncer.Partition{part}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	in := func(r syncer.Record) syncer.Record {
@@ -184,7 +184,7 @@ func TestAuditAndRepartitionOfStrangeNames(t *testing.T) {
 	if _, err := table.Intend(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if err := table.Repartition(t.Context(), nil); err != nil {
+	if err := table.Repartition(t.Context(), nil, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if n := one(t, own, `SELECT count(*) FROM "s""us.pect"`); n != "0" {

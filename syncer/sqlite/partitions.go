@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 
@@ -81,7 +82,7 @@ func (t *Table) row(x *tx, partition string) (st state, err error) {
 }
 
 // Repartition implements syncer.Keeper.
-func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition) error {
+func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition, _ time.Time) error {
 	err := t.db.write(ctx, func(x *tx) error {
 		if !t.spec.Changing {
 			return refusal("its partitions do not change")

@@ -54,7 +54,7 @@ func TestListThatLostItsPartitionsIsHeld(t *testing.T) {
 	}
 	state := func(parts ...syncer.Partition) {
 		t.Helper()
-		if err := table.Repartition(t.Context(), parts); err != nil {
+		if err := table.Repartition(t.Context(), parts, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -108,7 +108,7 @@ func TestListAgesTheTable(t *testing.T) {
 		for _, n := range names {
 			parts = append(parts, region(n))
 		}
-		if err := table.Repartition(t.Context(), parts); err != nil {
+		if err := table.Repartition(t.Context(), parts, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -155,7 +155,7 @@ func TestPartitionsBecomeChangingAndFixed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := table.Repartition(t.Context(), []syncer.Partition{region("north")}); err != nil {
+	if err := table.Repartition(t.Context(), []syncer.Partition{region("north")}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if st, err := table.Standing(t.Context(), region("north")); err != nil || !st.AsOf.IsZero() || st.Position.Watermark != "" {
@@ -175,7 +175,7 @@ func TestPartitionsBecomeChangingAndFixed(t *testing.T) {
 	if diff := cmp.Diff([]string{region("north").Name + " 0 "}, parts()); diff != "" {
 		t.Errorf("fixed (-want +got):\n%s", diff)
 	}
-	if err := db.Table(fixed).Repartition(t.Context(), nil); err == nil {
+	if err := db.Table(fixed).Repartition(t.Context(), nil, time.Now()); err == nil {
 		t.Error("fixed partitions are stated anew")
 	}
 	if err := table.Prepare(t.Context()); err != nil {

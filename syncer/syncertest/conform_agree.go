@@ -252,7 +252,7 @@ func (a *agreement) repartition() {
 		}
 	}
 	for _, b := range []*bench{a.model, a.real} {
-		if err := b.table.Repartition(a.t.Context(), a.parts); err != nil {
+		if err := b.table.Repartition(a.t.Context(), a.parts, time.Now()); err != nil {
 			a.Fatalf("repartition: %v", err)
 		}
 	}

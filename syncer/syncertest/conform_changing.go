@@ -17,7 +17,7 @@ func (b *bench) changing(target string) {
 
 func (b *bench) repartition(parts ...syncer.Partition) {
 	b.t.Helper()
-	if err := b.table.Repartition(b.t.Context(), parts); err != nil {
+	if err := b.table.Repartition(b.t.Context(), parts, time.Now()); err != nil {
 		b.t.Fatalf("repartition: %v", err)
 	}
 }

@@ -202,7 +202,7 @@ func (t *memTable) covered(name string) bool {
 }
 
 // Repartition implements syncer.Keeper.
-func (t *MemoryTable) Repartition(_ context.Context, parts []syncer.Partition) error {
+func (t *MemoryTable) Repartition(_ context.Context, parts []syncer.Partition, _ time.Time) error {
 	return t.d.write(t.spec.Target, func(tab *memTable) error {
 		tab.spec = t.spec
 		roster, now := *tab.part(""), time.Now()
