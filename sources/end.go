@@ -25,7 +25,7 @@ func (k *walk) resume(next step) *syncer.Resume {
 }
 
 func (k *walk) resumeAt(n note) *syncer.Resume {
-	if k.removed != nil && k.w.Kind == syncer.Changes {
+	if k.asksRemoved() {
 		return nil // how far the deletions reach is not noted
 	}
 	n.Parts, n.Epoch = k.parts, k.epoch
@@ -53,7 +53,7 @@ func (k *walk) end(header http.Header) (*syncer.End, error) {
 		Watermark: watermark,
 		Validator: k.validator(header),
 		Listed:    k.listed(),
-		Age:       k.age + behind,
+		Age:       max(k.age+behind, k.uncovered),
 		Epoch:     k.epoch,
 	}, nil
 }

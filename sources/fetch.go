@@ -21,6 +21,7 @@ type want struct {
 	record *syncer.Record
 	text   string // of the key; "" where it is not fetched
 	why    string // it is not
+	gone   bool   // another mention of it says that it is gone
 }
 
 // job is one request for records.
@@ -39,12 +40,12 @@ type job struct {
 // hydrating wraps what takes a walk's batches: it fetches the records of each
 // before it is handed on, in several parts where they are many. The last part
 // alone says where the walk can go on; the others repeat what the batch before
-// said, so that their records are fetched again.
-func (k *walk) hydrating(ctx context.Context, yield func(*syncer.Batch, error) bool) func(*syncer.Batch, error) bool {
+// said, so that their records are fetched again: held, before there was one,
+// which is as the table gave it, its note included.
+func (k *walk) hydrating(ctx context.Context, held *syncer.Resume, yield func(*syncer.Batch, error) bool) func(*syncer.Batch, error) bool {
 	if k.hydrate == nil {
 		return yield
 	}
-	held := k.w.From.Resume
 	return func(b *syncer.Batch, err error) bool {
 		if err != nil {
 			return yield(b, err)
@@ -83,20 +84,48 @@ func (k *walk) wave() int {
 	return k.client.owner.Concurrency
 }
 
-// plan says how the records of a batch are fetched: each key once, in place of
-// its last mention, with what is gone and what cannot be asked for in between.
-func (k *walk) plan(records []syncer.Record) []*job {
-	last := make(map[string]int, len(records))
+// mention is where a page names a key: last, or last as one that is not gone.
+type mention struct {
+	at         int
+	live, gone bool
+}
+
+// mentions finds the mention of each key that counts. The order of a page does
+// not tell which is the newest, but the owner does, when it is asked for the
+// record: a deletion counts where nothing else is said of the key. Of one that
+// cannot be asked for, the last mention is all there is.
+func (h *hydrate) mentions(records []syncer.Record) map[string]mention {
+	all := make(map[string]mention, len(records))
 	for i := range records {
-		if text, ok := k.hydrate.identity(records[i].Slots); ok {
-			last[text] = i
+		text, ok := h.identity(records[i].Slots)
+		if !ok {
+			continue
 		}
+		m, gone := all[text], records[i].Gone
+		if !gone || !m.live {
+			m.at = i
+		}
+		_, why := h.refused(records[i].Slots)
+		m.live, m.gone = m.live || !gone && why == "", m.gone || gone
+		all[text] = m
 	}
+	return all
+}
+
+// plan says how the records of a batch are fetched: each key once, in place of
+// the mention that counts, with what is gone and what cannot be asked for in
+// between.
+func (k *walk) plan(records []syncer.Record) []*job {
+	mentions := k.hydrate.mentions(records)
 	var jobs []*job
 	for i := range records {
 		w := want{record: &records[i]}
-		if text, ok := k.hydrate.identity(w.record.Slots); ok && last[text] != i {
-			continue
+		if text, ok := k.hydrate.identity(w.record.Slots); ok {
+			m := mentions[text]
+			if m.at != i {
+				continue
+			}
+			w.gone = m.gone
 		}
 		if !w.record.Gone {
 			w.text, w.why = k.hydrate.refused(w.record.Slots)
@@ -235,7 +264,7 @@ func (k *walk) collect(j *job, b *syncer.Batch) {
 		case ok:
 			gone := h.deleted >= 0 && holds(slots[h.deleted], nil)
 			b.Records = append(b.Records, syncer.Record{Slots: k.fill(slots), Gone: gone, Late: w.record.Late})
-		case j.gone, h.missing && !j.strange:
+		case j.gone, (h.missing || w.gone) && !j.strange:
 			b.Records = append(b.Records, syncer.Record{Slots: k.keyed(w.record), Gone: true})
 		case dropped: // by the list of what is gone, in this walk
 		default:

@@ -273,3 +273,22 @@ func TestHydrateResumes(t *testing.T) {
 		t.Errorf("cursors %q, want none behind the first part of the page", cursors)
 	}
 }
+
+// TestHydrateBelievesTheOwner: where a page says of one key that it changed and
+// that it is gone, in whatever order, the owner is asked.
+func TestHydrateBelievesTheOwner(t *testing.T) {
+	l := shelfOf("a", "b", "x,y")
+	l.feed = `{"ids":[{"id":"a"},{"id":"a","gone":1},{"id":"b","gone":1},{"id":"b"},
+		{"id":"c"},{"id":"c","gone":1},{"id":"d","gone":1},{"id":"d"},{"id":"e","gone":1},{"id":"f"},
+		{"id":"x,y"},{"id":"x,y","gone":1}]}`
+	for name, spec := range map[string]sources.Spec{"batched": batched(), "single": single()} {
+		spec.Records.As, spec.Records.Deleted = sources.AsArray, "gone"
+		want := []string{`"a" "na"`, `"b" "nb"`, `-"c" `, `-"d" `, `-"e" `, `?"f" `, `-"x,y" `}
+		if name == "single" {
+			want[5], want[6] = `-"f" `, `"x,y" "nx,y"`
+		}
+		if diff := cmp.Diff(want, hydrated(t, l, spec)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}

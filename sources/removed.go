@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"time"
 
 	"github.com/larder-sync/larder/sources/decode"
 	"github.com/larder-sync/larder/syncer"
@@ -161,13 +163,21 @@ func (s *Source) compileRemoved() error {
 	return err
 }
 
+// asksRemoved reports whether the walk asks for what is gone.
+func (k *walk) asksRemoved() bool { return k.removed != nil && k.w.Kind == syncer.Changes }
+
+// openRemoved reports whether the walk asks for what is gone of an owner that
+// does not tell how far its answer reaches. Then that is the walk's first read,
+// which the watermark must not pass.
+func (k *walk) openRemoved() bool { return k.asksRemoved() && !k.removed.from.set() }
+
 // askRemoved asks for what is gone ahead of what has changed. In a walk that
 // lists everything, what is not there is gone.
 func (k *walk) askRemoved(ctx context.Context) error {
-	r := k.removed
-	if r == nil || k.w.Kind != syncer.Changes {
+	if !k.asksRemoved() {
 		return nil
 	}
+	r := k.removed
 	at := k.step
 	k.step = step{first: true}
 	answer, err := k.ask(ctx, r.asker)
@@ -216,7 +226,21 @@ func (k *walk) reach(r *removed, a *response, body [][]byte) error {
 	}
 	var err error
 	k.mark.covers, k.mark.coversText, err = k.stampAt(r.from, a, body)
+	if covers, ok := k.mark.covers.Time(); ok && err == nil {
+		k.uncovered = max(k.ownerTime(a.header).Sub(covers), 0)
+	}
 	return err
+}
+
+// ownerTime is the owner's clock when it answered, or a little later. Where the
+// answer does not tell, it is what others told, or this machine's: a copy whose
+// deletions end long ago must not pass for fresh.
+func (k *walk) ownerTime(h http.Header) time.Time {
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		return date.Add(age(h) + dateUnit)
+	}
+	now, _ := k.client.clock.now()
+	return now
 }
 
 // stampAt reads a stamp in the watermark's format.

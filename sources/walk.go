@@ -50,6 +50,8 @@ type walk struct {
 	ahead    *ahead  // nil: pages are fetched one after the other
 	// gone is the keys that an endpoint of what is gone has listed.
 	gone map[string]struct{}
+	// uncovered is how far back of the walk's start that list ends.
+	uncovered time.Duration
 }
 
 // Walk asks the owner page by page. See syncer.Source.
@@ -57,7 +59,7 @@ func (s *Source) Walk(ctx context.Context, w syncer.Walk) iter.Seq2[*syncer.Batc
 	return func(yield func(*syncer.Batch, error) bool) {
 		k, err := s.begin(w)
 		if err == nil {
-			k.yield = k.hydrating(ctx, yield)
+			k.yield = k.hydrating(ctx, w.From.Resume, yield)
 			err = k.run(ctx)
 		}
 		if err != nil && !errors.Is(err, errStopped) {
@@ -221,7 +223,7 @@ func (k *walk) ask(ctx context.Context, a *asker) (*response, error) {
 func (k *walk) heard(r *response) {
 	k.size = len(r.body)
 	since := r.took
-	if k.pages > 0 || k.resumed() || k.slice != nil {
+	if k.pages > 0 || k.resumed() || k.slice != nil || k.openRemoved() {
 		since = syncer.Age(k.w.Sent, time.Now())
 	}
 	k.mark.start.hear(r.header, since)
@@ -353,7 +355,7 @@ func (k *walk) batch(records [][][]byte, size int64) (*syncer.Batch, error) {
 	}
 	now := time.Now()
 	var since time.Duration
-	if k.pages > 1 || k.resumed() || k.slice != nil {
+	if k.pages > 1 || k.resumed() || k.slice != nil || k.openRemoved() {
 		since = syncer.Age(k.w.Sent, now)
 	}
 	k.mark.start.saw(newest, since, now)
