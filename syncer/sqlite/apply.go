@@ -78,6 +78,9 @@ func (m *merge) apply(folded row.Folded, batches []*syncer.Batch) error {
 		if *m.st.slot(m.w.Kind), err = m.save(m.x, batches[n-1].Resume); err != nil {
 			return err
 		}
+		if m.w.Kind != syncer.Audit {
+			m.st.validator = "" // the copy is not what it names any more
+		}
 	}
 	return m.keepWalk(m.x, m.w.Partition, before, m.st)
 }

@@ -200,11 +200,11 @@ func (t *Table) keepWalk(x *tx, p syncer.Partition, before, after state) error {
 		return nil
 	}
 	return x.exec(`UPDATE "larder_watermark" SET resume = nullif(?, ''), walk_sent = ?, list_resume = nullif(?, ''), list_sent = ?,
-			seen_walk = ?, seen_count = ?, "rows" = ?, suspects = ?,
+			validator = ?, seen_walk = ?, seen_count = ?, "rows" = ?, suspects = ?,
 			walk_compared = ?, walk_missing = ?, walk_different = ?, walk_repaired = ?
 		WHERE table_name = ? AND partition = ?`,
 		after.changes.resume, after.changes.sent, after.listing.resume, after.listing.sent,
-		after.seenWalk, after.seenCount, after.rows, after.suspects,
+		after.validator, after.seenWalk, after.seenCount, after.rows, after.suspects,
 		after.tally.compared, after.tally.missing, after.tally.different, after.tally.repaired, t.spec.Target, p.Name)
 }
 
