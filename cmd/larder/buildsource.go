@@ -24,7 +24,6 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 		return nil, err
 	}
 	set := pathSet{index: make(map[string]int)}
-	spec.Versioned = true
 	for _, t := range tables {
 		if err := t.fill(cs, p, &set); err != nil {
 			return nil, err
@@ -161,7 +160,7 @@ func sourceOf(s *config.Source) (sources.Spec, error) {
 	if s.Epoch != nil {
 		out.Epoch = epochOf(*s.Epoch)
 	}
-	out.Versioned = s.Mode == config.Incremental && len(s.Records.Version) > 0 && s.Records.Unwrap.IsZero()
+	out.Versioned = s.Mode == config.Incremental && len(s.Records.Version) > 0 && s.Records.Unwrap.IsZero() && !s.Records.Partial
 	var err error
 	if s.Watermark != nil {
 		if out.Watermark, err = watermarkOf(s.Watermark); err != nil {
