@@ -72,6 +72,8 @@ func (r *reader) checkAudit(s section, src *Source) {
 		r.wrong(n, "compares with everything that the owner has, and a log tells only what happened; write [source.%s.resync] with the request that lists everything", bare(src.Name))
 	case w != nil && w.Initial != "":
 		r.wrong(n, "compares with everything that the owner has, and watermark.initial leaves out what lies before it; leave initial out, or write [source.%s.resync] with the request that lists everything", bare(src.Name))
+	case src.Request.Uses("until"):
+		r.wrong(n, "compares with everything that the owner has, and {until} leaves out what lies behind it; write [source.%s.resync] with the request that lists everything", bare(src.Name))
 	}
 	if w != nil && w.Null == NullSkip && src.Mode == Incremental {
 		r.wrong(n, "compares with everything that the owner has, and watermark.null = \"skip\" leaves records out; write \"include\", or leave audit out")

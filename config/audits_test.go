@@ -53,7 +53,7 @@ func TestEveryKeyOfAudits(t *testing.T) {
 	same(t, "each", &config.EachQuery{SQL: "select id, lat from cities", Consumer: c.Consumers[0]}, cities.EachQuery)
 	same(t, "each.concurrency", 3, cities.EachConcurrency)
 	same(t, "records", config.Records{
-		At: field("data"), As: config.AsMap, Format: config.JSON, Unwrap: field("object"), Partial: true,
+		At: field("data"), As: config.AsMap, Format: config.JSON, Unwrap: field("object"),
 		Key: []config.Path{path("each.id"), event("key")}, Version: []config.Path{event("rev")},
 		Deleted: config.Deleted{List: &config.DeletedList{At: path("removed.list"), Key: field("id")}},
 	}, cities.Records)
@@ -113,8 +113,11 @@ func TestAuditDefaults(t *testing.T) {
 		t.Error("nothing but the audit sees a deletion, and the table does not say so")
 	}
 	c = changed(t, `deleted = "never"`, `deleted = "never", hydrate = { request = { path = "/all/{keys}" } }`)
-	if got := c.Sources[0].Records.Hydrate.Batch; got != 100 || !c.Sources[0].Request.Conditional {
-		t.Errorf("%d keys are asked for at once, conditional %v", got, c.Sources[0].Request.Conditional)
+	if got := c.Sources[0].Records.Hydrate.Batch; got != 100 {
+		t.Errorf("%d keys are asked for at once", got)
+	}
+	if c.Sources[0].Request.Conditional {
+		t.Error("a list of keys is asked conditionally, though records change without it")
 	}
 	c = changed(t, `"never"`, `{ request = { path = "/gone" }, at = "ids" }`)
 	if got := c.Sources[0]; got.Request.Conditional || all["cities"].Request.Conditional {
@@ -171,6 +174,17 @@ func TestResyncSaysTheFormatAgain(t *testing.T) {
 		_, err := config.Parse("larder.toml", []byte(text), environ())
 		if (err == nil) != x.good || err != nil && !strings.Contains(err.Error(), `write "token"`) {
 			t.Errorf("format %q: %v", x.format, err)
+		}
+	}
+}
+
+// A record that carries only what changed follows the ones before it: its slices are walked one after the other.
+func TestPartialRecordsAreWalkedInTurn(t *testing.T) {
+	const slices = `{ from = "updated_at", window = "1d", initial = "2024-01-01T00:00:00Z" }`
+	for records, want := range map[string]int{``: 2, `, partial = true`: 1} {
+		s := changed(t, `{since}"`, `{since}", until = "{until}"`, `"updated_at"`, slices, `"never"`, `"never"`+records).Sources[0]
+		if s.Watermark.Slices != want || s.Records.Partial != (records != "") {
+			t.Errorf("with %q: partial %v, %d slices at one time, want %d", records, s.Records.Partial, s.Watermark.Slices, want)
 		}
 	}
 }

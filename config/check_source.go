@@ -176,8 +176,8 @@ func (r *reader) checkEachIn(s section, q *Request, src *Source) {
 	})
 }
 
-// checkOnePage checks what only works where an answer is one page.
-func (r *reader) checkOnePage(s section, src *Source) {
+// checkConditional checks that a 304 would speak of all that a poll asks.
+func (r *reader) checkConditional(src *Source) {
 	switch n := src.Request.conditional; {
 	case n == nil || !src.Request.Conditional:
 	case src.Paging.By != PagingNone:
@@ -188,7 +188,14 @@ func (r *reader) checkOnePage(s section, src *Source) {
 		r.wrong(n, "needs an answer that tells everything, and this one tells nothing of what records.deleted asks for; leave it out")
 	case src.Watermark != nil && src.Watermark.Window > 0:
 		r.wrong(n, "needs one answer, and watermark.window makes several; leave it out")
+	case src.Records.Hydrate != nil:
+		r.wrong(n, "needs an answer with the records, and this one has their keys: a record may change while the list of keys does not; leave it out")
 	}
+}
+
+// checkOnePage checks what only works where an answer is one page.
+func (r *reader) checkOnePage(s section, src *Source) {
+	r.checkConditional(src)
 	if src.Records.Format != NDJSON {
 		return
 	}

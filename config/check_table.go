@@ -99,6 +99,14 @@ func (r *reader) checkVersion(n *node, c Column, ofWatermark bool) {
 	}
 }
 
+// checkWhere refuses a condition over records of which only a part is sent: it would read as null what a change leaves
+// out, and take the row away.
+func (r *reader) checkWhere(s section, t *Table) {
+	if n := s.child("where"); n != nil && t.Source.Records.Partial {
+		r.wrong(n, "is judged by the fields of a record, and source %q sends parts of them: a change that leaves such a field out would delete the row; leave where out, and read the table through a view", t.Source.Name)
+	}
+}
+
 // checkNames checks a table's names against its consumer's database.
 func (r *reader) checkNames(s section, t *Table) {
 	n := s.child("name")

@@ -103,9 +103,11 @@ func (q *Request) fill(paging PagingStyle) {
 	}
 }
 
-// several lets a source that makes more than one request ask none of them conditionally.
+// several lets a source that makes more than one request ask none of them conditionally: one that is unchanged says
+// nothing of the others.
 func (s *Source) several() {
-	if s.Request.conditional == nil && (s.Records.Deleted.Ask != nil || s.Watermark != nil && s.Watermark.Window > 0) {
+	windows := s.Watermark != nil && s.Watermark.Window > 0
+	if s.Request.conditional == nil && (s.Records.Deleted.Ask != nil || s.Records.Hydrate != nil || windows) {
 		s.Request.Conditional = false
 	}
 }
@@ -158,9 +160,15 @@ func (w *Watermark) fill(given bool) {
 	}
 }
 
-// fillSlices lets a window be walked in as many slices at one time as the owner takes requests.
+// fillSlices lets a window be walked in as many slices at one time as the owner takes requests, or in one where each
+// change needs the one before it.
 func (s *Source) fillSlices() {
-	if w := s.Watermark; w != nil && w.Window > 0 && w.Slices == 0 && s.Owner != nil {
+	w := s.Watermark
+	switch {
+	case w == nil || w.Window == 0 || w.Slices != 0:
+	case s.Records.Partial:
+		w.Slices = 1
+	case s.Owner != nil:
 		w.Slices = s.Owner.Concurrency
 	}
 }

@@ -105,6 +105,7 @@ func (r *reader) table(n *node, c *Config) []*Table {
 	}
 	t.Name = t.Source.Name
 	s.text("name", &t.Name)
+	r.checkWhere(s, &t)
 	r.columns(s, &t)
 	r.checkDeletesBudget(s, &t)
 	var all []*Table

@@ -84,5 +84,7 @@ func (r *reader) checkUntil(s section, src *Source) {
 		r.wrong(window, "has no use with a time from one answer, which is that of one slice; take a field of the records, or from = \"start\"")
 	case w.Order == OrderDescending:
 		r.wrong(window, "walks from the oldest slice on, and order = \"descending\" ends at the first old record; leave one out")
+	case src.Records.Partial && w.Slices > 1:
+		r.wrong(n.child("concurrency"), "walks slices side by side, and a record that carries only what changed has to follow the ones before it; leave it out")
 	}
 }

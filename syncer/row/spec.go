@@ -37,10 +37,13 @@ type Spec struct {
 	// tells of, and not because they are absent.
 	Keep bool
 	// Partial says that a change may carry only what changed: of a row that is
-	// there, columns whose slots are all absent stay as they are.
+	// there, columns whose slots are all absent stay as they are. Records of one
+	// key have to come in order then: an older one that comes late is dropped,
+	// though it may tell what the newer does not.
 	Partial bool
 	// Where, if set, says which records the table takes. One that it no longer
-	// takes leaves the copy.
+	// takes leaves the copy. Not for Partial: what a change leaves out is null
+	// to it, which would take the row out.
 	Where Condition
 	// Shape identifies what shapes the table's contents. See syncer.Shape.
 	Shape string

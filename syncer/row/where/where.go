@@ -4,7 +4,8 @@
 //
 // A name is a field, a dotted one a path into it (user.plan), items[0].sku an
 // element, $env["odd name"] a field whose name is no word, each.NAME a value of
-// the partition. A field that is missing is null. Values are what the owner's
+// the partition. A field that is missing is null, so only whole records can be
+// judged: one that carries no more than what changed cannot. Values are what the owner's
 // JSON says: a number that is a whole one of 64 bits is exact, every other one
 // is the nearest double; texts compare byte by byte, as times in one format do.
 //
