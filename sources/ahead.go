@@ -15,7 +15,8 @@ import (
 // record that moves behind, or others that come in front. Then keys are missing
 // from the total. So only feeds with a total are fetched ahead, in an order
 // that promises nothing, from their beginning; and a pass that has to be walked
-// again is walked page by page.
+// again is walked page by page, and one of which each page has an epoch that
+// only rises.
 type ahead struct {
 	running sync.WaitGroup
 	// fetched holds the pages that were asked for, by number.
@@ -31,6 +32,8 @@ type fetching struct {
 	stop context.CancelFunc
 }
 
+// fetchedPage is a page that came, or why it did not: one of several is never
+// "not modified".
 type fetchedPage struct {
 	response *response
 	page     *page
@@ -42,7 +45,7 @@ type fetchedPage struct {
 func (k *walk) lookAhead(next step, records int) {
 	by := k.spec.Paging.By
 	if by != Page && by != Offset || !k.paging.total.set() || k.spec.Watermark.Order == Ascending || k.spec.Watermark.Order == Descending ||
-		k.slice != nil || k.resumed() || k.repeated || k.guard.pages != 1 || records == 0 || k.client.owner.Concurrency < 2 {
+		k.fallingPages() || k.slice != nil || k.resumed() || k.repeated || k.guard.pages != 1 || records == 0 || k.client.owner.Concurrency < 2 {
 		return
 	}
 	size := int64(records)
@@ -108,7 +111,7 @@ func (k *walk) start(ctx context.Context, a *ahead) {
 	}
 	a.running.Go(func() {
 		var p fetchedPage
-		if p.response, p.err = k.client.ask(ctx, q); p.err == nil && p.response.body != nil {
+		if p.response, p.err = k.send(ctx, q, false); p.err == nil {
 			p.page, p.err = k.read(p.response)
 		}
 		got <- p

@@ -235,6 +235,35 @@ func TestPageAheadThatFails(t *testing.T) {
 	})
 }
 
+// What is no answer is none on a page that is fetched ahead, either: the walk
+// fails there, and is not taken for one that was "not modified".
+func TestPageAheadThatIsNoAnswer(t *testing.T) {
+	for name, fault := range map[string]*sourcetest.Fault{
+		"HTML":                     sourcetest.HTML("text/html"),
+		"HTML that is called JSON": sourcetest.HTML("application/json"),
+		"a 304 nobody asked for":   sourcetest.Status(http.StatusNotModified),
+	} {
+		for _, w := range []syncer.Walk{snapshot(), resync(), changes("2020-01-01T00:00:00Z")} {
+			o := &sourcetest.Owner{Style: sourcetest.Page, PageSize: 3, Totals: true, Order: sourcetest.ByID}
+			o.Put("row", sequence(1, 30)...)
+			o.Fault = func(_ int, r *http.Request) *sourcetest.Fault {
+				if r.URL.Query().Get("page") == "3" {
+					return fault
+				}
+				return nil
+			}
+			spec := counted(t, sources.Page)
+			if w.Kind == syncer.Snapshot {
+				spec.Mode = sources.SnapshotAll
+			}
+			batches, err := walk(t, source(t, wide(o), spec), w)
+			if syncer.Classify(err) != syncer.ClassAnswer || len(ids(batches)) != 6 {
+				t.Errorf("%s in a %s: %d records, %v", name, w.Kind, len(ids(batches)), err)
+			}
+		}
+	}
+}
+
 type carry func(*http.Request) (*http.Response, error)
 
 func (c carry) RoundTrip(r *http.Request) (*http.Response, error) { return c(r) }

@@ -18,6 +18,8 @@ type page struct {
 	answer
 	size int64
 	gone [][]byte // keys of a list of its own
+	// unchanged pages are "not modified", and hold nothing.
+	unchanged bool
 }
 
 // refusal is a sound answer by which the owner says no.

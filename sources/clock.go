@@ -9,7 +9,8 @@ import (
 )
 
 // ownerClock is what the last answer told of the owner's time. It only chooses
-// how far a walk asks: what a walk proves is bounded by its own answers.
+// how far a walk asks: what a walk proves is bounded by its own answers. What
+// is no answer, but perhaps a proxy's word, tells nothing.
 type ownerClock struct {
 	mu    sync.Mutex
 	date  time.Time // zero: never heard
@@ -26,13 +27,13 @@ func (c *ownerClock) hear(h http.Header) {
 	c.date, c.heard = date.Add(age(h)), time.Now()
 }
 
-// now is the owner's time; this machine's, and false, where none was heard.
-func (c *ownerClock) now() (time.Time, bool) {
+// now is the owner's time, or this machine's where none was heard.
+func (c *ownerClock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
 	if c.date.IsZero() {
-		return now, false
+		return now
 	}
-	return c.date.Add(syncer.Age(c.heard, now)), true
+	return c.date.Add(syncer.Age(c.heard, now))
 }

@@ -29,7 +29,7 @@ func (k *walk) resumeAt(n note) *syncer.Resume {
 		return nil // how far the deletions reach is not noted
 	}
 	n.Parts, n.Epoch = k.parts, k.epoch
-	n.Until, n.Behind = k.bound.note()
+	k.bound.note(&n)
 	return &syncer.Resume{
 		Walk: k.w.ID, Kind: k.w.Kind, From: k.w.From.Watermark, Sent: k.w.Sent.Add(-k.age),
 		OwnerStart: k.mark.start.String(), Cursor: n.String(), High: k.mark.highText,
@@ -70,13 +70,21 @@ func (k *walk) listed() bool {
 	return false
 }
 
-// unchanged is the whole of a walk that was answered "not modified".
-func (k *walk) unchanged() *syncer.Batch {
-	return &syncer.Batch{End: &syncer.End{
+// unchanged hands on the whole of a walk that was answered "not modified": it
+// is complete as far as the answer was that is still good.
+func (k *walk) unchanged(header http.Header) error {
+	if err := k.headerEpoch(header); err != nil {
+		return err
+	}
+	behind, err := k.bound.age()
+	if err != nil {
+		return err
+	}
+	return k.hand(&syncer.Batch{End: &syncer.End{
 		Watermark: k.w.From.Watermark,
 		Validator: k.w.From.Validator,
 		Unchanged: true,
-		Age:       k.age,
+		Age:       k.age + behind,
 		Epoch:     cmp.Or(k.epoch, k.w.From.Epoch),
-	}}
+	}})
 }

@@ -2,10 +2,10 @@ package sources
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/larder-sync/larder/sources/decode"
 	"github.com/larder-sync/larder/syncer"
@@ -84,6 +84,23 @@ func (k *walk) askAhead(ctx context.Context, with *asker, decoder *decode.Decode
 		return nil, unreadable(err) // it need not be a list
 	}
 	return &answer{header: r.header, url: r.url, body: decoded.Body}, nil
+}
+
+// fallingPages reports whether each page has an epoch that falls only where the
+// history starts again: pages that come in another order than they were
+// answered in would be taken for that.
+func (s *Source) fallingPages() bool {
+	return s.spec.Epoch.Falling && s.epochs.asker == nil
+}
+
+// headerEpoch takes the epoch from an answer without a body, which need not
+// repeat every header.
+func (k *walk) headerEpoch(h http.Header) error {
+	at := &k.epochs.at
+	if at.header == "" || k.epochs.asker != nil || h.Get(at.header) == "" {
+		return nil
+	}
+	return k.hearEpoch(at.in(h, nil))
 }
 
 // pageEpoch takes the epoch from a page, where every page has it.
@@ -172,21 +189,21 @@ func (k *walk) newUnbroken() (unbroken, error) {
 	if !k.spec.Epoch.Contiguous || k.w.Kind != syncer.Changes {
 		return u, nil
 	}
-	for text, into := range map[string][]*row.Stamp{m.fromText: {&u.from, &u.reached}, cmp.Or(m.highText, m.fromText): {&u.reached}} {
-		if text == "" {
-			continue
-		}
-		stamp, err := m.spec.Format.ParseText(text)
-		if err != nil {
+	var err error
+	if m.fromText != "" {
+		if u.from, err = m.spec.Format.ParseText(m.fromText); err != nil {
 			return u, err
 		}
-		for _, s := range into {
-			if row.Compare(stamp, *s) > 0 {
-				*s = stamp
-			}
-		}
+		u.reached = u.from
 	}
-	return u, nil
+	if m.highText == "" {
+		return u, nil
+	}
+	high, err := m.spec.Format.ParseText(m.highText)
+	if err == nil && row.Compare(high, u.reached) > 0 {
+		u.reached = high
+	}
+	return u, err
 }
 
 // inOrder says that records come with ascending watermarks.

@@ -164,7 +164,9 @@ func isSuccess(status int) bool { return status >= 200 && status < 300 }
 
 // judge turns the last response into an answer or an error.
 func (x *exchange) judge(resp *http.Response) (*response, error) {
-	x.client.clock.hear(resp.Header)
+	if (isSuccess(resp.StatusCode) || resp.StatusCode == http.StatusNotModified) && !isHTML(resp.Header) {
+		x.client.clock.hear(resp.Header)
+	}
 	r := &response{status: resp.StatusCode, header: resp.Header, url: resp.Request.URL, body: x.body, whole: provesItsEnd(resp)}
 	if b, ok := resp.Body.(*attemptBody); ok {
 		r.took = b.took

@@ -67,6 +67,5 @@ func (k *walk) now() []byte {
 	if k.mark.spec.Ask == nil {
 		sample = k.mark.fromText
 	}
-	now, _ := k.client.clock.now()
-	return k.mark.spec.asText(f.RenderLike(row.StampAt(now), sample))
+	return k.mark.spec.asText(f.RenderLike(row.StampAt(k.client.clock.now()), sample))
 }

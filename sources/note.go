@@ -20,9 +20,11 @@ type note struct {
 	// Parts is the digest of the parts of a resync that the walk was asked by.
 	Parts string `json:"parts,omitempty"`
 	// Until is what {until} stands for in every request of the walk, and Behind
-	// how far the owner's clock was past it when the walk began; 0: not heard.
+	// how far the owner's clock was past it when the walk began, once it was
+	// Heard.
 	Until  string        `json:"until,omitempty"`
 	Behind time.Duration `json:"behind,omitempty"`
+	Heard  bool          `json:"heard,omitempty"`
 	Epoch  string        `json:"epoch,omitempty"`
 	// Windows is set in walks that are cut into windows.
 	Windows *windowsNote `json:"windows,omitempty"`

@@ -2,6 +2,7 @@ package sources
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -16,7 +17,8 @@ import (
 // is noted with it. Only the end of all of them moves the watermark.
 //
 // Slices come in any order. That is sound where a row's newest version wins
-// whatever comes first; otherwise one slice is walked after the other.
+// whatever comes first, and no epoch has to rise from page to page; otherwise
+// one slice is walked after the other.
 type sliced struct {
 	*walk
 	asked   windowsNote
@@ -70,7 +72,7 @@ func (s *sliced) atOnce() int {
 	if s.spec.Watermark.Slices > 0 {
 		n = min(n, s.spec.Watermark.Slices)
 	}
-	if !s.spec.Versioned {
+	if !s.spec.Versioned || s.fallingPages() {
 		n = 1
 	}
 	return n
@@ -104,6 +106,10 @@ func (s *sliced) walkAll(ctx context.Context) error {
 		return err
 	}
 	end, err := s.end(nil)
+	if err != nil && s.resumed() && s.pages == 0 && !errors.Is(err, syncer.ErrExpired) {
+		// Nothing was left to ask, so that what is missing could never come.
+		return fmt.Errorf("end a walk of which all windows are done (%v): %w", err, syncer.ErrNotResumable)
+	}
 	if err != nil {
 		return err
 	}
@@ -165,11 +171,14 @@ func (s *sliced) doneWith(p handedPage) string {
 	return s.slices.String()
 }
 
-// take is the next slice that is not done.
+// take is the next slice that is not done, and that something can lie in.
 func (s *sliced) take() (window, bool) {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	for {
+		if s.bound.beyond(s.windows.at) {
+			return window{}, false
+		}
 		w, ok := s.windows.next()
 		if !ok || !s.slices.has(w.index) {
 			return w, ok

@@ -27,7 +27,7 @@ func (k *walk) stream(ctx context.Context) error {
 		return k.resumable(k.expires(err))
 	}
 	if r.status == http.StatusNotModified {
-		return k.hand(k.unchanged())
+		return k.unchanged(r.header)
 	}
 	if r.stream != nil {
 		defer func() { _ = r.stream.Close() }()

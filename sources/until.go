@@ -1,13 +1,13 @@
 package sources
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/larder-sync/larder/sources/decode"
-	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/row"
 )
 
@@ -15,24 +15,30 @@ import (
 // began, less what the watermark settles. It is the same in every request of
 // the walk.
 //
-// The owner's time is that of its last answer, carried on. Before there was
-// one, it is this machine's, which may be wrong by any amount: then it bounds
-// what is asked for and nothing else. Either way the walk's own first answer
-// tells how far the bound lies behind the owner's clock, and as-of is set back
-// by as much. An owner that tells no date can therefore not be asked so.
+// The owner's time is that of its last answer, carried on; before there was one
+// it is this machine's. Either may be wrong by any amount, and bounds what is
+// asked for and nothing else: the walk's own first answer tells how far the
+// bound lies behind the owner's clock, and as-of is set back by as much. An
+// owner that tells no date can therefore not be asked so.
 type bound struct {
-	text string // as it is asked
-	at   row.Stamp
-	// known says that the owner's clock had been heard when the bound was set.
-	known bool
+	text   string // as it is asked
+	at     row.Stamp
+	settle time.Duration
 
 	mu     sync.Mutex
 	behind time.Duration
 	heard  bool
+	// owner is the owner's clock as the walk's first answer told it; zero in a
+	// walk that does not know.
+	owner time.Time
 }
 
 // dateUnit is how far a Date header may lie behind the clock that wrote it.
 const dateUnit = time.Second
+
+// farAhead is further than the clocks of two honest machines are apart, and
+// than one of them moves on in a walk.
+const farAhead = 24 * time.Hour
 
 // hear takes from an answer how far the bound lies behind the owner's clock,
 // or a little more. The first date counts.
@@ -46,14 +52,30 @@ func (b *bound) hear(h http.Header) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.heard {
-		b.set(date.Add(age(h)))
+	if b.heard {
+		return
 	}
+	b.owner, b.heard = date.Add(age(h)), true
+	at, _ := b.at.Time()
+	// What is younger than the settle time may not be all there, however far
+	// ahead of it the walk asks.
+	b.behind = max(b.owner.Add(dateUnit).Sub(at), b.settle)
 }
 
-func (b *bound) set(owner time.Time) {
-	at, _ := b.at.Time()
-	b.behind, b.heard = max(owner.Add(dateUnit).Sub(at), 0), true
+// beyond reports whether nothing can lie behind an instant yet: it is well
+// ahead of this machine's clock and of the owner's. A single wrong date would
+// else have an owner asked for a century.
+func (b *bound) beyond(at row.Stamp) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	latest := b.owner
+	if latest.IsZero() {
+		return false
+	}
+	if now := time.Now(); now.After(latest) {
+		latest = now
+	}
+	return row.Compare(at, row.StampAt(latest.Add(farAhead))) > 0
 }
 
 // age is how far back of its start a walk that is bounded is complete.
@@ -70,13 +92,13 @@ func (b *bound) age() (time.Duration, error) {
 }
 
 // note is what a resumed walk has to know of the bound.
-func (b *bound) note() (string, time.Duration) {
+func (b *bound) note(n *note) {
 	if b == nil {
-		return "", 0
+		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.text, b.behind
+	n.Until, n.Behind, n.Heard = b.text, b.behind, b.heard
 }
 
 // confine sets where the walk stops, and cuts it into windows.
@@ -94,25 +116,6 @@ func (k *walk) confine() (err error) {
 	k.mark.until = k.bound.at
 	k.cut, err = k.newSliced(since)
 	return err
-}
-
-// asksNothing is the end of a walk that begins where it is to stop: the owner
-// has nothing to tell of it. Where its clock is not known, it is asked.
-func (k *walk) asksNothing() (*syncer.End, error) {
-	if k.bound == nil || k.resumed() || !k.bound.known {
-		return nil, nil
-	}
-	since, _, err := textOf(k.mark.spec.asked(k.mark.sinceText))
-	if err != nil || since == "" {
-		return nil, err
-	}
-	start, err := k.mark.spec.written.ParseText(since)
-	if err != nil || row.Compare(start, k.bound.at) < 0 {
-		return nil, err
-	}
-	now, _ := k.client.clock.now()
-	k.bound.set(now)
-	return &syncer.End{Watermark: k.w.From.Watermark, Age: k.bound.behind, Epoch: k.w.From.Epoch}, nil
 }
 
 // checkBound refuses requests with {until} for which there is no time.
@@ -203,25 +206,30 @@ func (s *markSpec) asText(text string) []byte {
 // newBound sets the walk's bound, or takes up the one of its note. since is
 // where the walk starts, as it is asked.
 func (k *walk) newBound(since string) (*bound, error) {
-	f := k.mark.spec.written
+	f, w := k.mark.spec.written, &k.spec.Watermark
+	b := &bound{settle: w.Settle}
 	if k.note.Until != "" {
-		at, err := f.ParseText(k.note.Until)
-		b := &bound{text: k.note.Until, at: at, behind: k.note.Behind, heard: k.note.Behind > 0}
+		b.text, b.behind, b.heard = k.note.Until, k.note.Behind, k.note.Heard
+		if k.mark.start.told {
+			b.owner = k.mark.start.at
+		}
+		return b, b.parse(f)
+	}
+	b.text = f.RenderLike(row.StampAt(k.client.clock.now().Add(-w.Settle)), since)
+	if err := b.parse(f); err != nil || since == "" {
 		return b, err
 	}
-	now, known := k.client.clock.now()
-	b := &bound{known: known}
-	b.text = f.RenderLike(row.StampAt(now.Add(-k.spec.Watermark.Settle)), since)
-	var err error
-	if b.at, err = f.ParseText(b.text); err != nil || known || since == "" {
-		return b, err
-	}
-	// This machine's clock may be far behind. To ask too much is harmless, to
-	// ask nothing would prove nothing.
+	// To ask nothing would prove nothing, whatever the clock says: not even
+	// that there is an owner. To ask too much is harmless.
 	start, err := f.ParseText(since)
 	if err == nil && row.Compare(b.at, start) <= 0 {
-		b.text = f.RenderLike(start.Add(max(k.spec.Watermark.Window, 24*time.Hour, 2*f.Unit())), since)
-		b.at, err = f.ParseText(b.text)
+		b.text = f.RenderLike(start.Add(max(cmp.Or(w.Window, 24*time.Hour), 2*f.Unit())), since)
+		err = b.parse(f)
 	}
 	return b, err
+}
+
+func (b *bound) parse(f *row.Format) (err error) {
+	b.at, err = f.ParseText(b.text)
+	return err
 }

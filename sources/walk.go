@@ -2,7 +2,6 @@ package sources
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,9 +68,6 @@ func (s *Source) Walk(ctx context.Context, w syncer.Walk) iter.Seq2[*syncer.Batc
 }
 
 func (k *walk) run(ctx context.Context) error {
-	if end, err := k.asksNothing(); end != nil || err != nil {
-		return cmp.Or(err, k.hand(&syncer.Batch{End: end}))
-	}
 	if err := k.askEpoch(ctx); err != nil {
 		return fmt.Errorf("fetch the epoch: %w", err)
 	}
@@ -115,8 +111,8 @@ func (k *walk) pass(ctx context.Context) (why string, err error) {
 			return "", fmt.Errorf("fetch page %d: %w", k.pages+1, err)
 		}
 		k.pages++
-		if p == nil {
-			return "", k.hand(k.unchanged())
+		if p.unchanged {
+			return "", k.unchanged(p.header)
 		}
 		b, next, err := k.page(p)
 		if err != nil {
@@ -167,7 +163,7 @@ func (k *walk) hand(b *syncer.Batch) error {
 	return nil
 }
 
-// fetch asks for the page at the walk's step; nil means "not modified".
+// fetch asks for the page at the walk's step.
 func (k *walk) fetch(ctx context.Context) (*page, error) {
 	if err := k.bounds(ctx); err != nil {
 		return nil, err
@@ -180,7 +176,7 @@ func (k *walk) fetch(ctx context.Context) (*page, error) {
 	}
 	r, err := k.ask(ctx, k.asker)
 	if err == nil && r.status == http.StatusNotModified {
-		return nil, nil
+		return &page{answer: answer{header: r.header}, unchanged: true}, nil
 	}
 	var p *page
 	if err == nil {
@@ -208,15 +204,21 @@ func (k *walk) ask(ctx context.Context, a *asker) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := k.client.ask(ctx, q)
+	r, err := k.send(ctx, q, sentValidator)
 	if err != nil {
 		return nil, err
 	}
-	if r.status == http.StatusNotModified && !sentValidator {
-		return nil, answerError("owner answers 304 to a request without a validator")
-	}
 	k.heard(r)
 	return r, nil
+}
+
+// send sends a question. "Not modified" answers only one that is conditional.
+func (k *walk) send(ctx context.Context, q question, conditional bool) (*response, error) {
+	r, err := k.client.ask(ctx, q)
+	if err == nil && r.status == http.StatusNotModified && !conditional {
+		return nil, answerError("owner answers 304 to a request without a validator")
+	}
+	return r, err
 }
 
 // heard takes from a response what it tells of the owner's clock.

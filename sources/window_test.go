@@ -333,6 +333,50 @@ func TestStoppedWindowsLetGo(t *testing.T) {
 	})
 }
 
+// A backfill that stops when all its windows are done ends without asking, by
+// whatever clocks it was bounded; where the end can never be told, it starts
+// again.
+func TestWindowsThatAreAllDone(t *testing.T) {
+	for _, skew := range []time.Duration{-time.Minute, 0, time.Minute} {
+		for _, dated := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				o := ages(5)
+				o.Skew, o.NoDate = skew, !dated
+				spec := windowed(t, time.Now().Add(-6*time.Hour), 2*time.Hour)
+				batches, err := walk(t, source(t, wide(o), spec), resync())
+				if (err == nil) != dated {
+					t.Fatal(err)
+				}
+				var last *syncer.Resume
+				var first *syncer.End
+				for _, b := range batches {
+					if b.Resume != nil {
+						last = b.Resume
+					}
+					first = b.End
+				}
+				if doneIn(last) < 3 {
+					t.Fatalf("cursor %s", last.Cursor)
+				}
+				asked := len(o.Requests())
+				batches, err = walk(t, source(t, wide(o), spec), goOn(stored(t, last)))
+				switch {
+				case !dated:
+					if !isNotResumable(err) {
+						t.Errorf("got %v, want ErrNotResumable", err)
+					}
+				case err != nil || len(o.Requests()) != asked:
+					t.Errorf("skew %v: %d requests, %v", skew, len(o.Requests())-asked, err)
+				default:
+					if diff := cmp.Diff(first, batches[len(batches)-1].End); diff != "" {
+						t.Errorf("skew %v: end differs (-want +got):\n%s", skew, diff)
+					}
+				}
+			})
+		}
+	}
+}
+
 // TestWindowsInEveryFormat cuts ranges in every format, over the changes of
 // clocks: neighbours share a text, each is later than the one before, the last
 // one ends at the walk's own bound, and a record of any instant lies in exactly
