@@ -239,8 +239,7 @@ func (k *walk) ownerTime(h http.Header) time.Time {
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		return date.Add(age(h) + dateUnit)
 	}
-	now, _ := k.client.clock.now()
-	return now
+	return k.client.clock.now()
 }
 
 // stampAt reads a stamp in the watermark's format.
