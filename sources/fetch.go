@@ -40,9 +40,8 @@ type job struct {
 // hydrating wraps what takes a walk's batches: it fetches the records of each
 // before it is handed on, in several parts where they are many. The last part
 // alone says where the walk can go on; the others repeat what the batch before
-// said, so that their records are fetched again: held, before there was one,
-// which is as the table gave it, its note included.
-func (k *walk) hydrating(ctx context.Context, held *syncer.Resume, yield func(*syncer.Batch, error) bool) func(*syncer.Batch, error) bool {
+// said, so that their records are fetched again.
+func (k *walk) hydrating(ctx context.Context, yield func(*syncer.Batch, error) bool) func(*syncer.Batch, error) bool {
 	if k.hydrate == nil {
 		return yield
 	}
@@ -54,7 +53,7 @@ func (k *walk) hydrating(ctx context.Context, held *syncer.Resume, yield func(*s
 		for len(jobs) > 0 {
 			wave := jobs[:min(k.wave(), len(jobs))]
 			jobs = jobs[len(wave):]
-			part := &syncer.Batch{Resume: held}
+			part := &syncer.Batch{Resume: k.held}
 			if err := k.fetchAll(ctx, wave, part); err != nil {
 				yield(nil, k.client.redact.wrap(fmt.Errorf("fetch the records of page %d: %w", k.pages, err)))
 				return false
@@ -71,7 +70,6 @@ func (k *walk) hydrating(ctx context.Context, held *syncer.Resume, yield func(*s
 				return false
 			}
 		}
-		held = b.Resume
 		return yield(b, nil)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/larder-sync/larder/sources/decode"
@@ -95,22 +96,52 @@ func (r *removals) list(body []byte) ([][]byte, [][]byte, error) {
 	return keys, page.Body, nil
 }
 
+const (
+	// mostTombs is how many deletions make a batch. One key of a list makes a
+	// whole record, which is many times as large.
+	mostTombs = 10_000
+	// tombBytes is about what a record holds besides its slots, and slotBytes
+	// what a slot does besides its text.
+	tombBytes, slotBytes = 56, 24
+)
+
 // drop puts what is gone ahead of a batch's records, so that an answer which
-// also has the record is believed.
-func (k *walk) drop(b *syncer.Batch, keys [][]byte) {
-	if len(keys) == 0 {
-		return
+// also has the record is believed. Of a long list, the batch has the end.
+func (k *walk) drop(b *syncer.Batch, keys [][]byte) error {
+	if more := len(keys) - mostTombs; more > 0 {
+		if err := k.handGone(keys[:more]); err != nil {
+			return err
+		}
+		keys = keys[more:]
 	}
-	b.Records = append(k.tombs(keys), b.Records...)
+	if len(keys) == 0 {
+		return nil
+	}
+	tombs, size := k.tombs(keys)
+	b.Records, b.Size = append(tombs, b.Records...), b.Size+size
+	return nil
 }
 
-// tombs are the records of deletions.
-func (k *walk) tombs(keys [][]byte) []syncer.Record {
+// handGone hands deletions on. The walk stands where it stood before them.
+func (k *walk) handGone(keys [][]byte) error {
+	for part := range slices.Chunk(keys, mostTombs) {
+		tombs, size := k.tombs(part)
+		if err := k.hand(&syncer.Batch{Records: tombs, Size: size, Resume: k.held}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tombs are the records of deletions, and how many bytes they hold, about.
+func (k *walk) tombs(keys [][]byte) ([]syncer.Record, int64) {
 	records := make([]syncer.Record, 0, len(keys))
+	size := len(keys) * (tombBytes + k.width*slotBytes)
 	for _, key := range keys {
 		records = append(records, syncer.Record{Slots: k.fill(k.named(key)), Gone: true})
+		size += len(key)
 	}
-	return records
+	return records, int64(size)
 }
 
 // fill puts the partition's values into a record.
@@ -204,7 +235,7 @@ func (k *walk) askRemoved(ctx context.Context) error {
 			k.gone[text] = struct{}{}
 		}
 	}
-	return k.hand(&syncer.Batch{Records: k.tombs(keys), Size: int64(len(answer.body))})
+	return k.handGone(keys)
 }
 
 // reach takes note of how far a list of what is gone reaches, both ways.

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/larder-sync/larder/sources"
 	"github.com/larder-sync/larder/syncer"
 )
 
@@ -70,5 +71,74 @@ func TestDeletedAskAges(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// manyGone is a list of deletions, of the ids from 1 up.
+func manyGone(n int) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprint(i + 1)
+	}
+	return "[" + strings.Join(all, ",") + "]"
+}
+
+// inParts checks that deletions come in batches that a table can hold, which
+// tell how large they are.
+func inParts(t *testing.T, batches []*syncer.Batch, slots int) (gone int) {
+	t.Helper()
+	for i, b := range batches {
+		tombs := 0
+		for _, r := range b.Records {
+			if r.Gone {
+				tombs++
+			}
+		}
+		if gone += tombs; tombs > 10_000 || b.Size < int64(tombs*slots*24) {
+			t.Errorf("batch %d has %d deletions and says that it holds %d bytes", i, tombs, b.Size)
+		}
+	}
+	return gone
+}
+
+// TestDeletionsComeInParts: one key makes a whole record, so that a long list of
+// what is gone would be a batch of any size.
+func TestDeletionsComeInParts(t *testing.T) {
+	const many = 25_001
+	spec := deletedAsk(t)
+	spec.Records.DeletedAsk.From, spec.Records.DeletedAsk.Earliest, spec.Records.DeletedAsk.Key = "", "", ""
+	owner := scripted(func(_ int, w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/deleted") {
+			fmt.Fprintf(w, `{"gone":%s}`, manyGone(many))
+			return
+		}
+		fmt.Fprint(w, `{"data":[]}`)
+	})
+	batches, _ := complete(t, source(t, owner, spec), changes(""))
+	if got := inParts(t, batches, len(spec.Paths)); got != many || len(batches) != 4 {
+		t.Errorf("of an endpoint, %d deletions come in %d batches", got, len(batches))
+	}
+}
+
+// TestDeletionsOfAPageComeInParts: the parts of a page's list stand where the
+// page before it did, and a record that the page has, too, comes behind them.
+func TestDeletionsOfAPageComeInParts(t *testing.T) {
+	const many = 25_001
+	spec := list(sources.Paging{By: sources.Cursor, Next: "next"}, param("cursor", "{cursor}"))
+	spec.Records.DeletedList = sources.DeletedList{At: "gone"}
+	spec.Paths = []string{"id", "name"}
+	owner := pages(`{"data":[{"id":0}],"next":"two"}`, fmt.Sprintf(`{"data":[{"id":7}],"gone":%s,"next":"three"}`, manyGone(many)), `{"data":[]}`)
+	batches, _ := complete(t, source(t, owner, spec), snapshot())
+	if got := inParts(t, batches, len(spec.Paths)); got != many || len(batches) != 5 {
+		t.Fatalf("%d deletions come in %d batches", got, len(batches))
+	}
+	for i, b := range batches[:4] {
+		if want := batches[0].Resume.Cursor; b.Resume == nil || (b.Resume.Cursor == want) != (i < 3) {
+			t.Errorf("batch %d goes on at %+v; page two is at %s", i, b.Resume, want)
+		}
+	}
+	all := shown(batches)
+	if last := all[len(all)-1]; last != "7 " {
+		t.Errorf("the last record is %q, want the one that is there", last)
 	}
 }

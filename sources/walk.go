@@ -20,11 +20,14 @@ var errStopped = errors.New("walk is stopped")
 // walk is one way through a source.
 type walk struct {
 	*Source
-	w       syncer.Walk
-	mark    mark
-	guard   *guard
-	step    step
-	yield   func(*syncer.Batch, error) bool
+	w     syncer.Walk
+	mark  mark
+	guard *guard
+	step  step
+	yield func(*syncer.Batch, error) bool
+	// held is what the last batch said of where the walk can go on; before
+	// there was one, what the table holds, its note included.
+	held    *syncer.Resume
 	started time.Time // of this process's part of the walk
 	pages   int       // of this process's part of the walk
 	size    int       // of the last body, in bytes
@@ -58,7 +61,7 @@ func (s *Source) Walk(ctx context.Context, w syncer.Walk) iter.Seq2[*syncer.Batc
 	return func(yield func(*syncer.Batch, error) bool) {
 		k, err := s.begin(w)
 		if err == nil {
-			k.yield = k.hydrating(ctx, w.From.Resume, yield)
+			k.held, k.yield = w.From.Resume, k.hydrating(ctx, yield)
 			err = k.run(ctx)
 		}
 		if err != nil && !errors.Is(err, errStopped) {
@@ -160,6 +163,7 @@ func (k *walk) hand(b *syncer.Batch) error {
 	if !k.yield(b, nil) {
 		return errStopped
 	}
+	k.held = b.Resume
 	return nil
 }
 
@@ -294,7 +298,9 @@ func (k *walk) page(p *page) (*syncer.Batch, *step, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	k.drop(b, p.gone)
+	if err := k.drop(b, p.gone); err != nil {
+		return nil, nil, err
+	}
 	k.guard.gap = k.guard.gap || k.parted(p.records)
 	k.noteHeads(p.records)
 	p.since = k.mark.spec.json(k.mark.highText)
