@@ -129,6 +129,8 @@ func TestFormsRefused(t *testing.T) {
 	hydrated := func(r sources.Request) sources.Spec {
 		return formed(sources.Records{Key: key, Hydrate: &sources.Hydrate{Request: r}}, "id")
 	}
+	conditional := hydrated(request) // which would say nothing of the records
+	conditional.Request.Conditional = true
 	for name, spec := range map[string]sources.Spec{
 		"an unknown form":       formed(sources.Records{As: "heap", Key: key}, "id"),
 		"an event without one":  formed(sources.Records{Key: key}, "id", "event:op"),
@@ -143,6 +145,7 @@ func TestFormsRefused(t *testing.T) {
 		"no record named":       hydrated(sources.Request{Path: text("/all")}),
 		"one and several":       hydrated(sources.Request{Path: text("/{record.id}"), Query: request.Query}),
 		"another placeholder":   hydrated(sources.Request{Path: text("/{record.id}"), Query: []sources.Param{param("c", "{cursor}")}}),
+		"not modified":          conditional,
 		"keys of two fields": formed(sources.Records{Key: []string{"id", "x"},
 			Hydrate: &sources.Hydrate{Request: request}}, "id", "x"),
 	} {

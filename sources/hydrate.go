@@ -49,6 +49,9 @@ func (s *Source) compileHydrate(set *pathSet) error {
 	}
 	h := &hydrate{join: cmp.Or(spec.Join, ","), batch: cmp.Or(max(spec.Batch, 0), usualBatch),
 		missing: spec.MissingDeleted, deleted: -1, fields: spec.Request.fields("record")}
+	if s.spec.Request.Conditional {
+		return errors.New("conditional does not go with hydrate: \"not modified\" is said of the list, and nothing of its records")
+	}
 	if err := h.check(&spec.Request); err != nil {
 		return fmt.Errorf("read hydrate: %w", err)
 	}

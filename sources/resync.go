@@ -42,6 +42,9 @@ func (s *Source) compileResync() error {
 	spec.Paging = *cmp.Or(r.Paging, &spec.Paging)
 	spec.Records = *cmp.Or(r.Records, &spec.Records)
 	spec.Watermark = *cmp.Or(r.Watermark, &spec.Watermark)
+	if spec.Records.Hydrate != nil {
+		spec.Request.Conditional = false // it may be that of the changes
+	}
 	if spec.Watermark.Opaque != s.spec.Watermark.Opaque {
 		return errors.New("read resync: its watermark is of another kind than the one that changes go on from")
 	}
