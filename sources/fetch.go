@@ -40,7 +40,9 @@ type job struct {
 // hydrating wraps what takes a walk's batches: it fetches the records of each
 // before it is handed on, in several parts where they are many. The last part
 // alone says where the walk can go on; the others repeat what the batch before
-// said, so that their records are fetched again.
+// said, so that their records are fetched again. Which of them were fetched is
+// not noted: a page that is read again may name the same key for a newer change,
+// and what the walk proves then holds only if it is fetched once more.
 func (k *walk) hydrating(ctx context.Context, yield func(*syncer.Batch, error) bool) func(*syncer.Batch, error) bool {
 	if k.hydrate == nil {
 		return yield
@@ -49,15 +51,16 @@ func (k *walk) hydrating(ctx context.Context, yield func(*syncer.Batch, error) b
 		if err != nil {
 			return yield(b, err)
 		}
-		jobs := k.plan(b.Records)
+		jobs, done := k.plan(b.Records), 0
 		for len(jobs) > 0 {
 			wave := jobs[:min(k.wave(), len(jobs))]
 			jobs = jobs[len(wave):]
 			part := &syncer.Batch{Resume: k.held}
 			if err := k.fetchAll(ctx, wave, part); err != nil {
-				yield(nil, k.client.redact.wrap(fmt.Errorf("fetch the records of page %d: %w", k.pages, err)))
+				yield(nil, k.client.redact.wrap(fmt.Errorf("fetch the records of page %d, behind the first %d of %d: %w", k.pages, done, len(b.Records), err)))
 				return false
 			}
+			done += len(part.Records)
 			if len(jobs) == 0 {
 				part.Resume, part.End = b.Resume, b.End
 				if part.End != nil {

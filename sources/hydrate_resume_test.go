@@ -93,3 +93,40 @@ func TestHydrateResumesWindows(t *testing.T) {
 		}
 	}
 }
+
+// TestHydrateStartsAPageAgain: a poll that breaks off inside a page fetches what
+// it had of the page once more, because a list that reads the same may name a
+// record for a newer change. It says how far it came.
+func TestHydrateStartsAPageAgain(t *testing.T) {
+	quota, name := 70, "old"
+	var all []string
+	for i := range 100 {
+		all = append(all, fmt.Sprintf(`"%d"`, i))
+	}
+	owner := scripted(func(_ int, w http.ResponseWriter, r *http.Request) {
+		id, one := strings.CutPrefix(r.URL.Path, "/v1/books/")
+		switch quota--; {
+		case !one:
+			fmt.Fprintf(w, `{"ids":[%s],"token":"next"}`, strings.Join(all, ","))
+		case quota < 0:
+			w.WriteHeader(http.StatusTooManyRequests)
+		default:
+			fmt.Fprintf(w, `{"book":{"id":%q,"name":%q}}`, id, name)
+		}
+	})
+	owner.Concurrency = 1
+	spec := single()
+	spec.Mode, spec.Watermark = sources.Delta, sources.Watermark{Place: "token", Opaque: sources.Token}
+	s := source(t, owner, spec)
+	batches, err := walk(t, s, changes("now"))
+	if err == nil || !strings.Contains(err.Error(), "page 1, behind the first 64 of 100") || len(batches) != 1 || batches[0].Resume != nil {
+		t.Fatalf("%d batches, and %v", len(batches), err)
+	}
+	quota, name = 1000, "new"
+	batches, _ = complete(t, s, changes("now"))
+	for i, text := range shown(batches) {
+		if want := fmt.Sprintf(`"%d" "new"`, i); text != want {
+			t.Fatalf("record %d is %s, want %s", i, text, want)
+		}
+	}
+}

@@ -198,6 +198,10 @@ type DeletedAsk struct {
 // A record that is asked for and not answered goes to quarantine under its key,
 // and its row stays. So does every record that an answer leaves out for one
 // that was not asked for, which is dropped.
+//
+// A page is the least step of such a walk: one that is broken off inside a page
+// fetches it from its first record on the next time. An owner whose quota is
+// less than the requests of one page can therefore not be copied so.
 type Hydrate struct {
 	Request Request
 	Batch   int    // keys in one request; 100
