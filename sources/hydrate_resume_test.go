@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/larder-sync/larder/sources"
 	"github.com/larder-sync/larder/sources/sourcetest"
 )
@@ -70,14 +68,23 @@ func TestHydrateResumesWindows(t *testing.T) {
 	s.mu.Lock()
 	s.stuck = false
 	s.mu.Unlock()
-	second := upTo(t, source(t, owner, spec), goOn(stored(t, first[0].Resume)), 1)
-	if diff := cmp.Diff(first[0].Resume.Cursor, second[0].Resume.Cursor); diff != "" {
-		t.Errorf("a part of a page moves the note (-want +got):\n%s", diff)
+	resume := first[0].Resume
+	for b, err := range source(t, owner, spec).Walk(t.Context(), goOn(stored(t, resume))) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		part := len(b.Records) == 64 // of the page of a hundred; other windows may come before it
+		if part && b.Resume.Cursor != resume.Cursor {
+			t.Errorf("a part of a page moves the note from %s to %s", resume.Cursor, b.Resume.Cursor)
+		}
+		if resume = b.Resume; part {
+			break
+		}
 	}
 	s.mu.Lock()
 	s.asked = nil
 	s.mu.Unlock()
-	third, _ := complete(t, source(t, owner, spec), goOn(stored(t, second[0].Resume)))
+	third, _ := complete(t, source(t, owner, spec), goOn(stored(t, resume)))
 	seen := map[string]bool{}
 	for _, id := range ids(third) {
 		seen[strings.Trim(id, `"`)] = true
