@@ -119,7 +119,7 @@ func (f *Feed) auditOnce(ctx context.Context, p Partition, a auditing) []Report 
 	if len(g.members) == 0 && len(g.absent) == 0 {
 		return reports
 	}
-	f.carryList(ctx, p, g, &report)
+	f.carry(ctx, p, g, &report)
 	return append(reports, report)
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 )
@@ -104,13 +105,11 @@ func (c *Copy) know(p Partition, do func(*known)) {
 	do(k)
 }
 
-// drop forgets partitions that are no more.
-func (c *Copy) drop(gone []Partition) {
+// drop forgets all partitions but those that stay, and the list of them.
+func (c *Copy) drop(stays map[string]bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, p := range gone {
-		delete(c.parts, p.Name)
-	}
+	maps.DeleteFunc(c.parts, func(name string, _ *known) bool { return name != "" && !stays[name] })
 }
 
 // want notes that a resync was ordered.

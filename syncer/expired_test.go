@@ -58,6 +58,64 @@ func TestPollResyncsWhenTheWatermarkExpired(t *testing.T) {
 	}
 }
 
+// A database that comes back with a watermark that has expired is resynced; the
+// others are asked for changes from where they stand, in the same poll.
+func TestPollExpiredOfOneTableIsNotTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		at, oldest := 1, 0
+		s := &script{}
+		s.walk = func(ctx context.Context, w syncer.Walk, yield func(*syncer.Batch, error) bool) {
+			from := 0
+			fmt.Sscan(w.From.Watermark, &from)
+			if w.Kind == syncer.Changes && from < oldest {
+				yield(nil, syncer.ErrExpired)
+				return
+			}
+			if w.Kind == syncer.Resync && at > 1 {
+				if err := wait(ctx, time.Hour); err != nil {
+					yield(nil, err)
+					return
+				}
+			}
+			yield(&syncer.Batch{Records: []syncer.Record{item(1, at)}, End: &syncer.End{Watermark: fmt.Sprint(at), Listed: w.Kind.Listing()}}, nil)
+		}
+		p := newPantry(t, s, 3)
+		p.Apart = true
+		p.mustPoll()
+		p.tables[1].apply = func(context.Context) error { return errOwner }
+		for at = 2; at < 8; at++ {
+			time.Sleep(time.Minute)
+			p.Poll(t.Context(), time.Time{})
+		}
+		p.tables[1].apply = nil
+		oldest = 5
+		before := len(s.walks())
+		listed := make(chan []syncer.Report)
+		go func() { listed <- p.Poll(t.Context(), time.Time{}) }()
+		synctest.Wait()
+		for _, i := range []int{0, 2} {
+			p.want(i, "1:8")
+			if f := p.Copies[i].Freshness(time.Now()); f.Staleness != 0 {
+				t.Errorf("healthy copy %d is %+v", i, f)
+			}
+		}
+		for _, r := range <-listed {
+			if !r.OK() {
+				t.Errorf("%+v", r)
+			}
+			for _, tab := range r.Tables {
+				if (tab.Table == "c.b") != (r.Kind == syncer.Resync) {
+					t.Errorf("%s takes part in a %s", tab.Table, r.Kind)
+				}
+			}
+		}
+		if n := len(s.walks()) - before; n != 3 {
+			t.Errorf("asks %d times, want once in vain, once for changes and once for everything", n)
+		}
+		p.want(1, "1:8")
+	})
+}
+
 // While the resync does not come to its end the copy stays whole and its
 // position stays where it was; the next poll goes on with the resync.
 func TestPollExpiredKeepsTheCopyUntilTheResyncSettles(t *testing.T) {

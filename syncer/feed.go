@@ -53,8 +53,11 @@ type Feed struct {
 	mu sync.Mutex
 	// lanes are those of the partitions, by name.
 	lanes map[string]*lanes
-	// asked are the partitions that Ask last told.
+	// asked are the partitions that Ask last told, and names their names.
 	asked []Partition
+	names map[string]bool
+	// asking is held by who asks.
+	asking chan struct{}
 	// next is when the following poll is due.
 	next  time.Time
 	turns turns

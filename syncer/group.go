@@ -33,6 +33,8 @@ const (
 // and never fails the others; it joins the next walk.
 type group struct {
 	members []*member
+	// spared left the group because the owner refused another's watermark.
+	spared []*member
 	// absent are tables that could not take part.
 	absent []TableReport
 	// kind is that of the walk, and audit how one compares. A walk that began
@@ -50,8 +52,8 @@ type group struct {
 	took time.Duration
 	// found says of each slot whether any record of the walk has it.
 	found []bool
-	// begun, if set, is called when the walk's first page has come.
-	begun func()
+	// claimed says that the listing lane has the members for itself.
+	claimed bool
 }
 
 // muster reads where every table of the feed stands, all at once, so that one

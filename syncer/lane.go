@@ -27,10 +27,10 @@ type lanes struct {
 	// newest report, for those who asked for a list while it was walked.
 	ended int
 	last  []Report
-	// cancel ends the listing walk under way; nil: there is none. gone says that
-	// the partition is no more, and not to begin one.
-	cancel context.CancelFunc
-	gone   bool
+	// under ends what is under way in the lanes. gone says that the partition is
+	// no more, and not to begin anything.
+	under map[*context.CancelFunc]bool
+	gone  bool
 	// audits that failed in a row, and when the next may begin.
 	failures int
 	retry    time.Time
@@ -49,10 +49,74 @@ func (f *Feed) lane(p Partition) *lanes {
 		if f.lanes == nil {
 			f.lanes = make(map[string]*lanes)
 		}
-		l = &lanes{changes: make(chan struct{}, 1), listing: make(chan struct{}, 1)}
+		l = &lanes{changes: make(chan struct{}, 1), listing: make(chan struct{}, 1), under: make(map[*context.CancelFunc]bool)}
 		f.lanes[p.Name] = l
 	}
 	return l
+}
+
+// errGone ends what was under way in a partition, or waited to be, when it went:
+// as a stop does, and like that it is nobody's failure.
+var errGone = fmt.Errorf("partition is no more: %w", context.Canceled)
+
+// enterLane waits until a lane of a partition is free. The context it returns
+// ends when the partition is no more; of one that is not, nothing is begun.
+func (f *Feed) enterLane(ctx context.Context, p Partition, l *lanes, lane chan struct{}) (context.Context, func(), error) {
+	if err := enter(ctx, lane); err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	if !f.has(p) || !l.begin(&cancel) {
+		cancel()
+		leave(lane)
+		return nil, nil, errGone
+	}
+	return ctx, func() {
+		l.over(&cancel)
+		cancel()
+		leave(lane)
+	}, nil
+}
+
+// begin notes how something under way is cancelled; false if the partition is
+// no more.
+func (l *lanes) begin(cancel *context.CancelFunc) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.gone {
+		l.under[cancel] = true
+	}
+	return !l.gone
+}
+
+func (l *lanes) over(cancel *context.CancelFunc) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.under, cancel)
+}
+
+func (l *lanes) isGone() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.gone
+}
+
+// end cancels what is under way, and lets nothing begin any more. It returns
+// when all has ended; an error says that ctx has.
+func (l *lanes) end(ctx context.Context) error {
+	l.mu.Lock()
+	l.gone = true
+	for cancel := range l.under {
+		(*cancel)()
+	}
+	l.mu.Unlock()
+	for _, lane := range []chan struct{}{l.listing, l.changes} {
+		if err := enter(ctx, lane); err != nil {
+			return err
+		}
+		leave(lane)
+	}
+	return nil
 }
 
 // turns bound how many walks go on at one time in all feeds. A list may take
@@ -106,31 +170,47 @@ func enter(ctx context.Context, places chan struct{}) error {
 
 func leave(places chan struct{}) { <-places }
 
-// claim takes the group's copies for the listing lane before its first request.
+// claim takes the group's copies for the listing lane before its first request,
+// until they are let go.
 //
 // What a walk for changes has fetched before a list begins, and writes after,
 // would count as newer than the list, and is older. So a list begins between
 // two walks for changes, and its copies stay out of that lane until its first
 // page has come: what they fetch from then on is newer than the watermark that
 // the list will leave. Where changes cannot be asked for meanwhile they stay
-// out until the walk has ended. Copies that have no watermark are in no other
-// lane, and need not wait.
-func (f *Feed) claim(ctx context.Context, p Partition, g *group) (release func(), err error) {
-	if !slices.ContainsFunc(g.members, func(m *member) bool { return m.valid }) {
-		return func() {}, nil
+// out until the walk has ended. A list that starts again begins again; one that
+// goes on has had what changed since its beginning noted. Copies that have no
+// watermark are in no other lane, and need not wait; one whose watermark is of no
+// use may be in a walk that began before.
+func (f *Feed) claim(ctx context.Context, p Partition, g *group) error {
+	for _, m := range g.members { // until it is planned, so that a stop is told as that of this kind
+		m.walk = Walk{Kind: g.kind, Partition: p}
+	}
+	if f.Apart && g.commonResume() != nil ||
+		!slices.ContainsFunc(g.members, func(m *member) bool { return m.standing.Position.Watermark != "" }) {
+		return nil
 	}
 	l := f.lane(p)
 	if err := enter(ctx, l.changes); err != nil {
-		return nil, fmt.Errorf("wait for the walk for changes: %w", err)
+		return fmt.Errorf("wait for the walk for changes: %w", err)
 	}
 	defer leave(l.changes)
-	set := func(to bool) {
-		for _, m := range g.members {
-			m.copy.know(p, func(k *known) { k.claimed = to })
-		}
+	for _, m := range g.members {
+		m.copy.know(p, func(k *known) { k.claimed = true })
 	}
-	set(true)
-	return sync.OnceFunc(func() { set(false) }), nil
+	g.claimed = true
+	return nil
+}
+
+// letGo gives the group's copies back to the changes lane.
+func (g *group) letGo(p Partition) {
+	if !g.claimed {
+		return
+	}
+	g.claimed = false
+	for _, m := range g.members {
+		m.copy.know(p, func(k *known) { k.claimed = false })
+	}
 }
 
 // atOnce runs do for each of n things, up to most at one time, in their order,

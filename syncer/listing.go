@@ -32,27 +32,25 @@ func (f *Feed) list(ctx context.Context, p Partition, force bool) (reports []Rep
 }
 
 // takeListing waits until the listing lane of a partition is free, and for a
-// turn. The context it returns ends when the partition is no more.
+// turn. The context it returns ends when the partition is no more, and so does
+// the wait for a turn.
 func (f *Feed) takeListing(ctx context.Context, p Partition) (context.Context, func(), error) {
 	lane := f.lane(p)
 	lane.wait(1)
-	if err := enter(ctx, lane.listing); err != nil {
+	ctx, leaveLane, err := f.enterLane(ctx, p, lane, lane.listing)
+	if err != nil {
 		lane.wait(-1)
 		return nil, nil, err
 	}
 	giveBack, err := f.turns.take(ctx, true)
 	if err != nil {
-		leave(lane.listing)
+		leaveLane()
 		lane.wait(-1)
 		return nil, nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	lane.begin(cancel)
 	return ctx, func() {
-		lane.begin(nil)
-		cancel()
 		giveBack()
-		leave(lane.listing)
+		leaveLane()
 		lane.wait(-1)
 	}, nil
 }
@@ -61,26 +59,6 @@ func (l *lanes) wait(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.waiting += n
-}
-
-// begin notes how the walk under way is cancelled; nil: none is.
-func (l *lanes) begin(cancel context.CancelFunc) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.cancel = cancel
-	if l.gone && cancel != nil {
-		cancel()
-	}
-}
-
-// end cancels the walk under way, and every later one.
-func (l *lanes) end() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.gone = true
-	if l.cancel != nil {
-		l.cancel()
-	}
 }
 
 // resync walks for the tables that need everything, if there are any. The
@@ -96,28 +74,13 @@ func (f *Feed) resync(ctx context.Context, p Partition, force bool) []Report {
 	if len(g.members) == 0 {
 		return nil
 	}
-	f.carryList(ctx, p, g, &report)
+	f.carry(ctx, p, g, &report)
 	lane := f.lane(p)
 	lane.mu.Lock()
 	defer lane.mu.Unlock()
 	lane.ended++
 	lane.last = []Report{report}
 	return slices.Clone(lane.last)
-}
-
-// carryList carries a listing walk out with its claim.
-func (f *Feed) carryList(ctx context.Context, p Partition, g *group, report *Report) {
-	release, err := f.claim(ctx, p, g)
-	if err != nil { // nothing was begun, and only a stop ends the wait
-		report.Failure, report.Took = failureOf(err), time.Since(report.Started)
-		report.Tables = g.reports()
-		return
-	}
-	defer release()
-	if f.Apart {
-		g.begun = release
-	}
-	f.carry(ctx, p, g, report)
 }
 
 // listDue is when the listing lane of a partition has something to do: the

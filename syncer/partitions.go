@@ -3,7 +3,6 @@ package syncer
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 )
@@ -20,6 +19,12 @@ func (f *Feed) partitions(ctx context.Context) ([]Partition, []Report) {
 		return f.Partitions, nil
 	}
 	report := Report{Source: f.Name, Started: time.Now()}
+	if err := enter(ctx, f.oneAsks()); err != nil {
+		report.Failure = failureOf(err)
+		return f.lastPartitions(), []Report{report}
+	}
+	defer leave(f.asking)
+	report.Started = time.Now()
 	parts, err := f.ask(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err()
@@ -37,6 +42,17 @@ func (f *Feed) partitions(ctx context.Context) ([]Partition, []Report) {
 		return parts, nil
 	}
 	return parts, []Report{report}
+}
+
+// oneAsks is held while the partitions are asked for and told, so that an older
+// answer is not told after a newer one.
+func (f *Feed) oneAsks() chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.asking == nil {
+		f.asking = make(chan struct{}, 1)
+	}
+	return f.asking
 }
 
 // ask asks which partitions there are. The same one twice is one.
@@ -75,30 +91,43 @@ func (f *Feed) lastPartitions() []Partition {
 	return f.asked
 }
 
-// retire ends the lists of partitions that are no more, so that nothing is
-// written to them once their tables are told, and forgets them.
+// has reports whether a partition is one of the feed's. Where they are asked for
+// it is so once they were told.
+func (f *Feed) has(p Partition) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.Ask == nil || f.names[p.Name]
+}
+
+// retire ends the walks of partitions that are no more, so that nothing is
+// written to them once their tables are told, and forgets them. Who waited to
+// walk one of them, or comes later, is refused.
 func (f *Feed) retire(ctx context.Context, parts []Partition) {
 	stays := make(map[string]bool, len(parts))
 	for _, p := range parts {
 		stays[p.Name] = true
 	}
-	gone := slices.DeleteFunc(slices.Clone(f.lastPartitions()), func(p Partition) bool { return stays[p.Name] })
-	for _, p := range gone {
-		lane := f.lane(p)
-		lane.end()
-		if enter(ctx, lane.listing) != nil {
-			return // the daemon stops, and so do the lists
+	gone := make(map[string]*lanes)
+	f.mu.Lock()
+	f.asked, f.names = parts, stays
+	for name, l := range f.lanes {
+		if !stays[name] || l.isGone() { // one that came back while it was ended begins anew
+			gone[name] = l
 		}
-		leave(lane.listing)
+	}
+	f.mu.Unlock()
+	for _, l := range gone {
+		if l.end(ctx) != nil {
+			return // the daemon stops, and so do the walks
+		}
 	}
 	for _, c := range f.Copies {
-		c.drop(gone)
+		c.drop(stays)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.asked = parts
-	for _, p := range gone {
-		delete(f.lanes, p.Name)
+	for name := range gone {
+		delete(f.lanes, name)
 	}
 }
 

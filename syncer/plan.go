@@ -139,7 +139,7 @@ func (g *group) part(lag time.Duration) *group {
 	}
 	first := g.oldest()
 	from := first.standing.Position
-	rest := &group{began: g.began, kind: g.kind}
+	rest := &group{began: g.began, took: g.took, kind: g.kind}
 	for _, m := range g.members {
 		at := m.standing.Position
 		if at.Watermark == from.Watermark && at.Epoch == from.Epoch {

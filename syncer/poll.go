@@ -85,8 +85,9 @@ func (f *Feed) pollChanges(ctx context.Context, p Partition, needs func()) []Rep
 	done, err := f.turns.take(ctx, false)
 	if err == nil {
 		defer done()
-		if err = enter(ctx, lane.changes); err == nil {
-			defer leave(lane.changes)
+		var leaveLane func()
+		if ctx, leaveLane, err = f.enterLane(ctx, p, lane, lane.changes); err == nil {
+			defer leaveLane()
 		}
 	}
 	if err != nil {
@@ -105,22 +106,28 @@ func (f *Feed) pollChanges(ctx context.Context, p Partition, needs func()) []Rep
 	for g != nil && (len(reports) == 0 || ctx.Err() == nil) {
 		rest := g.part(f.Lag)
 		report := Report{Source: f.Name, Partition: p.Name, Started: time.Now()}
-		if f.carry(ctx, p, g, &report); report.Expired {
+		f.carry(ctx, p, g, &report)
+		if report.Expired {
 			needs()
 		}
-		reports, g = append(reports, report), rest
+		if len(g.members) > 0 || len(g.spared) == 0 {
+			reports = append(reports, report)
+		}
+		g = rest.with(g)
 	}
 	return reports
 }
 
 // carry is the algorithm: from where the tables stand, walk, and settle.
 func (f *Feed) carry(ctx context.Context, p Partition, g *group, report *Report) {
+	defer g.letGo(p)
 	if len(g.members) > 0 {
 		err := f.walkAgain(ctx, p, g, report)
 		if err != nil && ctx.Err() != nil {
 			err = ctx.Err() // however the source words it, a stop is not its failure
 		}
 		if g.kind == Changes && errors.Is(err, ErrExpired) {
+			g.spare()
 			g.expire(p)
 			report.Expired, err = true, nil
 		}
@@ -155,6 +162,34 @@ func (f *Feed) walkAgain(ctx context.Context, p Partition, g *group, report *Rep
 	return err
 }
 
+// spare takes out of the group those members whose own watermark was not the
+// one that the owner refused: a database that was away for long must not cost
+// the others their changes. They are asked for again, from where they stand.
+func (g *group) spare() {
+	g.keep(func(m *member) bool {
+		at := m.standing.Position
+		if m.err != nil || at.Watermark == m.walk.From.Watermark && at.Epoch == m.walk.From.Epoch {
+			return true
+		}
+		m.standing.Position.Resume = nil // it is inside the walk that was refused
+		g.spared = append(g.spared, m)
+		return false
+	})
+}
+
+// with is the group that is left to walk: rest, and whom the last walk spared;
+// nil if there is nobody.
+func (rest *group) with(last *group) *group {
+	if len(last.spared) == 0 {
+		return rest
+	}
+	next := &group{began: last.began, took: last.took, kind: last.kind, members: last.spared}
+	if rest != nil {
+		next.members = append(next.members, rest.members...)
+	}
+	return next
+}
+
 // expire voids the watermark of every member that is left, until a resync
 // settles. Their copies stay as they are.
 func (g *group) expire(p Partition) {
@@ -170,9 +205,15 @@ func (g *group) expire(p Partition) {
 // source fails, or no table is left.
 func (f *Feed) walk(ctx context.Context, p Partition, g *group, report *Report) error {
 	g.restart()
+	lists := g.kind == Resync || g.kind == Audit
+	if lists {
+		if err := f.claim(ctx, p, g); err != nil {
+			return err
+		}
+	}
 	w := g.plan(p, newWalkID(), time.Now())
 	report.Walk, report.Kind, report.Sent, report.Resumed = w.ID, w.Kind, w.Sent, w.From.Resume != nil
-	if !report.Resumed && (w.Kind == Resync || w.Kind == Audit) {
+	if lists && !report.Resumed {
 		if g.open(ctx); !g.anyLeft() {
 			return nil
 		}
@@ -185,8 +226,8 @@ func (f *Feed) walk(ctx context.Context, p Partition, g *group, report *Report) 
 		if err != nil {
 			return err
 		}
-		if g.begun != nil {
-			g.begun()
+		if f.Apart {
+			g.letGo(p)
 		}
 		if !empty(w, batches) {
 			g.apply(ctx, batches)
