@@ -160,10 +160,11 @@ func (k *walk) finish(b *syncer.Batch, header http.Header) (err error) {
 }
 
 func (k *walk) hand(b *syncer.Batch) error {
+	held := b.Resume // the batch is another's once it is handed on
 	if !k.yield(b, nil) {
 		return errStopped
 	}
-	k.held = b.Resume
+	k.held = held
 	return nil
 }
 
