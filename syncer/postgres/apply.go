@@ -117,10 +117,15 @@ func (l *load) transact(ctx context.Context, tx pgx.Tx, generation int64, inPiec
 	if err := l.db.fence(ctx, tx, generation); err != nil {
 		return tally{}, err
 	}
+	others, err := l.lockBeside(ctx, tx)
+	if err != nil {
+		return tally{}, err
+	}
 	h, err := l.lock(ctx, tx, l.walk.Partition, l.walk.Kind)
 	if err != nil {
 		return tally{}, err
 	}
+	h.others = others
 	begins := l.walk.Kind.Listing() && h.seenWalk != l.walk.ID
 	// A list beside which changes are walked opens its notes before its first
 	// record; a snapshot that never noted anything needs none.
@@ -148,6 +153,7 @@ func (l *load) transact(ctx context.Context, tx pgx.Tx, generation int64, inPiec
 	if err != nil {
 		return tally{}, err
 	}
+	misfits = m.notOvertaken(misfits)
 	if err := l.setAside(ctx, tx, l.walk.Partition, misfits); err != nil {
 		return tally{}, err
 	}
@@ -239,19 +245,25 @@ func (m *merge) piece(ctx context.Context, do func() (tally, error)) (tally, err
 	return done, failed("release savepoint", save.Commit(ctx))
 }
 
-// refuse sets one row aside. Its key counts as seen, if it can be a key at
-// all: a row that the database refuses must not cost the good old one.
+// refuse sets one row aside. Its key counts as seen, or as touched by a change,
+// if it can be a key at all: a row that the database refuses must not cost the
+// good old one, nor be overtaken by an older one of a list.
 func (m *merge) refuse(ctx context.Context, n int, why error) error {
 	c := m.changes[n]
 	if c.kind != noteOnly && c.kind != outside {
 		m.refused = append(m.refused, refusal(&m.spec, c, why))
 	}
-	if !m.walk.Kind.Listing() || c.removes() {
+	if !m.walk.Kind.Listing() && m.head.seenWalk == "" || c.removes() {
 		return nil
 	}
 	done, err := m.piece(ctx, func() (tally, error) {
 		if err := fillKey(ctx, m.tx, m.form, n); err != nil {
 			return tally{}, err
+		}
+		if !m.walk.Kind.Listing() {
+			var done tally
+			err := m.touch(ctx, &done)
+			return done, err
 		}
 		noted, err := m.note(ctx)
 		return tally{noted: noted}, err

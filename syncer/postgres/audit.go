@@ -156,11 +156,13 @@ const sentSQL = "((SELECT clock_timestamp()) - @sent::bigint * interval '1 micro
 // suspected. Another finding of the same walk does not confirm it. An extra row
 // was the owner's when the last list was complete that had it.
 func (t *Table) judgedSQL(f *form) string {
+	// A suspicion that lies in the future, because the clock was set back, counts
+	// from now on.
+	const same = "o.kind = f.kind AND o.theirs = f.theirs AND o.ours = f.ours AND o.since <= (SELECT clock_timestamp())"
 	return fmt.Sprintf(`SELECT f.*, CASE WHEN f.kind <> 'extra' THEN NULL WHEN o.kind = 'extra' THEN o.present
 				ELSE (SELECT audit_as_of FROM %s WHERE table_name = @table AND partition = @partition) END AS present,
-			CASE WHEN o.kind = f.kind AND o.theirs = f.theirs AND o.ours = f.ours THEN o.since ELSE `+sentSQL+` END AS since,
-			coalesce(o.kind = f.kind AND o.theirs = f.theirs AND o.ours = f.ours
-				AND CASE WHEN o.walk = @walk THEN o.counted ELSE o.since <= `+sentSQL+` - `+interval("@persist")+` END, false) AS counts
+			CASE WHEN `+same+` THEN o.since ELSE `+sentSQL+` END AS since,
+			coalesce(`+same+` AND CASE WHEN o.walk = @walk THEN o.counted ELSE o.since <= `+sentSQL+` - `+interval("@persist")+` END, false) AS counts
 		FROM found f LEFT JOIN %s o ON o.partition = @partition AND %s`,
 		t.db.own("watermark"), t.suspect, f.join(func(n, _ int) string { return fmt.Sprintf("o.k%d = f.k%d", n, n) }))
 }

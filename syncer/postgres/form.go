@@ -233,6 +233,12 @@ func (f *form) older(old string) string {
 		old, staged, f.version(staged), f.version(old))
 }
 
+// newer is the SQL of a staged row that is newer than the version old.
+func (f *form) newer(old string) string {
+	staged := fmt.Sprintf("s.c%d", f.spec.Version)
+	return fmt.Sprintf("(%s IS NOT NULL AND (%s IS NULL OR %s > %s))", staged, old, f.version(staged), f.version(old))
+}
+
 // targetVersion is the version column of the target.
 func (f *form) targetVersion() string { return "t." + f.columns[f.spec.Version].name }
 

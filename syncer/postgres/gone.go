@@ -26,7 +26,7 @@ func (m *merge) remove(ctx context.Context, done *tally) ([]int32, error) {
 	}
 	done.Deleted = deleted
 	if m.walk.Kind.Listing() {
-		n, err := m.exec(ctx, "note deletions", fmt.Sprintf("DELETE FROM %s o USING %s s WHERE o.partition = $1 AND s.kind IN ('d', 't') AND %s",
+		n, err := m.exec(ctx, "note deletions", fmt.Sprintf("DELETE FROM %s o USING %s s WHERE o.partition = $1 AND NOT o.touched AND s.kind IN ('d', 't') AND %s",
 			m.seen, stageName, m.form.notedKeys()), m.walk.Partition.Name)
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +47,8 @@ type merge struct {
 	form *form
 	tx   pgx.Tx
 	head *head
+	// touched are the staged keys that changes have touched beside this list.
+	touched map[string]bool
 	// What taking a batch apart has come to.
 	sum         tally
 	refused     []row.Misfit
@@ -191,6 +194,8 @@ func (m *merge) clearQuarantine(ctx context.Context, live []numbered, tombstones
 	for _, n := range tombstones {
 		keys = append(keys, m.changes[n].Key)
 	}
+	// Of a touched key a change may be set aside that is newer than the list.
+	keys = slices.DeleteFunc(keys, func(key string) bool { return m.touched[key] })
 	return m.outOfQuarantine(ctx, keys)
 }
 

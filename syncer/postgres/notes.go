@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/row"
 )
 
 // truncateFrom is from how many notes on a truncation is cheaper than to
@@ -21,25 +22,66 @@ func (m *merge) note(ctx context.Context) (int64, error) {
 		m.walk.Partition.Name)
 }
 
+// lockBeside locks, in one order for all writers, the partition and those that
+// are listed right now, and returns the others: a row that changes bring may be
+// in their lists still. Where the key tells the partitions apart there are none.
+func (l *load) lockBeside(ctx context.Context, tx pgx.Tx) ([]string, error) {
+	own := l.walk.Partition
+	if l.walk.Kind != syncer.Changes || !l.moves || len(l.changes) == 0 || l.spec.KeyTells(own) {
+		return nil, nil
+	}
+	rows, err := tx.Query(ctx, `SELECT partition FROM `+l.db.own("watermark")+`
+		WHERE table_name = $1 AND (partition = $2 OR seen_walk <> '') ORDER BY partition FOR NO KEY UPDATE`, l.spec.Target, own.Name)
+	if err != nil {
+		return nil, failed("lock partitions", err)
+	}
+	parts, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return slices.DeleteFunc(parts, func(p string) bool { return p == own.Name }), failed("lock partitions", err)
+}
+
 // touch notes, beside a listing walk, the keys that changes bring up to date:
 // what the list says of them may be older. What lost against a newer row is
-// out of the staging table already.
+// out of the staging table already; what does not fit is in it by its key.
 func (m *merge) touch(ctx context.Context, done *tally) error {
-	if m.walk.Kind.Listing() || !m.moves || m.head.seenWalk == "" {
+	if m.walk.Kind.Listing() || !m.moves {
 		return nil
 	}
-	var noted, touched int64
-	err := m.tx.QueryRow(ctx, fmt.Sprintf(`WITH noted AS (INSERT INTO %s AS o (partition, %s, touched) SELECT $1, %s, true FROM %s s
-			WHERE s.kind IN ('u', 'd', 't') ON CONFLICT (partition, %s) DO UPDATE SET touched = true WHERE NOT o.touched RETURNING o.xmax = 0 AS new)
-		SELECT count(*) FILTER (WHERE new), count(*) FROM noted`,
-		m.seen, keyColumns(m.form), m.form.stagedKeys(), stageName, keyColumns(m.form)), m.walk.Partition.Name).Scan(&noted, &touched)
-	done.noted += noted
-	done.touched = touched > 0
-	return failed("touch keys", err)
+	if m.head.seenWalk != "" {
+		var noted, touched int64
+		err := m.tx.QueryRow(ctx, fmt.Sprintf(`WITH noted AS (%s) SELECT count(*) FILTER (WHERE new), count(*) FROM noted`,
+			m.touchSQL("true")), []string{m.walk.Partition.Name}).Scan(&noted, &touched)
+		if err != nil {
+			return failed("touch keys", err)
+		}
+		done.noted += noted
+		done.touched = touched > 0
+	}
+	if len(m.head.others) == 0 {
+		return nil
+	}
+	// That a key is gone tells the other partitions nothing, unless a version
+	// says since when; what does not fit tells them nothing at all.
+	tells := "s.kind = 'u'"
+	if m.form.versioned() {
+		tells += fmt.Sprintf(" OR s.kind <> 's' AND s.c%d IS NOT NULL", m.spec.Version)
+	}
+	_, err := m.exec(ctx, "touch keys of other partitions", fmt.Sprintf(`WITH noted AS (%s),
+			sums AS (SELECT partition, count(*) FILTER (WHERE new) AS n FROM noted GROUP BY partition)
+		UPDATE %s w SET seen_count = w.seen_count + n.n, touched = true FROM sums n WHERE w.table_name = $2 AND w.partition = n.partition`,
+		m.touchSQL(tells), m.db.own("watermark")), m.head.others, m.spec.Target)
+	return err
+}
+
+// touchSQL notes staged keys as touched in the partitions $1.
+func (m *merge) touchSQL(which string) string {
+	return fmt.Sprintf(`INSERT INTO %s AS o (partition, %s, touched) SELECT DISTINCT p.name, %s, true FROM %s s, unnest($1::text[]) AS p (name)
+		WHERE s.kind IN ('u', 'd', 't', 's') AND (%s)
+		ON CONFLICT (partition, %s) DO UPDATE SET touched = true WHERE NOT o.touched RETURNING o.partition, o.xmax = 0 AS new`,
+		m.seen, keyColumns(m.form), m.form.stagedKeys(), stageName, which, keyColumns(m.form))
 }
 
 // dropTouched leaves alone what a list says of keys that changes have touched
-// since the walk began, and returns the rest.
+// since the walk began, unless it is newer, and returns the rest.
 func (m *merge) dropTouched(ctx context.Context, live []numbered) ([]numbered, error) {
 	if !m.walk.Kind.Listing() || !m.head.touched {
 		return live, nil
@@ -47,23 +89,112 @@ func (m *merge) dropTouched(ctx context.Context, live []numbered) ([]numbered, e
 	if err := m.nestedLoops(ctx, true); err != nil {
 		return nil, err
 	}
-	rows, err := m.tx.Query(ctx, fmt.Sprintf("DELETE FROM %s s USING %s o WHERE o.partition = $1 AND o.touched AND s.kind IN ('u', 'd', 't') AND %s RETURNING s.n",
-		stageName, m.seen, m.form.notedKeys()), m.walk.Partition.Name)
+	touched, err := m.meetTouched(ctx)
 	if err != nil {
-		return nil, failed("leave touched keys", err)
+		return nil, err
 	}
-	numbers, err := pgx.CollectRows(rows, pgx.RowTo[int32])
+	drop, err := m.notNewer(ctx, touched)
 	if err != nil {
-		return nil, failed("leave touched keys", err)
+		return nil, err
+	}
+	if err := m.drop(ctx, drop); err != nil {
+		return nil, err
 	}
 	if err := m.nestedLoops(ctx, false); err != nil {
 		return nil, err
 	}
-	slices.Sort(numbers)
+	slices.Sort(drop)
 	return slices.DeleteFunc(live, func(c numbered) bool {
-		_, touched := slices.BinarySearch(numbers, c.n)
-		return touched
+		_, dropped := slices.BinarySearch(drop, c.n)
+		return dropped
 	}), nil
+}
+
+// met is a staged record of a key that changes have touched.
+type met struct {
+	n int32
+	// there says that there is a row of the key; newer, that the record is
+	// newer than it, where the database can tell; held is the row's version
+	// where it cannot.
+	there, newer bool
+	held         *string
+}
+
+func (m *merge) meetTouched(ctx context.Context) ([]met, error) {
+	newer, held := "false", "NULL::text"
+	switch {
+	case m.form.bySQL():
+		newer = m.form.newer(m.form.targetVersion())
+	case m.form.versioned():
+		held = m.form.targetVersion() + "::text"
+	}
+	rows, err := m.tx.Query(ctx, fmt.Sprintf("SELECT s.n, t.%s IS NOT NULL, %s, %s FROM %s s JOIN %s o ON o.partition = $1 AND o.touched AND %s LEFT JOIN %s t ON %s",
+		m.form.columns[m.spec.Key[0]].name, newer, held, stageName, m.seen, m.form.notedKeys(), m.name, m.form.keys()), m.walk.Partition.Name)
+	if err != nil {
+		return nil, failed("find touched keys", err)
+	}
+	all, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (t met, err error) {
+		return t, r.Scan(&t.n, &t.there, &t.newer, &t.held)
+	})
+	return all, failed("find touched keys", err)
+}
+
+// notNewer returns the numbers of the records of touched keys that are not newer
+// than what the changes left. Audits leave them all alone: they move nothing
+// that the changes would not make good.
+func (m *merge) notNewer(ctx context.Context, touched []met) (drop []int32, err error) {
+	m.touched = make(map[string]bool, len(touched))
+	var absent []string
+	for _, t := range touched {
+		m.touched[m.changes[t.n].Key] = true
+		if !t.there {
+			absent = append(absent, m.changes[t.n].Key)
+		}
+	}
+	var gone map[string]any
+	compares := m.form.versioned() && m.walk.Kind != syncer.Audit
+	if compares && m.head.gone && len(absent) > 0 {
+		if gone, err = m.deleted(ctx, absent); err != nil {
+			return nil, err
+		}
+	}
+	for _, t := range touched {
+		if !compares || !m.beats(t, gone) {
+			drop = append(drop, t.n)
+		}
+	}
+	return drop, nil
+}
+
+// beats reports whether a record is newer than the row of its key, or than the
+// deletion that is remembered of it.
+func (m *merge) beats(t met, gone map[string]any) bool {
+	c := &m.changes[t.n]
+	if c.kind != upsert && c.kind != remove {
+		return false
+	}
+	version := c.Values[m.spec.Version]
+	switch {
+	case t.there && m.form.bySQL():
+		return t.newer
+	case t.there && t.held == nil:
+		return version != nil
+	case t.there:
+		return m.spec.Compare(version, *t.held) > 0
+	case c.kind == remove:
+		return false
+	}
+	deleted, known := gone[c.Key]
+	return known && m.spec.Compare(version, deleted) > 0
+}
+
+// notOvertaken leaves out the misfits of keys that changes have touched since
+// the list began.
+func (m *merge) notOvertaken(misfits []row.Misfit) []row.Misfit {
+	if len(m.touched) == 0 {
+		return misfits
+	}
+	return slices.DeleteFunc(slices.Clone(misfits), func(f row.Misfit) bool { return f.Readable && m.touched[f.Key] })
 }
 
 // clearSuspects ends the suspicion against the keys that are written.

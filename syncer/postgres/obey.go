@@ -60,6 +60,11 @@ func (t *Table) accept(ctx context.Context, limit int) (string, error) {
 		if err != nil {
 			return err
 		}
+		for _, p := range parts {
+			if err := t.dropMoved(ctx, tx, f, syncer.ParsePartition(p)); err != nil {
+				return err
+			}
+		}
 		var held int
 		err = tx.QueryRow(ctx, `SELECT count(*) FROM `+t.missing+` WHERE walks >= $1`, t.spec.Confirm).Scan(&held)
 		switch {
@@ -74,7 +79,7 @@ func (t *Table) accept(ctx context.Context, limit int) (string, error) {
 			return nil
 		}
 		for _, p := range parts {
-			n, err := t.acceptPart(ctx, tx, f, syncer.Partition{Name: p})
+			n, err := t.acceptPart(ctx, tx, f, syncer.ParsePartition(p))
 			if err != nil {
 				return err
 			}

@@ -15,7 +15,7 @@ import (
 // list of partitions itself, so that a list that cannot be had makes the copy
 // stale. A partition that is new is complete up to the last list that did not
 // have it: the copy needed nothing of it.
-func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition, _ time.Time) error {
+func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition, asked time.Time) error {
 	if !t.spec.Changing {
 		return fmt.Errorf("state partitions of %s: they are those of the configuration", t.name)
 	}
@@ -46,8 +46,9 @@ func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition, _ tim
 		if err := t.retire(ctx, tx, f, names); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `UPDATE `+w+` w SET as_of = now(), deletes_as_of = now(), `+deadlines("now()", "now()", "w")+`
-			WHERE w.table_name = $1 AND w.roster`, t.spec.Target)
+		const at = "greatest(w.as_of, o.asked)"
+		_, err = tx.Exec(ctx, `UPDATE `+w+` w SET as_of = `+at+`, deletes_as_of = `+at+`, `+deadlines(at, at, "w")+`
+			FROM (SELECT `+before("$2")+` AS asked) o WHERE w.table_name = $1 AND w.roster`, t.spec.Target, sentAgo(asked))
 		return failed("state partitions", err)
 	})
 }
@@ -58,7 +59,7 @@ func (t *Table) makeRoster(ctx context.Context, tx pgx.Tx) error {
 	if _, err := t.begin(ctx, tx, []string{""}); err != nil {
 		return err
 	}
-	tag, err := tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` SET roster = true, shape = '', watermark = '', validator = '', epoch = '',
+	tag, err := tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` SET roster = true, as_of = NULL, deletes_as_of = NULL, warn_at = NULL, critical_at = NULL, shape = '', watermark = '', validator = '', epoch = '',
 			resume = NULL, walk_sent = NULL, `+noList+`, rows = 0, held = 0, suspects = 0, resync = false, retired = false,
 			error_class = '', error = '', error_kind = '', failing_since = NULL, next_poll = NULL,
 			audited = NULL, audit_as_of = NULL, proven_as_of = NULL, audit_compared = 0, audit_found = 0, audit_left = 0, audit_error = ''

@@ -44,6 +44,10 @@ func (t *Table) retireMarked(ctx context.Context, tx pgx.Tx, f *form) error {
 	if err != nil || len(names) == 0 {
 		return err
 	}
+	before, err := t.heldRetired(ctx, tx)
+	if err != nil {
+		return err
+	}
 	kept, err := t.keptParts(ctx, tx)
 	if err != nil {
 		return err
@@ -54,29 +58,61 @@ func (t *Table) retireMarked(ctx context.Context, tx pgx.Tx, f *form) error {
 	}
 	counts := make([]int, len(names))
 	for i, name := range names {
-		p := syncer.ParsePartition(name)
-		if err := t.missAll(ctx, tx, f, p, kept); err != nil {
-			return err
-		}
-		if counts[i], _, err = t.countMissing(ctx, tx, p); err != nil {
+		if counts[i], err = t.countOrphans(ctx, tx, f, syncer.ParsePartition(name), kept); err != nil {
 			return err
 		}
 		missing += counts[i]
 	}
 	hold := t.spec.Guard.Holds(missing, total)
 	for i, name := range names {
+		p := syncer.ParsePartition(name)
+		if hold && counts[i] > 0 && counts[i] == before[name] {
+			continue // nothing is written while what is held stays the same
+		}
+		if err := t.missAll(ctx, tx, f, p, kept); err != nil {
+			return err
+		}
 		if hold && counts[i] > 0 {
 			_, err = tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` SET held = $3, resume = NULL, walk_sent = NULL, list_resume = NULL, list_sent = NULL
 				WHERE table_name = $1 AND partition = $2`, t.spec.Target, name, counts[i])
 			err = failed("hold partition", err)
 		} else {
-			err = t.retirePart(ctx, tx, f, syncer.Partition{Name: name})
+			err = t.retirePart(ctx, tx, f, p)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// heldRetired is how many rows are held of the partitions that are marked.
+func (t *Table) heldRetired(ctx context.Context, tx pgx.Tx) (map[string]int, error) {
+	rows, err := tx.Query(ctx, `SELECT partition, held FROM `+t.db.own("watermark")+` WHERE table_name = $1 AND retired`, t.spec.Target)
+	if err != nil {
+		return nil, failed("read held partitions", err)
+	}
+	out := map[string]int{}
+	var name string
+	var held int
+	_, err = pgx.ForEachRow(rows, []any{&name, &held}, func() error {
+		out[name] = held
+		return nil
+	})
+	return out, failed("read held partitions", err)
+}
+
+// countOrphans counts the rows that go with a partition.
+func (t *Table) countOrphans(ctx context.Context, tx pgx.Tx, f *form, p syncer.Partition, kept []syncer.Partition) (n int, err error) {
+	if !t.orphaned(p, kept) {
+		return 0, nil
+	}
+	within, args, err := f.within(p, 1)
+	if err != nil {
+		return 0, err
+	}
+	err = tx.QueryRow(ctx, fmt.Sprintf(`SELECT count(*) FROM %s t WHERE %s`, t.name, within), args...).Scan(&n)
+	return n, failed("count rows", err)
 }
 
 // retirePart deletes the rows of a partition that are missing, and forgets it.

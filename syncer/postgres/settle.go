@@ -151,8 +151,12 @@ func (t *Table) settleEnd(ctx context.Context, tx pgx.Tx, e end, settled *syncer
 // that were never proven.
 func (t *Table) endSQL(e end) string {
 	w := t.db.own("watermark")
-	set := append(e.position(), `validator = CASE WHEN n.missing THEN '' ELSE @validator END`, `shape = @shape`,
-		`resume = NULL, walk_sent = NULL`, `as_of = n.as_of, deletes_as_of = n.deletes_as_of`, deadlines("n.as_of", "n.deletes_as_of", "w"),
+	validator, resume := "@validator", `resume = NULL, walk_sent = NULL`
+	if e.KeepPosition && e.walk.Kind == syncer.Resync {
+		validator, resume = "w.validator", `resume = w.resume`
+	}
+	set := append(e.position(), `validator = CASE WHEN n.missing THEN '' ELSE `+validator+` END`, `shape = @shape`,
+		resume, `as_of = n.as_of, deletes_as_of = n.deletes_as_of`, deadlines("n.as_of", "n.deletes_as_of", "w"),
 		`last_poll = now(), next_poll = now() + `+interval("@next"), `late = greatest(w.late, `+interval("@late")+`)`,
 		`resync = @resync, rows = coalesce(@counted, w.rows)`,
 		`held = CASE WHEN @counted::bigint IS NOT NULL THEN @held ELSE least(w.held, n.count) END`)
@@ -178,14 +182,17 @@ func (e end) position() []string {
 		}
 		return set
 	case syncer.Resync:
-		return append(e.listed(), `watermark = @watermark`)
+		if e.KeepPosition {
+			return e.listed()
+		}
+		return append(e.listed(), `epoch = @epoch`, `watermark = @watermark`)
 	}
-	return append(e.listed(), `watermark = CASE WHEN @watermark = '' THEN w.watermark ELSE @watermark END`)
+	return append(e.listed(), `epoch = @epoch`, `watermark = CASE WHEN @watermark = '' THEN w.watermark ELSE @watermark END`)
 }
 
 // listed is what a listing walk settles beside the position.
 func (e end) listed() []string {
-	set := []string{noList, `epoch = @epoch`, `error_class = '', error = '', error_kind = '', failing_since = NULL`}
+	set := []string{noList, `error_class = '', error = '', error_kind = '', failing_since = NULL`}
 	if e.lists() {
 		set = append(set, `audited = `+before("@sent")+`, audit_as_of = greatest(w.audit_as_of, n.own)`)
 	}

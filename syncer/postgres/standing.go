@@ -112,8 +112,10 @@ type head struct {
 	// resumed is what the slot of the walk's kind holds.
 	resumed, seenWalk, shape, validator string
 	resync, touched                     bool
-	seenCount, suspects                 int64
-	quarantined, gone, stale, missing   bool
+	// others are the partitions beside this one that are listed right now.
+	others                            []string
+	seenCount, suspects               int64
+	quarantined, gone, stale, missing bool
 	// tally is what an unfinished audit has come to.
 	tally auditTally
 	// rows of the whole table, about.

@@ -91,14 +91,31 @@ func (t *Table) countMissing(ctx context.Context, tx pgx.Tx, p syncer.Partition)
 	return confirmed, missing, failed("count missing", err)
 }
 
-// deleteConfirmed deletes the missing rows of a partition that were absent
-// from enough walks.
-func (t *Table) deleteConfirmed(ctx context.Context, tx pgx.Tx, f *form, p syncer.Partition) (int, error) {
-	tag, err := tx.Exec(ctx, fmt.Sprintf(`DELETE FROM %s t USING %s o WHERE o.partition = $1 AND o.walks >= $2 AND %s`,
-		t.name, t.missing, f.keptKeys()), p.Name, t.spec.Confirm)
+// dropMoved forgets what is missing of a partition and is gone, or belongs to
+// another partition by now.
+func (t *Table) dropMoved(ctx context.Context, tx pgx.Tx, f *form, p syncer.Partition) error {
+	within, args, err := f.within(p, 2)
 	if err != nil {
-		return 0, failed("sweep", err)
+		within, args = "false", nil
 	}
-	_, err = tx.Exec(ctx, `DELETE FROM `+t.missing+` WHERE partition = $1 AND walks >= $2`, p.Name, t.spec.Confirm)
-	return int(tag.RowsAffected()), failed("sweep", err)
+	_, err = tx.Exec(ctx, fmt.Sprintf(`DELETE FROM %s o WHERE o.partition = $1 AND NOT EXISTS (SELECT FROM %s t WHERE %s AND %s)`,
+		t.missing, t.name, f.keptKeys(), within), append([]any{p.Name}, args...)...)
+	return failed("forget moved rows", err)
+}
+
+// deleteConfirmed deletes the missing rows of a partition that were absent
+// from enough walks, and are the partition's still.
+func (t *Table) deleteConfirmed(ctx context.Context, tx pgx.Tx, f *form, p syncer.Partition) (int, error) {
+	var n int64
+	// No row can hold values that do not fit.
+	if within, args, err := f.within(p, 3); err == nil {
+		tag, err := tx.Exec(ctx, fmt.Sprintf(`DELETE FROM %s t USING %s o WHERE o.partition = $1 AND o.walks >= $2 AND %s AND %s`,
+			t.name, t.missing, f.keptKeys(), within), append([]any{p.Name, t.spec.Confirm}, args...)...)
+		if err != nil {
+			return 0, failed("sweep", err)
+		}
+		n = tag.RowsAffected()
+	}
+	_, err := tx.Exec(ctx, `DELETE FROM `+t.missing+` WHERE partition = $1 AND walks >= $2`, p.Name, t.spec.Confirm)
+	return int(n), failed("sweep", err)
 }

@@ -205,6 +205,14 @@ func (s *Spec) PartitionValues(p syncer.Partition) (columns []int, values []any,
 	return columns, values, nil
 }
 
+// KeyTells reports whether no row of another partition can have a key of p's,
+// because every value of p stands in the key.
+func (s *Spec) KeyTells(p syncer.Partition) bool {
+	return !slices.ContainsFunc(p.Values, func(v syncer.PartitionValue) bool {
+		return !slices.ContainsFunc(s.Key, func(i int) bool { return s.Columns[i].Each == v.Name })
+	})
+}
+
 // Covers reports whether a configured partition has the same rows as p, because
 // no column tells the two apart: it bears another name for what they have in
 // common, as after a change of a parameter that no column holds.

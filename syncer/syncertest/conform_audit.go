@@ -107,6 +107,14 @@ var auditScenarios = map[string]func(*testing.T, *bench){
 		b.changes(person("2", "goes on", "00:07"))
 		b.want("1 Ada 00:01", "2 goes on 00:07")
 	},
+	"a difference that lies in the future starts to count again": func(t *testing.T, b *bench) {
+		b.drifted()
+		b.audit(looks, drift()...)
+		b.Age(-time.Hour) // the database's clock was set back
+		b.found(b.audit(looks, drift()...), syncer.Audited{Compared: 3, Suspects: 3})
+		b.Age(2 * time.Minute)
+		b.found(b.audit(looks, drift()...), syncer.Audited{Compared: 3, Missing: 1, Extra: 1, Different: 1})
+	},
 	"an owner whose row changes starts to count again": func(t *testing.T, b *bench) {
 		b.list(syncer.Resync, "w0", person("1", "Ada", "00:01"))
 		for _, name := range []string{"second", "third"} {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/row"
 )
 
 // partScenarios are of audits that look at a part of the copy.
@@ -196,6 +197,28 @@ var deletesScenarios = map[string]func(*testing.T, *bench){
 			t.Errorf("the audit found %+v", got)
 		}
 		near(t, "DeletesAsOf", b.standing().DeletesAsOf, time.Now())
+	},
+}
+
+// heldScenarios are of what a held deletion says of the delete as-of.
+var heldScenarios = map[string]func(*testing.T, *bench){
+	"what an audit holds takes the delete as-of back to where it is proven": func(t *testing.T, b *bench) {
+		b.respec(func(s *row.Spec) { s.Target, s.Guard = "held", syncer.Guard{Share: 0.01} })
+		b.list(syncer.Resync, "w0", crowd(1, 4)...)
+		b.Age(10 * time.Minute)
+		b.settle(b.walk(syncer.Changes, "c0"), syncer.End{Watermark: "1"})
+		b.audit(repairs, person("1", "x", "00:01"))
+		b.Age(2 * time.Minute)
+		b.settle(b.walk(syncer.Changes, "c1"), syncer.End{Watermark: "2"})
+		near(t, "DeletesAsOf before anything counts", b.standing().DeletesAsOf, time.Now())
+		if got := b.audit(repairs, person("1", "x", "00:01")); got.Held != 3 {
+			t.Fatalf("the audit found %+v", got)
+		}
+		b.settle(b.walk(syncer.Changes, "c2"), syncer.End{Watermark: "3"})
+		near(t, "DeletesAsOf while rows are held", b.standing().DeletesAsOf, time.Now().Add(-12*time.Minute))
+		near(t, "AsOf while rows are held", b.standing().AsOf, time.Now())
+		b.obey(syncer.Order{Kind: syncer.OrderAccept, Deletes: 3})
+		near(t, "DeletesAsOf after they are accepted", b.standing().DeletesAsOf, time.Now())
 	},
 }
 

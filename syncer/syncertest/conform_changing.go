@@ -185,6 +185,66 @@ var changingScenarios = map[string]func(*testing.T, *bench){
 		b.found(b.audited(w), syncer.Audited{Compared: 2})
 		near(t, "the view's ProvenAsOf", b.status().ProvenAsOf, time.Now())
 	},
+	"the list of partitions is as old as its question": func(t *testing.T, b *bench) {
+		b.changing("parts")
+		asked := time.Now().Add(-4 * time.Minute)
+		for _, parts := range [][]syncer.Partition{{region("north")}, {region("north"), region("south")}} {
+			if err := b.table.Repartition(t.Context(), parts, asked); err != nil {
+				t.Fatal(err)
+			}
+		}
+		near(t, "AsOf of the list", b.standing().AsOf, asked)
+		near(t, "DeletesAsOf of the list", b.standing().DeletesAsOf, asked)
+		near(t, "AsOf of what is new", b.standingOf(region("south")).AsOf, asked)
+		b.repartition(region("north"))
+		if err := b.table.Repartition(t.Context(), []syncer.Partition{region("north")}, asked); err != nil {
+			t.Fatal(err)
+		}
+		near(t, "AsOf of the list after an older answer", b.standing().AsOf, time.Now())
+	},
+	"a fixed table that becomes a changing one passes on no as-of": func(t *testing.T, b *bench) {
+		b.bare("parts", syncer.Partition{})
+		b.list(syncer.Resync, "w0", in("south", person("1", "x", "00:01")))
+		b.Age(time.Minute)
+		b.respec(func(s *row.Spec) {
+			s.Changing, s.Partitions, s.Shape = true, nil, syncer.Shape("another", []string{"id"})
+		})
+		if s := b.status(); s.Level != syncer.Never {
+			t.Errorf("before the list was told the view tells %+v", s)
+		}
+		b.repartition(region("north"))
+		if st := b.standingOf(region("north")); !st.AsOf.IsZero() || !st.DeletesAsOf.IsZero() {
+			t.Errorf("a partition that was never polled is complete as of %s, of deletes %s", st.AsOf, st.DeletesAsOf)
+		}
+		near(t, "AsOf of the list", b.standing().AsOf, time.Now())
+	},
+	"what was held of a partition is looked at again when it may go": func(t *testing.T, b *bench) {
+		b.changing("parts")
+		north, south := region("north"), region("south")
+		b.repartition(north, south)
+		b.fill(north, 1, 15)
+		b.fill(south, 100, 15)
+		b.repartition(south)
+		if s := b.status(); s.Held != 15 {
+			t.Fatalf("the view tells %+v", s)
+		}
+		w := b.walk(syncer.Changes, "c")
+		w.Partition = south
+		// 1 moves away and 99 comes, so that as many rows are left as were held.
+		b.apply(w, in("south", person("1", "moved", "00:05")), in("north", person("99", "came", "00:05")))
+		b.repartition(south)
+		b.fill(south, 100, 100)
+		b.apply(w, in("south", person("1", "moved", "00:05")))
+		b.repartition(south)
+		for _, r := range b.Rows("parts", []string{"id", "region"}) {
+			if r[1] != "south" {
+				t.Errorf("row %s is left in %s", r[0], r[1])
+			}
+		}
+		if s := b.status(); b.count() != 101 || s.Held != 0 {
+			t.Errorf("%d rows are left, the view tells %+v", b.count(), s)
+		}
+	},
 	"a partition that joins a paused table is paused": func(t *testing.T, b *bench) {
 		b.changing("parts")
 		b.repartition(region("north"))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/row"
 )
 
 // lanesScenarios are of walks for changes that go on beside a listing walk.
@@ -16,7 +17,7 @@ var lanesScenarios = map[string]func(*testing.T, *bench){
 		if a := b.changes(person("1", "updated", "00:05"), tombstone("2", "00:05"), person("3", "Cy", "00:01"), person("5", "inserted", "00:05")); a.Updated != 1 || a.Deleted != 1 || a.Unchanged != 1 || a.Inserted != 1 {
 			t.Errorf("the changes counted %+v", a)
 		}
-		a := b.apply(w, person("1", "listed", "00:06"), person("2", "listed", "00:06"), person("3", "listed", "00:06"), person("4", "listed", "00:06"))
+		a := b.apply(w, person("1", "listed", "00:05"), person("2", "listed", "00:05"), person("3", "listed", "00:01"), person("4", "listed", "00:06"))
 		if a != (syncer.Applied{Updated: 1, Unchanged: 3}) {
 			t.Errorf("the list counted %+v", a)
 		}
@@ -38,7 +39,7 @@ var lanesScenarios = map[string]func(*testing.T, *bench){
 		w := b.begin(syncer.Resync, "w1")
 		b.apply(w, person("1", "listed", "00:01"), person("2", "listed", "00:01"))
 		b.changes(person("1", "changed", "00:05"), tombstone("2", "00:05"))
-		b.apply(w, person("1", "listed again", "00:09"), person("2", "listed again", "00:09"), person("3", "Cy", "00:01"))
+		b.apply(w, person("1", "listed again", "00:05"), person("2", "listed again", "00:05"), person("3", "Cy", "00:01"))
 		b.settle(w, syncer.End{Listed: true})
 		b.want("1 changed 00:05", "3 Cy 00:01")
 	},
@@ -59,15 +60,77 @@ var lanesScenarios = map[string]func(*testing.T, *bench){
 		}
 		b.want("1 restored 00:02", "2 restored 00:02", "4 Di 00:05")
 	},
-	"a change that does not fit does not take the key": func(t *testing.T, b *bench) {
-		b.list(syncer.Resync, "w0", person("1", "Ada", "00:05"), person("2", "Bo", "00:05"), person("3", "Cy", "00:05"))
+	"a change that does not fit takes the key, and stays in quarantine": func(t *testing.T, b *bench) {
+		b.list(syncer.Resync, "w0", person("1", "Ada", "00:05"), person("2", "Bo", "00:05"), person("3", "Cy", "00:05"), person("4", "Di", "00:05"))
 		w := b.begin(syncer.Resync, "w1")
-		b.changes(misfit("1"), misfit("2"))
-		b.apply(w, person("1", "listed", "00:06"), person("3", "Cy", "00:05"))
-		if s := b.settle(w, syncer.End{Listed: true}); s.Swept != 1 {
+		b.changes(misfit("1"), misfit("2"), misfit("4"))
+		b.apply(w, person("1", "listed", "00:04"), person("3", "Cy", "00:05"), person("4", "newer than the row", "00:06"))
+		if s := b.settle(w, syncer.End{Listed: true}); s.Swept != 0 {
 			t.Errorf("settled %+v", s)
 		}
-		b.want("1 listed 00:06", "3 Cy 00:05")
+		b.want("1 Ada 00:05", "2 Bo 00:05", "3 Cy 00:05", "4 newer than the row 00:06")
+		b.quarantined(3)
+	},
+	"what does not fit in the list is no news of a key that changed": func(t *testing.T, b *bench) {
+		w := b.begin(syncer.Resync, "w1")
+		b.changes(person("1", "good", "00:05"))
+		if a := b.apply(w, misfit("1"), misfit("2"), person("3", "Cy", "00:01")); a.Quarantined != 1 {
+			t.Errorf("the list counted %+v", a)
+		}
+		b.settle(w, syncer.End{Listed: true})
+		b.want("1 good 00:05", "3 Cy 00:01")
+		b.quarantined(1)
+	},
+	"what the list has newer than the change is written": func(t *testing.T, b *bench) {
+		b.list(syncer.Resync, "w0", crowd(1, 6)...)
+		w := b.begin(syncer.Resync, "w1")
+		b.changes(person("1", "changed", "00:05"), person("2", "changed", "00:05"), tombstone("3", "00:05"), tombstone("4", ""), person("5", "changed", "00:05"), person("6", "changed", "00:05"))
+		a := b.apply(w, person("1", "newer", "00:06"), tombstone("2", "00:06"), person("3", "newer", "00:06"), person("4", "nobody knows", "00:06"), tombstone("5", ""), tombstone("6", "00:04"))
+		if a != (syncer.Applied{Updated: 1, Deleted: 1, Inserted: 1, Unchanged: 1}) {
+			t.Errorf("the list counted %+v", a)
+		}
+		want := []string{"1 newer 00:06", "3 newer 00:06", "5 changed 00:05", "6 changed 00:05"}
+		b.want(want...)
+		b.apply(w, person("1", "older again", "00:04"), person("2", "older again", "00:04"), person("3", "older again", "00:05"))
+		b.settle(w, syncer.End{Listed: true})
+		b.want(want...)
+	},
+	"without versions a key that changed is never the list's": func(t *testing.T, b *bench) {
+		b.respec(func(s *row.Spec) { s.Target, s.Version = "versionless", -1 })
+		w := b.begin(syncer.Resync, "w1")
+		b.changes(person("1", "changed", "00:05"), tombstone("2", "00:05"))
+		b.apply(w, person("1", "listed", "00:06"), person("2", "listed", "00:06"), tombstone("1", "00:07"))
+		b.settle(w, syncer.End{Listed: true})
+		b.want("1 changed 00:05")
+	},
+	"an audit leaves a key that changed alone, however new its list is": func(t *testing.T, b *bench) {
+		b.list(syncer.Resync, "w0", person("1", "Ada", "00:01"))
+		c := repairs
+		c.Persist = 0
+		b.audit(c, person("1", "other", "00:09"))
+		w := b.auditing(c, syncer.Partition{})
+		b.changes(person("1", "changed", "00:05"))
+		b.apply(w, person("1", "other", "00:09"))
+		b.found(b.audited(w), syncer.Audited{})
+		b.want("1 changed 00:05")
+	},
+	"a row that moves to another partition is not brought back by the list of the first": func(t *testing.T, b *bench) {
+		north, south := region("north"), region("south")
+		b.bare("moving", north, south)
+		b.fill(north, 1, 3)
+		w := b.walk(syncer.Resync, "w1")
+		w.Partition = north
+		b.open(w)
+		c := b.walk(syncer.Changes, "c")
+		c.Partition = south
+		b.apply(c, in("south", person("1", "moved", "00:05")), in("south", tombstone("2", "00:05")), in("south", tombstone("3", "")))
+		// Fetched before the move, applied after it. That 3 is gone from the south
+		// says nothing of the north.
+		b.apply(w, in("north", person("1", "x", "00:01")), in("north", person("2", "x", "00:01")), in("north", person("3", "x", "00:01")))
+		if s := b.settle(w, syncer.End{Listed: true}); s.Swept != 0 || s.Held != 0 {
+			t.Errorf("settled %+v", s)
+		}
+		b.want("1 moved 00:05", "3 x 00:01")
 	},
 	"what changed before the list began is the list's": func(t *testing.T, b *bench) {
 		b.apply(b.begin(syncer.Resync, "cut off"), person("3", "Cy", "00:01"))
@@ -242,6 +305,30 @@ var lanesScenarios = map[string]func(*testing.T, *bench){
 		if st := b.standing(); st.Listing == nil || st.Listing.Cursor != "third" {
 			t.Errorf("the ordered resync goes on from %+v", st.Listing)
 		}
+	},
+	"a resync may leave the position to the changes beside it": func(t *testing.T, b *bench) {
+		b.settle(b.walk(syncer.Resync, "w0"), syncer.End{Watermark: "W0", Epoch: "E0"})
+		b.obey(syncer.Order{Kind: syncer.OrderResync})
+		w := b.begin(syncer.Resync, "w1")
+		b.apply(w, person("1", "Ada", "00:01"))
+		b.stand(w, "half")
+		b.settle(b.walk(syncer.Changes, "c"), syncer.End{Watermark: "C", Epoch: "E1", Validator: "V"})
+		b.stand(b.walk(syncer.Changes, "c2"), "page 2")
+		w.Sent = time.Now().Add(-time.Hour)
+		before := b.standing().Position
+		s, err := b.table.Settle(t.Context(), w, syncer.Settlement{KeepPosition: true, End: &syncer.End{Watermark: "W1", Epoch: "E0", Validator: "L", Listed: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		st := b.standing()
+		if p := st.Position; p.Watermark != "C" || p.Epoch != "E1" || p.Validator != before.Validator || p.Resume == nil || p.Resume.Cursor != "page 2" {
+			t.Errorf("the position is %+v, was %+v", p, before)
+		}
+		if st.Resync || st.Listing != nil {
+			t.Errorf("the resync did not end: %+v", st)
+		}
+		near(t, "Audited", st.Audited, w.Sent)
+		near(t, "AsOf", s.AsOf, time.Now())
 	},
 	"an end of changes does not clear what a resync failed of": func(t *testing.T, b *bench) {
 		b.fail(b.walk(syncer.Changes, "c1"), syncer.ClassDNS, "no such host")

@@ -61,6 +61,24 @@ var sweepScenarios = map[string]func(*testing.T, *bench){
 			t.Errorf("status is %+v", got)
 		}
 	},
+	"an accept leaves a held row that has moved to another partition": func(t *testing.T, b *bench) {
+		north, south := region("north"), region("south")
+		b.bare("moving", north, south)
+		b.fill(north, 1, 2)
+		w := b.walk(syncer.Resync, "w1")
+		w.Partition = north
+		if s := b.settle(w, syncer.End{Listed: true}); s.Held != 2 {
+			t.Fatalf("settled %+v", s)
+		}
+		c := b.walk(syncer.Changes, "c")
+		c.Partition = south
+		b.apply(c, in("south", person("1", "moved", "00:05")))
+		b.obey(syncer.Order{Kind: syncer.OrderAccept, Deletes: 1})
+		b.want("1 moved 00:05")
+		if s := b.status(); s.Held != 0 || s.Rows != 1 {
+			t.Errorf("the view tells %+v", s)
+		}
+	},
 	"an empty list empties a table that allows it": func(t *testing.T, b *bench) {
 		spec := b.spec
 		spec.Guard.All = true

@@ -56,7 +56,7 @@ func (t *MemoryTable) Apply(_ context.Context, w syncer.Walk, batches []*syncer.
 		m := folded.Misfits[0]
 		return syncer.Applied{}, &syncer.MisfitError{Quarantined: len(folded.Misfits), Records: folded.Records, First: m.Why()}
 	}
-	applied := syncer.Applied{Quarantined: len(folded.Misfits)}
+	var applied syncer.Applied
 	err := t.d.write(t.spec.Target, func(tab *memTable) error {
 		p := tab.part(w.Partition.Name)
 		p.open(w)
@@ -66,7 +66,7 @@ func (t *MemoryTable) Apply(_ context.Context, w syncer.Walk, batches []*syncer.
 			tab.write(p, w, folded, &applied)
 		}
 		for _, m := range folded.Misfits {
-			tab.setAside(p, w, m)
+			tab.setAside(p, w, m, &applied)
 		}
 		if len(batches) > 0 {
 			p.goOn(w, batches[len(batches)-1].Resume, t.spec.Shape)
@@ -114,20 +114,49 @@ func (p *memPart) goOn(w syncer.Walk, r *syncer.Resume, shape string) {
 }
 
 // decide says that a walk has the last word on a key: it is a suspect no more,
-// and if the walk is one for changes beside a listing walk, the key is its own.
-func (p *memPart) decide(w syncer.Walk, key string) {
+// and if the walk is one for changes, the key is touched.
+func (t *memTable) decide(p *memPart, w syncer.Walk, key string, tells bool) {
 	delete(p.suspects, key)
-	if w.Kind != syncer.Changes || p.seenWalk == "" {
-		return
-	}
-	n := p.seen[key]
-	n.touched = true
-	p.seen[key] = n
+	t.touch(p, w, key, tells)
 }
 
-// belongs reports whether a key is not the listing walk's to write.
-func (p *memPart) belongs(w syncer.Walk, key string) bool {
+// touch says that changes took a key while a listing walk is under way. A row
+// may have come from another partition, whose list knows it still; that a key
+// is gone tells the others nothing, unless a version says since when.
+func (t *memTable) touch(p *memPart, w syncer.Walk, key string, tells bool) {
+	if w.Kind != syncer.Changes {
+		return
+	}
+	for _, q := range t.parts {
+		if q.seenWalk == "" || q != p && !tells {
+			continue
+		}
+		n := q.seen[key]
+		n.touched = true
+		q.seen[key] = n
+	}
+}
+
+// touched reports whether a key belongs to the changes that go on beside a
+// listing walk.
+func (p *memPart) touched(w syncer.Walk, key string) bool {
 	return w.Kind.Listing() && p.seen[key].touched
+}
+
+// belongs reports whether a record of a list is not to be written, because
+// changes have touched its key: unless its version says that it is newer than
+// what they left.
+func (t *memTable) belongs(p *memPart, w syncer.Walk, r row.Row, gone bool) bool {
+	if !p.touched(w, r.Key) {
+		return false
+	}
+	left, known := any(nil), false
+	if old, there := t.rows[r.Key]; there {
+		left, known = t.version(old), true
+	} else if g, deleted := t.gone[r.Key]; deleted && !gone && time.Now().Before(g.until) {
+		left, known = g.version, true
+	}
+	return t.spec.Version < 0 || !known || t.spec.Compare(t.version(r), left) <= 0
 }
 
 // guarded reports whether an existing row's version is compared with.
@@ -147,15 +176,18 @@ func (t *memTable) version(r row.Row) any {
 }
 
 func (t *memTable) upsert(p *memPart, w syncer.Walk, r row.Row, a *syncer.Applied) {
-	if p.belongs(w, r.Key) {
+	if t.belongs(p, w, r, false) {
 		a.Unchanged++
 		return
 	}
+	touched := p.touched(w, r.Key)
 	delete(p.missing, r.Key)
-	delete(t.quarantine, w.Partition.Name+r.Key)
+	if !touched { // else a change may be set aside that is newer still
+		delete(t.quarantine, w.Partition.Name+r.Key)
+	}
 	guarded := p.guarded(w, r.Key)
 	if w.Kind.Listing() {
-		p.seen[r.Key] = memNote{version: t.version(r)}
+		p.seen[r.Key] = memNote{version: t.version(r), touched: touched}
 	}
 	old, exists := t.rows[r.Key]
 	older := func(than any) bool { return t.older(r, than) }
@@ -167,7 +199,7 @@ func (t *memTable) upsert(p *memPart, w syncer.Walk, r row.Row, a *syncer.Applie
 		return
 	}
 	r = filled(r, old)
-	p.decide(w, r.Key)
+	t.decide(p, w, r.Key, true)
 	switch {
 	case !exists:
 		a.Inserted++
@@ -209,20 +241,23 @@ func filled(r, old row.Row) row.Row {
 // remove applies a tombstone. One of a key that has no row is noted, too: what
 // the list says of it is older.
 func (t *memTable) remove(p *memPart, w syncer.Walk, r row.Row, a *syncer.Applied) {
-	if p.belongs(w, r.Key) {
+	if t.belongs(p, w, r, true) {
 		return
 	}
+	touched := p.touched(w, r.Key)
 	old, exists := t.rows[r.Key]
 	v := t.version(r)
 	if exists && (v != nil || r.Turned) && p.guarded(w, r.Key) && t.older(r, t.version(old)) {
 		return
 	}
-	if w.Kind.Listing() {
+	if w.Kind.Listing() && !touched {
 		delete(p.seen, r.Key)
 	}
-	p.decide(w, r.Key)
+	t.decide(p, w, r.Key, v != nil)
 	delete(p.missing, r.Key)
-	delete(t.quarantine, w.Partition.Name+r.Key)
+	if !touched {
+		delete(t.quarantine, w.Partition.Name+r.Key)
+	}
 	if g, known := t.gone[r.Key]; (exists || !r.Turned) && t.spec.Remember > 0 && v != nil && (!known || t.spec.Compare(v, g.version) > 0) {
 		t.gone[r.Key] = memGone{version: v, until: time.Now().Add(t.spec.Remember)}
 	}
@@ -233,17 +268,20 @@ func (t *memTable) remove(p *memPart, w syncer.Walk, r row.Row, a *syncer.Applie
 	}
 }
 
-// setAside keeps a misfit. That of a change touches nothing: what the list has
-// of the key may fit.
-func (t *memTable) setAside(p *memPart, w syncer.Walk, m row.Misfit) {
-	if m.Readable && w.Kind.Listing() {
-		n := p.seen[m.Key]
-		n.version = nil
-		p.seen[m.Key] = n
-	}
+// setAside keeps a misfit. That of a change touches its key: what the list has
+// of it is older. That of a list says nothing of a key that changes touched.
+func (t *memTable) setAside(p *memPart, w syncer.Walk, m row.Misfit, a *syncer.Applied) {
 	if m.Readable {
+		if p.touched(w, m.Key) {
+			return
+		}
+		if w.Kind.Listing() {
+			p.seen[m.Key] = memNote{}
+		}
+		t.touch(p, w, m.Key, false)
 		delete(p.missing, m.Key)
 	}
+	a.Quarantined++
 	t.quarantine[w.Partition.Name+m.Key] = syncer.Quarantined{Table: t.spec.Target, Partition: w.Partition.Name, Key: m.Key,
 		Column: m.Column, Reason: m.Reason, Record: m.Record, Since: time.Now()}
 }

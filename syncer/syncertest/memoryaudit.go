@@ -38,14 +38,14 @@ func (t *memTable) audit(p *memPart, w syncer.Walk, f row.Folded, a *syncer.Appl
 		t.compare(p, w, r, a)
 	}
 	for _, r := range f.Deletes {
-		if !p.belongs(w, r.Key) {
+		if !p.touched(w, r.Key) {
 			delete(p.seen, r.Key)
 		}
 	}
 }
 
 func (t *memTable) compare(p *memPart, w syncer.Walk, r row.Row, a *syncer.Applied) {
-	if p.belongs(w, r.Key) {
+	if p.touched(w, r.Key) {
 		return
 	}
 	p.seen[r.Key] = memNote{version: t.version(r)}
@@ -85,7 +85,7 @@ func (t *memTable) compare(p *memPart, w syncer.Walk, r row.Row, a *syncer.Appli
 // one found the same, long enough ago.
 func (p *memPart) lasts(w syncer.Walk, key string, s memSuspect) bool {
 	before, known := p.suspects[key]
-	if !known || before.kind != s.kind || before.theirs != s.theirs || before.ours != s.ours {
+	if !known || before.kind != s.kind || before.theirs != s.theirs || before.ours != s.ours || before.since.After(time.Now()) { // the clock was set back
 		p.suspects[key] = s
 		return false
 	}

@@ -88,7 +88,7 @@ func (t *memTable) widen(spec row.Spec) {
 // configure brings the partitions to what is configured.
 func (t *memTable) configure() error {
 	if t.spec.Changing {
-		t.part("").roster = true
+		t.roster()
 		return nil
 	}
 	if p := t.parts[""]; p != nil && (p.roster || len(t.spec.Partitions) > 0 && !t.has("")) {
@@ -155,7 +155,6 @@ func (t *memTable) retire(name string) {
 	}
 	maps.DeleteFunc(t.quarantine, func(_ string, q syncer.Quarantined) bool { return q.Partition == name })
 	delete(t.parts, name)
-	maps.DeleteFunc(t.quarantine, func(_ string, q syncer.Quarantined) bool { return q.Partition == name })
 }
 
 // held counts the rows of the partitions that are known.
@@ -202,13 +201,12 @@ func (t *memTable) covered(name string) bool {
 }
 
 // Repartition implements syncer.Keeper.
-func (t *MemoryTable) Repartition(_ context.Context, parts []syncer.Partition, _ time.Time) error {
+func (t *MemoryTable) Repartition(_ context.Context, parts []syncer.Partition, asked time.Time) error {
 	return t.d.write(t.spec.Target, func(tab *memTable) error {
 		tab.spec = t.spec
-		roster, now := *tab.part(""), time.Now()
-		delete(tab.parts, "")
+		roster := tab.roster()
 		for name, p := range tab.parts {
-			p.retire(!slices.ContainsFunc(parts, func(q syncer.Partition) bool { return q.Name == name }))
+			p.retire(!p.roster && !slices.ContainsFunc(parts, func(q syncer.Partition) bool { return q.Name == name }))
 		}
 		for _, q := range parts {
 			if _, known := tab.parts[q.Name]; !known {
@@ -219,8 +217,22 @@ func (t *MemoryTable) Repartition(_ context.Context, parts []syncer.Partition, _
 		if err := tab.retireAll(); err != nil {
 			return err
 		}
-		p := tab.part("")
-		p.FirstSeen, p.Paused, p.AsOf, p.DeletesAsOf, p.roster = roster.FirstSeen, roster.Paused, now, now, true
+		now := time.Now()
+		roster.AsOf = later(roster.AsOf, now.Add(-syncer.Age(asked, now)))
+		roster.DeletesAsOf = roster.AsOf
 		return nil
 	})
+}
+
+// roster is the part that stands for the list of partitions, made out of that of
+// the whole if there was one: what that knew as a copy is over.
+func (t *memTable) roster() *memPart {
+	if p := t.parts[""]; p != nil && !p.roster {
+		delete(t.parts, "")
+		maps.DeleteFunc(t.quarantine, func(_ string, q syncer.Quarantined) bool { return q.Partition == "" })
+		t.part("").FirstSeen, t.part("").Paused = p.FirstSeen, p.Paused
+	}
+	p := t.part("")
+	p.roster = true
+	return p
 }

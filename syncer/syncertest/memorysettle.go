@@ -131,7 +131,7 @@ func within(r row.Row, columns []int, values []any) bool {
 // settle moves the position and the as-of. A walk for changes leaves what is a
 // listing walk's: its notes, where it goes on, and what only it makes good.
 func (t *memTable) settle(p *memPart, w syncer.Walk, s syncer.Settlement, out *syncer.Settled) {
-	p.settlePosition(w, s.End, t.spec.Shape)
+	p.settlePosition(w, s, t.spec.Shape)
 	asOf := asOf(w, s)
 	p.AsOf = later(p.AsOf, asOf)
 	lists := w.Kind.Listing() && (s.End.Listed || s.End.Unchanged)
@@ -157,22 +157,24 @@ func (t *memTable) settle(p *memPart, w syncer.Walk, s syncer.Settlement, out *s
 	out.AsOf, out.DeletesAsOf = p.AsOf, p.DeletesAsOf
 }
 
-func (p *memPart) settlePosition(w syncer.Walk, end *syncer.End, shape string) {
-	at := &p.Position
-	if end.Watermark != "" || w.Kind == syncer.Resync {
-		at.Watermark = end.Watermark
+func (p *memPart) settlePosition(w syncer.Walk, s syncer.Settlement, shape string) {
+	at, end := &p.Position, s.End
+	keep := w.Kind == syncer.Resync && s.KeepPosition
+	if !keep {
+		if end.Watermark != "" || w.Kind == syncer.Resync {
+			at.Watermark = end.Watermark
+		}
+		if end.Epoch != "" || w.Kind.Listing() {
+			at.Epoch = end.Epoch
+		}
+		at.Validator, at.Resume = end.Validator, nil
 	}
-	if end.Epoch != "" || w.Kind.Listing() {
-		at.Epoch = end.Epoch
-	}
-	at.Validator = end.Validator
 	if len(p.missing) > 0 {
 		at.Validator = ""
 	}
 	if w.Kind.Listing() || at.Shape == "" || syncer.ShapeCovers(at.Shape, shape) {
 		at.Shape = shape
 	}
-	at.Resume = nil
 	if w.Kind.Listing() {
 		p.Listing = nil
 	}
@@ -186,22 +188,32 @@ func asOf(w syncer.Walk, s syncer.Settlement) time.Time {
 
 // proveDeletes moves the delete as-of after a walk or an accept; list is the
 // as-of of the last complete list that counts for it, zero: none does. Where
-// only lists tell of deletions it is all that does.
+// only lists tell of deletions it is all that does. Elsewhere it is never later
+// than what is held allows, even if it was before an audit found that.
 func (t *memTable) proveDeletes(p *memPart, list time.Time, suspects bool) {
 	switch {
 	case t.spec.Keep:
 		p.DeletesAsOf = p.AsOf
 	case t.spec.Budget.Deletes == 0:
-		p.moveDeletes(p.AsOf, false)
+		if upTo, known := p.presentUpTo(p.AsOf, false); known {
+			p.DeletesAsOf = upTo
+		}
 	case !list.IsZero():
 		p.moveDeletes(list, suspects)
 	}
 }
 
-// moveDeletes brings the delete as-of to the least of an instant and of when the
-// rows that the owner has no more were last known to be there; an unknown one
-// holds it. An audit looks at the rows that it suspects, too.
+// moveDeletes brings the delete as-of to what a list proves, never back.
 func (p *memPart) moveDeletes(upTo time.Time, audited bool) {
+	if upTo, known := p.presentUpTo(upTo, audited); known {
+		p.DeletesAsOf = later(p.DeletesAsOf, upTo)
+	}
+}
+
+// presentUpTo is the least of an instant and of when the rows that the owner has
+// no more were last known to be there; not known while one of those is not. An
+// audit looks at the rows that it suspects, too.
+func (p *memPart) presentUpTo(upTo time.Time, audited bool) (_ time.Time, known bool) {
 	gone := slices.Collect(maps.Values(p.missing))
 	for _, s := range p.suspects {
 		if audited && s.kind == extra {
@@ -210,11 +222,11 @@ func (p *memPart) moveDeletes(upTo time.Time, audited bool) {
 	}
 	for _, m := range gone {
 		if m.present.IsZero() {
-			return
+			return time.Time{}, false
 		}
 		if m.present.Before(upTo) {
 			upTo = m.present
 		}
 	}
-	p.DeletesAsOf = later(p.DeletesAsOf, upTo)
+	return upTo, true
 }

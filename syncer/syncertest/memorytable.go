@@ -48,7 +48,8 @@ func (t *memTable) obey(o syncer.Order) (string, error) {
 
 func (t *memTable) accept(limit int) (string, error) {
 	n := 0
-	for _, p := range t.parts {
+	for name, p := range t.parts {
+		t.moved(name, p)
 		n += len(t.confirmed(p))
 	}
 	if n > limit {
@@ -63,6 +64,16 @@ func (t *memTable) accept(limit int) (string, error) {
 		t.proveDeletes(p, p.listAsOf, true)
 	}
 	return fmt.Sprintf("%d rows deleted", n), t.retireAll()
+}
+
+// moved forgets what is missing of a partition and belongs to another one by now.
+func (t *memTable) moved(name string, p *memPart) {
+	columns, values, err := t.spec.PartitionValues(syncer.ParsePartition(name))
+	for key := range p.missing {
+		if r, there := t.rows[key]; !there || err != nil || !within(r, columns, values) {
+			delete(p.missing, key)
+		}
+	}
 }
 
 func (t *memTable) release(o syncer.Order) (string, error) {
