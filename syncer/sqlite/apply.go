@@ -22,6 +22,9 @@ type merge struct {
 	// touching says that a listing walk is under way beside this one for
 	// changes, and has to leave alone what is written here.
 	touching bool
+	// others are the other partitions that are listed right now, and may know
+	// the rows still that come to this one, with how much their notes have grown.
+	others map[string]int64
 	// age is how long ago an audit was sent.
 	age time.Duration
 	// Whether there is anything at all to look up for each key: versions of
@@ -59,12 +62,10 @@ func (m *merge) apply(folded row.Folded, batches []*syncer.Batch) error {
 		return err
 	}
 	m.st, m.age = before, syncer.Age(m.w.Sent, time.Now())
-	m.touching = m.w.Kind == syncer.Changes && before.seenWalk != ""
-	switch {
-	case m.w.Kind.Listing():
+	if m.w.Kind.Listing() {
 		err = m.startNotes(m.x, m.w, &m.st)
-	case m.touching && folded.Records > 0:
-		err = m.openNotes(m.x)
+	} else if folded.Records > 0 {
+		err = m.lookBeside()
 	}
 	if err != nil {
 		return err
@@ -81,6 +82,9 @@ func (m *merge) apply(folded row.Folded, batches []*syncer.Batch) error {
 		if m.w.Kind != syncer.Audit {
 			m.st.validator = "" // the copy is not what it names any more
 		}
+	}
+	if err := m.countOthers(); err != nil {
+		return err
 	}
 	return m.keepWalk(m.x, m.w.Partition, before, m.st)
 }
@@ -144,8 +148,10 @@ func (m *merge) upsert(r row.Row) (*row.Misfit, error) {
 	case m.w.Kind == syncer.Audit:
 		return nil, m.compare(r, key, before)
 	case before.touched:
-		m.done.Unchanged++
-		return nil, nil
+		if newer, err := m.beats(r, key, version, false); err != nil || !newer {
+			m.done.Unchanged++
+			return nil, err
+		}
 	}
 	lost, err := m.lostToDeletion(r, version)
 	if err != nil {
@@ -154,7 +160,7 @@ func (m *merge) upsert(r row.Row) (*row.Misfit, error) {
 	if misfit, err := m.complete(&r, key); misfit != nil || err != nil {
 		return misfit, err
 	}
-	if err := m.release(r.Key, key); err != nil || lost {
+	if err := m.release(r.Key, key, before.touched); err != nil || lost {
 		return nil, err
 	}
 	held, there, same, err := m.held(r)
@@ -163,7 +169,7 @@ func (m *merge) upsert(r row.Row) (*row.Misfit, error) {
 		return nil, err
 	case same:
 		m.done.Unchanged++
-		return nil, m.decide(key)
+		return nil, m.decide(key, true)
 	case there && m.guarded(before) && m.spec.Compare(m.version(r), held) < 0:
 		m.done.Unchanged++
 		return nil, nil
@@ -172,16 +178,36 @@ func (m *merge) upsert(r row.Row) (*row.Misfit, error) {
 		return nil, err
 	}
 	m.done.Late = max(m.done.Late, r.Late)
-	return nil, m.decide(key)
+	return nil, m.decide(key, true)
 }
 
 // decide says that a walk has the last word on a key: it is a suspect no more,
-// and a listing walk beside one for changes leaves it alone.
-func (m *merge) decide(key []any) error {
+// and a listing walk beside one for changes leaves it alone. tells says that
+// this goes for the lists of other partitions, too.
+func (m *merge) decide(key []any, tells bool) error {
 	if err := m.clear(key); err != nil {
 		return err
 	}
-	return m.touch(key)
+	return m.touch(key, tells)
+}
+
+// beats reports whether a list's record of a touched key is newer than the row
+// of the key, or than the deletion that is remembered of it.
+func (m *merge) beats(r row.Row, key []any, version any, gone bool) (bool, error) {
+	if m.spec.Version < 0 {
+		return false, nil
+	}
+	var left any
+	known := false
+	err := each(m.x.Conn, m.sql.held, func(s *sqlite.Stmt) error {
+		left, known = m.versionColumn(s), true
+		return nil
+	}, key...)
+	if err == nil && !known && !gone && m.anyGone {
+		left, err = m.goneVersion(m.x, r.Key)
+		known = left != nil
+	}
+	return known && m.spec.Compare(version, left) > 0, err
 }
 
 // write writes a row whatever is held, and forgets that it was gone.
@@ -244,9 +270,10 @@ func (m *merge) complete(r *row.Row, key []any) (*row.Misfit, error) {
 	return nil, nil
 }
 
-// release takes a key out of quarantine and out of what is missing.
-func (m *merge) release(text string, key []any) error {
-	if m.anyAside {
+// release takes a key out of quarantine and out of what is missing. Of a touched
+// key a change may be set aside that is newer than the list.
+func (m *merge) release(text string, key []any, touched bool) error {
+	if m.anyAside && !touched {
 		err := m.x.exec(`DELETE FROM "larder_quarantine" WHERE table_name = ? AND partition = ? AND key = ?`,
 			m.spec.Target, m.w.Partition.Name, text)
 		if err != nil {
@@ -292,12 +319,17 @@ func (m *merge) delete(r row.Row) error {
 	var before noted
 	var err error
 	if m.w.Kind.Listing() {
-		if before, err = m.noted(key); err != nil || before.touched {
+		if before, err = m.noted(key); err != nil {
 			return err
 		}
 	}
 	if m.w.Kind == syncer.Audit {
 		return m.unnote(key) // as if the owner did not have it
+	}
+	if before.touched {
+		if newer, err := m.beats(r, key, version, true); err != nil || !newer {
+			return err
+		}
 	}
 	there, older, err := m.loses(r, key, version)
 	if err != nil || older && m.guarded(before) {
@@ -308,7 +340,7 @@ func (m *merge) delete(r row.Row) error {
 			return err
 		}
 	}
-	if err := m.release(r.Key, key); err != nil {
+	if err := m.release(r.Key, key, before.touched); err != nil {
 		return err
 	}
 	if there || !r.Turned {
@@ -316,7 +348,9 @@ func (m *merge) delete(r row.Row) error {
 			return err
 		}
 	}
-	if err := m.decide(key); err != nil || !there {
+	// That a key is gone tells other partitions nothing, unless a version says
+	// since when.
+	if err := m.decide(key, version != nil); err != nil || !there {
 		return err
 	}
 	m.done.Deleted++

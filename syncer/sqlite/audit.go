@@ -63,7 +63,7 @@ func (m *merge) compare(r row.Row, key []any, before noted) error {
 // repair writes what the owner has.
 func (m *merge) repair(r row.Row, key []any, there bool) error {
 	m.st.tally.repaired++
-	if err := m.release(r.Key, key); err != nil {
+	if err := m.release(r.Key, key, false); err != nil {
 		return err
 	}
 	if err := m.write(r, there); err != nil {

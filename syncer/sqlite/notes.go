@@ -122,23 +122,72 @@ func (m *merge) unnote(key []any) error {
 	return err
 }
 
-// touch notes that a walk for changes has had the last word on a key, if a
-// listing walk is under way, which then leaves it alone.
-func (m *merge) touch(key []any) error {
-	if !m.touching {
+// lookBeside finds the lists that a walk for changes goes on beside: that of its
+// own partition, and, where the key does not tell partitions apart, the others.
+func (m *merge) lookBeside() error {
+	own := m.w.Partition
+	m.touching = m.st.seenWalk != ""
+	if !m.spec.KeyTells(own) {
+		m.others = make(map[string]int64)
+		err := m.x.each(`SELECT partition FROM "larder_watermark" WHERE table_name = ? AND partition <> ? AND seen_walk <> ''`, func(s *sqlite.Stmt) error {
+			m.others[s.ColumnText(0)] = 0
+			return nil
+		}, m.spec.Target, own.Name)
+		if err != nil {
+			return err
+		}
+	}
+	if !m.touching && len(m.others) == 0 {
 		return nil
 	}
-	args := append([]any{m.w.Partition.Name}, key...)
-	if err := run(m.x.Conn, m.sql.touch, args...); err != nil {
-		return err
+	return m.openNotes(m.x)
+}
+
+// touch notes that a walk for changes has had the last word on a key, where
+// listing walks are under way, which then leave it alone.
+func (m *merge) touch(key []any, tells bool) error {
+	if m.touching {
+		n, err := m.touchIn(m.w.Partition.Name, key)
+		if err != nil {
+			return err
+		}
+		m.st.seenCount += n
 	}
-	if m.x.Changes() > 0 {
-		m.st.seenCount += 2
+	if !tells {
 		return nil
+	}
+	for other := range m.others {
+		n, err := m.touchIn(other, key)
+		if err != nil {
+			return err
+		}
+		m.others[other] += n
+	}
+	return nil
+}
+
+// touchIn touches a key of one partition and returns by how much its notes grow.
+func (m *merge) touchIn(partition string, key []any) (int64, error) {
+	args := append([]any{partition}, key...)
+	if err := run(m.x.Conn, m.sql.touch, args...); err != nil || m.x.Changes() > 0 {
+		return 2, err
 	}
 	err := run(m.x.Conn, m.sql.retouch, args...)
-	m.st.seenCount += int64(m.x.Changes())
-	return err
+	return int64(m.x.Changes()), err
+}
+
+// countOthers stores how many notes the other partitions have.
+func (m *merge) countOthers() error {
+	for other, n := range m.others {
+		if n == 0 {
+			continue
+		}
+		err := m.x.exec(`UPDATE "larder_watermark" SET seen_count = seen_count + ? WHERE table_name = ? AND partition = ?`, n, m.spec.Target, other)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkNotes is syncer.ErrListLost unless the notes of the walk are whole. A

@@ -82,7 +82,7 @@ func (t *Table) row(x *tx, partition string) (st state, err error) {
 }
 
 // Repartition implements syncer.Keeper.
-func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition, _ time.Time) error {
+func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition, asked time.Time) error {
 	err := t.db.write(ctx, func(x *tx) error {
 		if !t.spec.Changing {
 			return refusal("its partitions do not change")
@@ -102,7 +102,11 @@ func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition, _ tim
 		if err := t.retire(x, parts); err != nil {
 			return err
 		}
-		list.asOf, list.deletesAsOf = x.now, x.now
+		at := x.ago(syncer.Age(asked, time.Now()))
+		if list.asOf <= x.now { // unless the database's clock was set back
+			at = max(at, list.asOf)
+		}
+		list.asOf, list.deletesAsOf = at, at
 		return t.storeAsOf(x, "", &list)
 	})
 	if err != nil {
@@ -172,7 +176,7 @@ func (t *Table) retire(x *tx, parts []syncer.Partition) error {
 		if holds && missing[i] > 0 {
 			err = t.holdRetired(x, r.partition.Name, missing[i])
 		} else {
-			err = t.retireOne(x, r.partition.Name)
+			err = t.retireOne(x, r, parts)
 		}
 		if err != nil {
 			return err
@@ -229,8 +233,16 @@ func (t *Table) holdRetired(x *tx, partition string, missing int) error {
 		WHERE table_name = ?2 AND partition = ?3 AND (held <> ?1 OR retired = 0)`, missing, t.spec.Target, partition)
 }
 
-// retireOne deletes what is missing of a partition and forgets it.
-func (t *Table) retireOne(x *tx, partition string) error {
+// retireOne deletes what is left of a partition and forgets it. What was held of
+// it may not be what is left by now.
+func (t *Table) retireOne(x *tx, r retiring, parts []syncer.Partition) error {
+	partition := r.partition.Name
+	if r.held > 0 {
+		r.held = 0
+		if _, err := t.missAll(x, r, parts); err != nil {
+			return err
+		}
+	}
 	if _, err := t.deleteConfirmed(x, partition); err != nil {
 		return err
 	}

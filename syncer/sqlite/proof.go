@@ -50,27 +50,29 @@ type listed struct {
 }
 
 // moveDeletes brings the delete as-of to what a walk has proven. Where the feed
-// tells of deletions that is the as-of of the copy, where only lists do, the
-// list's own.
+// tells of deletions that is the as-of of the copy, and never later than what is
+// held allows, even if it was before an audit found that; where only lists do,
+// the list's own.
 func (t *Table) moveDeletes(x *tx, partition string, st *state, list listed) error {
-	upTo := st.asOf
+	from := []string{t.sql.present}
 	switch {
 	case t.spec.Keep:
 		st.deletesAsOf = st.asOf
 		return nil
 	case t.spec.Budget.Deletes <= 0:
+		missing, err := t.absentSince(x, partition, from...)
+		if err == nil {
+			st.deletesAsOf = missing.upTo(st.asOf, st.deletesAsOf)
+		}
+		return err
 	case list.asOf == 0:
 		return nil
-	default:
-		upTo = list.asOf
-	}
-	from := []string{t.sql.present}
-	if list.audited && t.spec.Budget.Deletes > 0 {
+	case list.audited:
 		from = append(from, t.sql.presentSuspects)
 	}
 	missing, err := t.absentSince(x, partition, from...)
 	if err == nil {
-		st.forward(x, missing.upTo(upTo, st.deletesAsOf))
+		st.forward(x, missing.upTo(list.asOf, st.deletesAsOf))
 	}
 	return err
 }

@@ -20,7 +20,6 @@ func (m *merge) setAside(misfits []row.Misfit) error {
 	if len(misfits) == 0 {
 		return nil
 	}
-	m.done.Quarantined += len(misfits)
 	var held int64
 	err := m.x.each(`SELECT count(*) FROM "larder_quarantine" WHERE table_name = ?`, func(s *sqlite.Stmt) error {
 		held = s.ColumnInt64(0)
@@ -30,9 +29,14 @@ func (m *merge) setAside(misfits []row.Misfit) error {
 		return err
 	}
 	for _, f := range misfits {
-		if err := m.seeMisfit(f); err != nil {
+		overtaken, err := m.seeMisfit(f)
+		if err != nil {
 			return err
 		}
+		if overtaken {
+			continue
+		}
+		m.done.Quarantined++
 		isNew, err := m.keepMisfit(f, held < quarantineLimit)
 		if err != nil {
 			return err
@@ -44,18 +48,21 @@ func (m *merge) setAside(misfits []row.Misfit) error {
 	return nil
 }
 
-func (m *merge) seeMisfit(f row.Misfit) error {
+// seeMisfit notes the key of a record that does not fit, and reports whether
+// changes have told of it since the list began. One of changes takes the key:
+// what the list has of it is older.
+func (m *merge) seeMisfit(f row.Misfit) (overtaken bool, err error) {
 	if !f.Readable {
-		return nil
+		return false, nil
 	}
-	if err := m.unmiss(f.KeyValues); err != nil {
-		return err
+	if m.w.Kind.Listing() {
+		if n, err := m.note(f.KeyValues, nil); err != nil || n.touched {
+			return n.touched, err
+		}
+	} else if err := m.touch(f.KeyValues, false); err != nil {
+		return false, err
 	}
-	if !m.w.Kind.Listing() {
-		return nil
-	}
-	_, err := m.note(f.KeyValues, nil)
-	return err
+	return false, m.unmiss(f.KeyValues)
 }
 
 // keepMisfit stores a record, or only counts it where there is no room.

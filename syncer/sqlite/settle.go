@@ -111,7 +111,7 @@ func (t *Table) complete(x *tx, w syncer.Walk, s syncer.Settlement, st *state) e
 	if err != nil {
 		return err
 	}
-	t.position(w, s.End, st)
+	t.position(w, s, st)
 	if held+waiting > 0 {
 		st.validator = "" // "not modified" would keep the sweep waiting for ever
 	}
@@ -142,15 +142,18 @@ func (t *Table) complete(x *tx, w syncer.Walk, s syncer.Settlement, st *state) e
 }
 
 // position moves what is asked for next.
-func (t *Table) position(w syncer.Walk, end *syncer.End, st *state) {
-	// A resync that found nothing to go on from voids what was held.
-	if end.Watermark != "" || w.Kind == syncer.Resync {
-		st.watermark = end.Watermark
+func (t *Table) position(w syncer.Walk, s syncer.Settlement, st *state) {
+	end := s.End
+	if w.Kind != syncer.Resync || !s.KeepPosition {
+		// A resync that found nothing to go on from voids what was held.
+		if end.Watermark != "" || w.Kind == syncer.Resync {
+			st.watermark = end.Watermark
+		}
+		if end.Epoch != "" || w.Kind.Listing() {
+			st.epoch = end.Epoch
+		}
+		st.validator, st.changes = end.Validator, slot{}
 	}
-	if end.Epoch != "" || w.Kind.Listing() {
-		st.epoch = end.Epoch
-	}
-	st.validator = end.Validator
 	// Changes do not fill a column that was added since.
 	if st.shape == "" || w.Kind.Listing() || syncer.ShapeCovers(st.shape, t.spec.Shape) {
 		st.shape = t.spec.Shape
@@ -158,7 +161,7 @@ func (t *Table) position(w syncer.Walk, end *syncer.End, st *state) {
 }
 
 // settled are the columns that the end of every walk sets, but for an audit's.
-const settled = `source = ?, shape = ?, watermark = ?, validator = ?, epoch = ?, resume = NULL, walk_sent = NULL,
+const settled = `source = ?, shape = ?, watermark = ?, validator = ?, epoch = ?, resume = nullif(?, ''), walk_sent = ?,
 	as_of = ?, deletes_as_of = ?, warn = ?, critical = ?, deletes = ?, warn_at = ?, critical_at = ?,
 	last_poll = ?, next_poll = ?, "rows" = ?, held = ?, late = ?, resync = ?`
 
@@ -166,7 +169,7 @@ func (t *Table) settledValues(x *tx, s syncer.Settlement, st *state) []any {
 	b := t.spec.Budget
 	warnAt, criticalAt := t.deadlines(st)
 	return []any{
-		t.spec.Source, st.shape, st.watermark, st.validator, st.epoch,
+		t.spec.Source, st.shape, st.watermark, st.validator, st.epoch, st.changes.resume, st.changes.sent,
 		st.asOf, st.deletesAsOf, instant(b.Warn.Seconds()), b.Critical.Seconds(), instant(b.Deletes.Seconds()), warnAt, criticalAt,
 		x.now, t.due(x, s.Next), st.rows, st.held, st.late, st.resync,
 	}

@@ -44,7 +44,8 @@ type statements struct {
 	// found forgets that a key of the partition is missing.
 	found string
 	// confirmed and waiting count what is missing, and sweep deletes it from
-	// the table: by confirm, and by partition.
+	// the table: by confirm, and by partition; sweep, after them, by the values
+	// that set the partition apart.
 	confirmed, waiting, sweep, swept string
 	// missAll takes every row of a partition for missing: by its name, confirm
 	// and the values that set it apart. forgetMissing is by name.
@@ -207,8 +208,8 @@ func (b *builder) absences(s *statements, missing string) {
 	s.found = fmt.Sprintf("DELETE FROM %s WHERE partition = ?1 AND %s", b.missing, b.ourKey(2))
 	s.confirmed = fmt.Sprintf("SELECT count(*) FROM %s WHERE partition = ?1 AND walks >= ?2", b.missing)
 	s.waiting = fmt.Sprintf("SELECT count(*) FROM %s WHERE partition = ?1 AND walks < ?2", b.missing)
-	s.sweep = fmt.Sprintf("DELETE FROM %s WHERE (%s) IN (SELECT %s FROM %s WHERE partition = ?1 AND walks >= ?2)",
-		b.target, list(b.keys), list(b.ours), b.missing)
+	s.sweep = fmt.Sprintf("DELETE FROM %s AS t WHERE (%s) IN (SELECT %s FROM %s WHERE partition = ?1 AND walks >= ?2) AND %s",
+		b.target, list(b.keys), list(b.ours), b.missing, b.within(3))
 	s.swept = fmt.Sprintf("DELETE FROM %s WHERE partition = ?1 AND walks >= ?2", b.missing)
 	s.present = fmt.Sprintf("SELECT count(*) - count(present_at), coalesce(min(present_at), 0) FROM %s WHERE partition = ?1", b.missing)
 }

@@ -64,12 +64,17 @@ func (t *Table) acquit(x *tx, partition string, scope []any, st *state) (err err
 	return err
 }
 
-// deleteConfirmed deletes the rows that are missing for long enough.
+// deleteConfirmed deletes the rows of a partition that are missing for long
+// enough, and are its own still.
 func (t *Table) deleteConfirmed(x *tx, partition string) (int, error) {
-	if err := run(x.Conn, t.sql.sweep, partition, t.spec.Confirm); err != nil {
-		return 0, fmt.Errorf("delete what is missing: %w", err)
+	n := 0
+	// No row can hold values that do not fit its column.
+	if scope, err := t.scope(syncer.ParsePartition(partition)); err == nil {
+		if err := run(x.Conn, t.sql.sweep, append([]any{partition, t.spec.Confirm}, scope...)...); err != nil {
+			return 0, fmt.Errorf("delete what is missing: %w", err)
+		}
+		n = x.Changes()
 	}
-	n := x.Changes()
 	return n, run(x.Conn, t.sql.swept, partition, t.spec.Confirm)
 }
 
