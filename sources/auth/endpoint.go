@@ -3,9 +3,11 @@ package auth
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -196,10 +198,32 @@ func explain(err error) error {
 		if large, ok := errors.AsType[answerTooLarge](err); ok {
 			return &TokenError{Cause: large}
 		}
-		return &TokenError{Cause: reached.Err, passes: true}
+		return &TokenError{Cause: network{reached.Err}, passes: true}
 	}
 	return &TokenError{Cause: errors.New("endpoint's answer holds no token")}
 }
+
+// network is an error on the way to the endpoint. Errors of the network and of
+// certificates speak for themselves; what is said of an answer that is not HTTP
+// quotes it, and it may hold a token.
+type network struct{ cause error }
+
+func (n network) Error() string {
+	var op *net.OpError
+	var certificate *tls.CertificateVerificationError
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.As(n.cause, &op):
+		return "reach endpoint: " + op.Error()
+	case errors.As(n.cause, &certificate):
+		return "reach endpoint: " + certificate.Error()
+	case errors.As(n.cause, &timeout) && timeout.Timeout():
+		return "reach endpoint: takes too long"
+	}
+	return "reach endpoint: its answer breaks off or is not HTTP"
+}
+
+func (n network) Unwrap() error { return n.cause }
 
 // known is an error code if it could be one.
 func known(code string) string {

@@ -60,12 +60,15 @@ const (
 	// a request and the difference of two clocks may take. Of a short-lived
 	// token it is a quarter of its life.
 	longestSkew = 30 * time.Second
+	// parting is how long who gives up waits for a token that is on its way.
+	parting = 5 * time.Second
 )
 
 // OAuth2 sends access tokens of an OAuth 2.0 token endpoint (RFC 6749). It
 // fetches one when the first request needs it, and another one shortly before
 // it ends or when the owner refuses it, for all who wait at one time. The
-// error of Apply is a *TokenError or the context's.
+// error of Apply is a *TokenError or the context's. A fetch goes on without
+// those who gave up, until its answer is kept or Client's timeout has passed.
 func OAuth2(o OAuth2Options) Authenticator {
 	t := &tokens{options: o, endpoint: newEndpoint(o), turn: make(chan struct{}, 1), name: o.name()}
 	t.now.refresh = o.RefreshToken
@@ -80,6 +83,23 @@ func (o OAuth2Options) name() string {
 		fmt.Fprintf(h, "%d:%s", len(part), part)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// secretParams are the values of Params, any of which may be a credential, but
+// for what the standards have said in the open, and for what is too short to be
+// one: to hide that would make every text unreadable.
+func (o OAuth2Options) secretParams() []string {
+	var all []string
+	for name, value := range o.Params {
+		switch name {
+		case "audience", "resource", "client_assertion_type", "subject_token_type", "requested_token_type":
+			continue
+		}
+		if len(value) >= 4 {
+			all = append(all, value)
+		}
+	}
+	return all
 }
 
 // tokens is the Authenticator: the token in use, and how another one is had.
@@ -117,7 +137,10 @@ func (t *tokens) Apply(r *http.Request) error {
 	return nil
 }
 
-// grant is the token in use, or a new one.
+// grant is the token in use, or a new one. What an endpoint hands out in place
+// of a refresh token is lost if nobody reads the answer, so who gives up leaves
+// the fetch to end by itself, which the client's timeout sees to. One that is
+// about to end is waited for: it may be the process that gives up.
 func (t *tokens) grant(ctx context.Context) (*grant, error) {
 	g, failures := t.peek()
 	if g != nil {
@@ -128,7 +151,37 @@ func (t *tokens) grant(ctx context.Context) (*grant, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	defer func() { <-t.turn }()
+	if ctx.Err() != nil {
+		<-t.turn
+		return nil, context.Cause(ctx)
+	}
+	fetched := make(chan granted, 1)
+	go func() {
+		defer func() { <-t.turn }()
+		g, err := t.inTurn(context.WithoutCancel(ctx), failures)
+		fetched <- granted{g, err}
+	}()
+	select {
+	case got := <-fetched:
+		return got.grant, got.err
+	case <-ctx.Done():
+	}
+	select {
+	case <-fetched:
+	case <-time.After(parting):
+	}
+	return nil, context.Cause(ctx)
+}
+
+// granted is what came of a fetch.
+type granted struct {
+	grant *grant
+	err   error
+}
+
+// inTurn is the token in use, or a new one, or what others were told since
+// there were so many failures. The caller holds turn.
+func (t *tokens) inTurn(ctx context.Context, failures int) (*grant, error) {
 	if g, _ := t.peek(); g != nil {
 		return g, nil
 	}
@@ -139,7 +192,7 @@ func (t *tokens) grant(ctx context.Context) (*grant, error) {
 	}
 	t.mu.Unlock()
 	if failed != nil {
-		return nil, failed // what others were told while this one waited
+		return nil, failed
 	}
 	return t.renew(ctx)
 }
@@ -158,9 +211,6 @@ func (t *tokens) peek() (*grant, int) {
 // renew fetches a token. The caller holds turn.
 func (t *tokens) renew(ctx context.Context) (*grant, error) {
 	g, err := t.fetch(ctx)
-	if ctx.Err() != nil && err != nil {
-		return nil, context.Cause(ctx) // says nothing about the endpoint
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err != nil {
@@ -231,14 +281,13 @@ func (t *tokens) load(ctx context.Context) error {
 }
 
 // keep stores a refresh token that is not the one the line began with or that
-// the store has. The context's end does not keep it from that: the old one may
-// be void already.
+// the store has.
 func (t *tokens) keep(ctx context.Context) {
 	token := t.refresh()
 	if t.options.Store == nil || token == t.kept || t.kept == "" && token == t.options.RefreshToken {
 		return
 	}
-	err := t.options.Store.KeepToken(context.WithoutCancel(ctx), t.name, token)
+	err := t.options.Store.KeepToken(ctx, t.name, token)
 	if err == nil {
 		t.kept = token
 	} else if t.options.Unkept != nil {
@@ -263,7 +312,7 @@ func (t *tokens) Strip(*url.URL) {}
 func (t *tokens) Secrets() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	all := []string{t.options.ClientSecret, t.options.RefreshToken, t.now.refresh}
+	all := append(t.options.secretParams(), t.options.ClientSecret, t.options.RefreshToken, t.now.refresh)
 	if t.options.ClientSecret != "" {
 		pair := url.QueryEscape(t.options.ClientID) + ":" + url.QueryEscape(t.options.ClientSecret)
 		all = append(all, base64.StdEncoding.EncodeToString([]byte(pair)))

@@ -328,15 +328,71 @@ func TestRefreshTokenIsKeptLater(t *testing.T) {
 	}
 }
 
-// TestWhoGivesUpKeepsTheRefreshToken: the one before it is void already.
+// TestWhoGivesUpKeepsTheRefreshToken: the one before it is void as soon as the
+// endpoint has it. An answer that is about to come is waited for, one that takes
+// longer comes all the same, and who asks meanwhile gets it.
 func TestWhoGivesUpKeepsTheRefreshToken(t *testing.T) {
+	for takes, waits := range map[time.Duration]time.Duration{time.Second: time.Second, 20 * time.Second: 5 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			gone := errors.New("gone")
+			i := &issuer{rotate: true, refresh: "rt0"}
+			answers := handled(i).Transport
+			slow := roundTrip(func(r *http.Request) (*http.Response, error) {
+				answer, err := answers.RoundTrip(r)
+				cancel(gone)
+				select { // as a connection does
+				case <-time.After(takes):
+					return answer, err
+				case <-r.Context().Done():
+					return nil, r.Context().Err()
+				}
+			})
+			kept := &store{tokens: map[string]string{}}
+			who := signer(t, i, auth.OAuth2Options{TokenURL: "https://issuer.example", RefreshToken: "rt0", Store: kept, Client: &http.Client{Transport: slow}})
+			start := time.Now()
+			if _, err := sign(ctx, who); !errors.Is(err, gone) || time.Since(start) != waits {
+				t.Errorf("answer after %v: %v after %v", takes, err, time.Since(start))
+			}
+			if got := signed(t, who); got != "Bearer at1" || time.Since(start) != takes {
+				t.Errorf("answer after %v: the next one has %q after %v", takes, got, time.Since(start))
+			}
+			if diff := cmp.Diff([]string{"rt1"}, slices.Collect(maps.Values(kept.tokens))); diff != "" {
+				t.Errorf("answer after %v: kept (-want +got):\n%s", takes, diff)
+			}
+			if got := renewed(t, who); got != "Bearer at2" {
+				t.Errorf("answer after %v: then %q", takes, got)
+			}
+		})
+	}
+}
+
+// Who comes after its context's end asks nobody.
+func TestNobodyAsksForWhoHasGivenUp(t *testing.T) {
+	i := &issuer{}
+	who := signer(t, i, auth.OAuth2Options{})
 	ctx, cancel := context.WithCancel(t.Context())
-	i := &issuer{rotate: true, refresh: "rt0", answer: func(http.ResponseWriter, *http.Request) bool { cancel(); return false }}
-	kept := &store{tokens: map[string]string{}}
-	who := signer(t, i, auth.OAuth2Options{TokenURL: "https://issuer.example", RefreshToken: "rt0", Store: kept, Client: handled(i)})
-	_, _ = sign(ctx, who)
-	if diff := cmp.Diff([]string{"rt1"}, slices.Collect(maps.Values(kept.tokens))); diff != "" {
-		t.Errorf("kept (-want +got):\n%s", diff)
+	cancel()
+	for range 20 {
+		if _, err := sign(ctx, who); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	if _, asked := i.count(); asked != 0 {
+		t.Errorf("asked %d times", asked)
+	}
+}
+
+// Any further parameter may be a credential, but for those that are known to be
+// none; what is too short to be one would hide half of every text.
+func TestParamsAreSecrets(t *testing.T) {
+	who := signer(t, nil, auth.OAuth2Options{TokenURL: "https://issuer.example", Params: map[string]string{
+		"assertion": "canary-1", "pin": "canary-2", "audience": "users", "v": "2",
+	}})
+	for text, want := range map[string]bool{"canary-1": true, "canary-2": true, "users": false, "2": false} {
+		if got := slices.Contains(who.Secrets(), text); got != want {
+			t.Errorf("%q among the secrets: %v", text, got)
+		}
 	}
 }
 
@@ -371,7 +427,7 @@ func TestTokenEndpointFails(t *testing.T) {
 			http.Redirect(w, r, "/canary", http.StatusTemporaryRedirect)
 			return true
 		}, "endpoint answers 307 Temporary Redirect", false, false, 1},
-		"breaking up": {func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }, "EOF", true, false, 1},
+		"breaking up": {func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }, "reach endpoint: its answer breaks off or is not HTTP", true, false, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := &issuer{answer: test.answer}
