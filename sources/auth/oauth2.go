@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -67,8 +68,9 @@ const (
 // OAuth2 sends access tokens of an OAuth 2.0 token endpoint (RFC 6749). It
 // fetches one when the first request needs it, and another one shortly before
 // it ends or when the owner refuses it, for all who wait at one time. The
-// error of Apply is a *TokenError or the context's. A fetch goes on without
-// those who gave up, until its answer is kept or Client's timeout has passed.
+// error of Apply is a *TokenError or the context's. A fetch by a refresh token
+// goes on without those who gave up, until its answer is kept or Client's timeout
+// has passed.
 func OAuth2(o OAuth2Options) Authenticator {
 	t := &tokens{options: o, endpoint: newEndpoint(o), turn: make(chan struct{}, 1), name: o.name()}
 	t.now.refresh = o.RefreshToken
@@ -137,10 +139,7 @@ func (t *tokens) Apply(r *http.Request) error {
 	return nil
 }
 
-// grant is the token in use, or a new one. What an endpoint hands out in place
-// of a refresh token is lost if nobody reads the answer, so who gives up leaves
-// the fetch to end by itself, which the client's timeout sees to. One that is
-// about to end is waited for: it may be the process that gives up.
+// grant is the token in use, or a new one.
 func (t *tokens) grant(ctx context.Context) (*grant, error) {
 	g, failures := t.peek()
 	if g != nil {
@@ -151,10 +150,22 @@ func (t *tokens) grant(ctx context.Context) (*grant, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		<-t.turn
 		return nil, context.Cause(ctx)
+	case t.options.RefreshToken != "":
+		return t.detached(ctx, failures)
 	}
+	defer func() { <-t.turn }()
+	return t.inTurn(ctx, failures)
+}
+
+// detached is inTurn for a token that may replace another one, which is void
+// once the endpoint has it: if nobody read the answer, both would be lost. So
+// who gives up leaves the fetch to end by itself, which the client's timeout
+// sees to. Who is told to stop waits a while, since the process may end next.
+func (t *tokens) detached(ctx context.Context, failures int) (*grant, error) {
 	fetched := make(chan granted, 1)
 	go func() {
 		defer func() { <-t.turn }()
@@ -166,9 +177,11 @@ func (t *tokens) grant(ctx context.Context) (*grant, error) {
 		return got.grant, got.err
 	case <-ctx.Done():
 	}
-	select {
-	case <-fetched:
-	case <-time.After(parting):
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		select {
+		case <-fetched:
+		case <-time.After(parting):
+		}
 	}
 	return nil, context.Cause(ctx)
 }
@@ -211,6 +224,9 @@ func (t *tokens) peek() (*grant, int) {
 // renew fetches a token. The caller holds turn.
 func (t *tokens) renew(ctx context.Context) (*grant, error) {
 	g, err := t.fetch(ctx)
+	if ctx.Err() != nil && err != nil {
+		return nil, context.Cause(ctx) // says nothing about the endpoint
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err != nil {
