@@ -17,10 +17,12 @@ import (
 // expression can write does, so that a field may be called as a function is.
 const mark = "\x01"
 
-// The functions that operators become; the language's own are wider.
+// The functions that operators become, for the language's own are wider, and the
+// one that closures end in.
 const (
 	truthFunc = mark + "truth"
 	orderFunc = mark + "order"
+	stepFunc  = mark + "step"
 )
 
 // functions are those that an expression may call. None of them knows the time
@@ -57,6 +59,7 @@ func (v *visitors) options() []expr.Option {
 		expr.DisableAllBuiltins(), expr.DisableIfOperator(), expr.Optimize(false), expr.MaxNodes(maxNodes),
 		expr.Function(truthFunc, func(args ...any) (any, error) { return truth(args[0]) }, new(func(any) bool)),
 		expr.Function(orderFunc, func(args ...any) (any, error) { return order(args[0].(string), args[1], args[2]) }, new(func(string, any, any) bool)),
+		expr.Function(stepFunc, metered, new(func(any, int, any) bool)),
 		expr.Patch(visitor(v.names)), expr.Patch(visitor(v.operators)), expr.Patch(visitor(v.list)),
 	}
 	for _, name := range functions() {
@@ -190,6 +193,7 @@ func (v *visitors) operators(n *ast.Node) {
 			for _, argument := range node.Arguments {
 				if closure, ok := argument.(*ast.PredicateNode); ok {
 					v.condition(&closure.Node)
+					v.meter(&closure.Node)
 				}
 			}
 		}
@@ -243,7 +247,7 @@ func static(n ast.Node) string {
 	case *ast.ArrayNode:
 		return "an array"
 	case *ast.CallNode:
-		return "true or false" // one of the two functions of this package
+		return "true or false" // one of the functions of this package
 	case *ast.IdentifierNode:
 		return ""
 	case *ast.ConditionalNode:
@@ -271,7 +275,7 @@ func (v *visitors) list(n *ast.Node) {
 		switch path, ok := strings.CutPrefix(node.Value, mark); {
 		case node.Value == "$env":
 			v.refuse(node, `$env needs the name of a field: $env["name"]`)
-		case ok && node.Value != truthFunc && node.Value != orderFunc:
+		case ok && !slices.Contains([]string{truthFunc, orderFunc, stepFunc, meterVar}, node.Value):
 			v.paths = append(v.paths, path)
 		}
 	case *ast.BinaryNode, *ast.BuiltinNode, *ast.MemberNode, *ast.UnaryNode, *ast.SliceNode:

@@ -147,8 +147,9 @@ type field struct {
 
 // run is what judging one record needs; another one may use it next.
 type run struct {
-	vm  vm.VM
-	env map[string]any
+	vm    vm.VM
+	env   map[string]any
+	meter meter
 }
 
 // Holds implements row.Condition.
@@ -161,6 +162,7 @@ func (c *condition) Holds(slots [][]byte) (bool, error) {
 		clear(r.env)
 		c.runs.Put(r)
 	}()
+	size := 0
 	for _, f := range c.fields {
 		if f.slot < 0 {
 			return false, fmt.Errorf("where: path %q has no slot", f.path)
@@ -174,7 +176,10 @@ func (c *condition) Holds(slots [][]byte) (bool, error) {
 			return false, fmt.Errorf("where: field %s: %w", f.path, err)
 		}
 		r.env[f.name] = v
+		size += len(raw)
 	}
+	r.meter.start(size)
+	r.env[meterVar] = &r.meter
 	out, err := r.vm.Run(c.program, r.env)
 	if err != nil {
 		return false, c.located(err)

@@ -191,6 +191,40 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// What an owner sends can make judging a record long only up to a bound, which
+// is the same everywhere; what expressions are for stays far below it.
+func TestWorkIsBounded(t *testing.T) {
+	list := func(n int) string { return "items=[" + strings.Repeat("1,", n-1) + "1]" }
+	long := func(n int) string { return `note="` + strings.Repeat("za", n/2) + `"` }
+	for _, test := range []struct {
+		text   string
+		fields []string
+		want   string
+	}{
+		{`any(items, any(items, note contains "zz"))`, []string{list(999), long(1_000_000)}, `where: note contains "zz" (column 28): takes too much work for one record`},
+		{`any(items, note matches "^b")`, []string{list(999), long(1_000_000)}, `where: note matches "^b" (column 17): takes too much work for one record`},
+		{`all(items, all(items, # > 0))`, []string{list(999)}, `where: # > 0 (column 25): takes too much work for one record`},
+		{`count(filter(items, none(items, # == 2)), # == 3) == 0`, []string{list(999)}, `where: # == 2 (column 35): takes too much work for one record`},
+		{`all(items, all(items, # > 0))`, []string{list(400)}, "true"},
+		{`any(items, note contains "zz")`, []string{list(99), long(1_000_000)}, "false"},
+		{`note contains "zz" or note matches "^b"`, []string{long(1_000_000)}, "false"},
+		{`any(items, # matches "b$" or lower(#) == "b")`, []string{`items=["` + strings.Repeat(`xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx","`, 900) + `b"]`}, "true"},
+	} {
+		if got := judge(test.text, test.fields...); got != test.want {
+			t.Errorf("%s: got %s, want %s", test.text, got, test.want)
+		}
+	}
+	c, _, err := bound(`all(items, all(items, # > 0))`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 { // each record has all of it
+		if holds, err := c.Holds([][]byte{[]byte(strings.TrimPrefix(list(300), "items="))}); !holds || err != nil {
+			t.Fatal(holds, err)
+		}
+	}
+}
+
 func TestConditionWithoutSlotJudgesNothing(t *testing.T) {
 	c, _, err := where.Compile("a or b", []where.Column{{Path: "a", Slot: 0}})
 	if err != nil {
