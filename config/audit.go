@@ -1,5 +1,7 @@
 package config
 
+import "fmt"
+
 // Audit is when and how the tables of a source are compared with everything that the owner has.
 type Audit struct {
 	Schedule string // a cron spec
@@ -18,11 +20,15 @@ const (
 	CompareSample Compare = "sample"
 )
 
+// audit reads a schedule, a table with one, or false, which is how a source goes without what [defaults] say.
 func (r *reader) audit(n *node) *Audit {
 	a := defaultAudit()
 	s, ok := r.section(n, "schedule", "compare", "repair", "share")
 	if !ok {
 		return a
+	}
+	if schedule := s.child("schedule"); schedule != nil && schedule.kind == kindBoolean && schedule.text == "false" {
+		return nil
 	}
 	if schedule := s.need("schedule", `schedule = "@daily"`); schedule != nil {
 		text, ok := r.text(schedule)
@@ -60,13 +66,13 @@ func (a *Audit) seesAllDeletions() bool {
 // checkAudit refuses audits of sources that cannot list everything, and of those that list it anyway.
 func (r *reader) checkAudit(s section, src *Source) {
 	n := s.child("audit")
-	if n == nil || src.broken["watermark"] {
+	if n == nil || src.Audit == nil || src.broken["watermark"] {
 		return
 	}
 	w, listed := src.Watermark, src.Resync != nil && src.Resync.Request != nil
 	switch {
 	case src.Mode == Snapshot:
-		r.wrong(n, "has no use in a snapshot, whose every poll compares everything; leave it out")
+		r.wrong(n, "has no use in a snapshot, whose every poll compares everything; %s", src.withoutAudit(n))
 	case listed || src.broken["resync"]:
 	case src.Mode == EventLog:
 		r.wrong(n, "compares with everything that the owner has, and a log tells only what happened; write [source.%s.resync] with the request that lists everything", bare(src.Name))
@@ -78,4 +84,14 @@ func (r *reader) checkAudit(s section, src *Source) {
 	if w != nil && w.Null == NullSkip && src.Mode == Incremental {
 		r.wrong(n, "compares with everything that the owner has, and watermark.null = \"skip\" leaves records out; write \"include\", or leave audit out")
 	}
+}
+
+// withoutAudit tells how a source goes without an audit that stands at n, perhaps for all sources.
+func (s *Source) withoutAudit(n *node) string {
+	for ; n.parent != nil; n = n.parent {
+		if n.key == "defaults" && n.parent.parent == nil {
+			return fmt.Sprintf("write audit = false in [source.%s]", bare(s.Name))
+		}
+	}
+	return "leave it out"
 }

@@ -197,6 +197,25 @@ func TestAuditInherits(t *testing.T) {
 	same(t, "epoch", &config.Epoch{At: config.Place{Body: field("epoch")}, Falling: true}, c.Sources[0].Epoch)
 }
 
+// What all sources share, one can go without: a snapshot compares everything anyway.
+func TestAuditCanBeUndone(t *testing.T) {
+	for _, x := range []struct{ source, want string }{
+		{"request", ""},
+		{"audit = false\nrequest", "none"},
+		{"audit = { schedule = false, compare = \"keys\" }\nrequest", "none"},
+	} {
+		text := []string{"[source.users]\nrequest", "[defaults.source]\naudit = \"@daily\"\n[source.users]\n" + x.source}
+		if got := changed(t, text...).Sources[0].Audit; (got == nil) != (x.want == "none") {
+			t.Errorf("%q: audit %+v", x.source, got)
+		}
+	}
+	c := changed(t, "[source.users]\nrequest", "[defaults.source]\naudit = \"@daily\"\n[source.users]\nmode = \"snapshot\"\naudit = false\nrequest",
+		`since = "{since}"`, `all = 1`, `, deleted = "never"`, ``, "watermark = \"updated_at\"\n", ``)
+	if c.Sources[0].Audit != nil || c.Sources[0].Mode != config.Snapshot {
+		t.Errorf("a snapshot with audit = false is compared by %+v", c.Sources[0].Audit)
+	}
+}
+
 // The example of each kind of feed loads, as the mode that it is.
 func TestExamplesLoad(t *testing.T) {
 	env := func(string) (string, bool) { return "example", true }

@@ -21,6 +21,7 @@ func (r *reader) checkMode(s section, src *Source) {
 		r.checkSince(s, src)
 		r.checkUntil(s, src)
 	}
+	r.checkNow(s, src)
 	r.checkRetention(s, src)
 	r.checkExpired(s, src)
 	r.checkEpoch(s, src)
@@ -74,6 +75,20 @@ func (r *reader) checkSnapshot(s section, src *Source) {
 		r.wrongAt(s, "{until}", "{until} is the end of what a watermark begins, and a snapshot has none; leave it out")
 	case src.Request.Uses("now"):
 		r.wrongAt(s, "{now}", "{now} is written as the watermark is, and a snapshot has none; leave it out")
+	}
+}
+
+// checkNow refuses the time where the watermark is no time to write it as.
+func (r *reader) checkNow(s section, src *Source) {
+	if src.Watermark == nil || src.Watermark.Format.IsTime() {
+		return
+	}
+	const why = "{now} is written as the watermark is, and its format is %q; leave it out"
+	if src.Request.Uses("now") {
+		r.wrongAt(s, "{now}", why, src.Watermark.Format)
+	}
+	if d := s.child("records").child("deleted"); d != nil && src.Records.Deleted.Ask != nil && src.Records.Deleted.Ask.Request.Uses("now") {
+		r.wrongAt(section{r, d}, "{now}", why, src.Watermark.Format)
 	}
 }
 

@@ -33,7 +33,7 @@ func (r *reader) checkDeleted(s section, src *Source) {
 	}
 	deleted := records.child("deleted")
 	switch {
-	case src.Mode == Incremental && deleted == nil && s.has("audit"):
+	case src.Mode == Incremental && deleted == nil && src.Audit != nil:
 		if !src.Audit.seesAllDeletions() && !src.broken["audit"] {
 			r.wrong(s.child("audit"), `is all that could see a deletion, because records.deleted is left out; write compare = "all" or "keys", with repair`)
 		}
