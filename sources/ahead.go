@@ -3,6 +3,8 @@ package sources
 import (
 	"context"
 	"sync"
+
+	"github.com/larder-sync/larder/syncer"
 )
 
 // ahead fetches the pages that follow the first one, several at a time, where
@@ -17,11 +19,16 @@ import (
 // that promises nothing, from their beginning; and a pass that has to be walked
 // again is walked page by page, and one of which each page has an epoch that
 // only rises.
+//
+// All pages ahead together hold no more bytes than one body may: each has its
+// share of them. Where one is larger, it and those behind it are asked for one
+// after the other, when their turn comes.
 type ahead struct {
 	running sync.WaitGroup
 	// fetched holds the pages that were asked for, by number.
 	fetched map[int64]fetching
 	most    int
+	share   int64 // of one page, in bytes
 	// What is to be asked for next, up to last, stride apart.
 	next, last, stride int64
 }
@@ -38,19 +45,26 @@ type fetchedPage struct {
 	response *response
 	page     *page
 	err      error
+	large    bool // it does not fit into its share
 }
 
 // lookAhead begins to fetch ahead once the first page has told how many there
 // are: next follows it.
-func (k *walk) lookAhead(next step, records int) {
+func (k *walk) lookAhead(next step, first *page) {
 	by := k.spec.Paging.By
 	if by != Page && by != Offset || !k.paging.total.set() || k.spec.Watermark.Order == Ascending || k.spec.Watermark.Order == Descending ||
-		k.fallingPages() || k.slice != nil || k.resumed() || k.repeated || k.guard.pages != 1 || records == 0 || k.client.owner.Concurrency < 2 {
+		k.fallingPages() || k.slice != nil || k.resumed() || k.repeated || k.guard.pages != 1 || len(first.records) == 0 || k.client.owner.Concurrency < 2 {
 		return
 	}
-	size := int64(records)
+	limit := k.client.owner.MaxBody
+	// Pages of about the size of the first one have to fit into their shares.
+	most := min(int64(k.client.owner.Concurrency), limit/max(2*int64(k.size), 2*first.size, 1))
+	if most == 0 {
+		return
+	}
+	size := int64(len(first.records))
 	pages := (k.guard.total + size - 1) / size
-	a := &ahead{fetched: map[int64]fetching{}, most: k.client.owner.Concurrency, next: next.number, stride: 1}
+	a := &ahead{fetched: map[int64]fetching{}, most: int(most), share: limit / most, next: next.number, stride: 1}
 	a.last = int64(k.spec.Paging.First) + pages - 1
 	if by == Offset {
 		a.stride, a.last = size, k.guard.total-1
@@ -92,7 +106,12 @@ func (k *walk) fetchAhead(ctx context.Context) (fetchedPage, bool) {
 	defer waiting.stop()
 	select {
 	case p := <-waiting.got:
-		return p, true
+		if !p.large {
+			return p, true
+		}
+		a.stop()
+		k.ahead = nil
+		return fetchedPage{}, false
 	case <-ctx.Done():
 		return fetchedPage{err: ctx.Err()}, true
 	}
@@ -105,6 +124,7 @@ func (k *walk) start(ctx context.Context, a *ahead) {
 	a.fetched[a.next] = fetching{got, stop}
 	q, _, err := k.question(k.asker, step{number: a.next})
 	a.next += a.stride
+	q.most = a.share
 	if err != nil {
 		got <- fetchedPage{err: err}
 		return
@@ -114,6 +134,10 @@ func (k *walk) start(ctx context.Context, a *ahead) {
 		if p.response, p.err = k.send(ctx, q, false); p.err == nil {
 			p.page, p.err = k.read(p.response)
 		}
+		if p.page != nil {
+			p.response.body = nil // the page holds what it needs of it
+		}
+		p.large = syncer.Classify(p.err) == syncer.ClassTooLarge || p.page != nil && p.page.size > a.share
 		got <- p
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -261,6 +262,60 @@ func TestPageAheadThatIsNoAnswer(t *testing.T) {
 				t.Errorf("%s in a %s: %d records, %v", name, w.Kind, len(ids(batches)), err)
 			}
 		}
+	}
+}
+
+// Pages ahead share the room of one body: as many are fetched at one time as
+// fit, and those that turn out larger than their share are asked for alone.
+func TestPagesAheadShareTheRoomOfOneBody(t *testing.T) {
+	const room = 64 << 10
+	for name, c := range map[string]struct {
+		first, later int // bytes of a page, about
+		most, asked  int
+		field        string
+	}{
+		"small pages":           {first: 100, later: 100, most: 4, asked: 10, field: "name"},
+		"a quarter of the room": {first: room / 5, later: room / 5, most: 2, asked: 10, field: "name"},
+		"most of the room":      {first: room * 3 / 4, later: room * 3 / 4, most: 1, asked: 10, field: "name"},
+		"larger than the first": {first: 100, later: room * 3 / 4, most: 4, asked: 14, field: "name"},
+		"of what is not kept":   {first: 100, later: room * 3 / 4, most: 4, asked: 14, field: "bio"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var mu sync.Mutex
+			asked, inHand, most, alone := 0, 0, 0, 0
+			owner := sources.Owner{Name: "shop", URL: "https://owner.example/v1", Concurrency: 4, MaxBody: room}
+			owner.Transport = sourcetest.Transport(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				asked++
+				inHand++
+				most = max(most, inHand)
+				mu.Unlock()
+				time.Sleep(time.Second)
+				mu.Lock()
+				defer mu.Unlock()
+				if inHand == 1 {
+					alone++
+				}
+				inHand--
+				size := c.later
+				page := r.URL.Query().Get("page")
+				if page == "1" {
+					size = c.first
+				}
+				w.Header().Set("Content-Type", "application/json")
+				fmt.Fprintf(w, `{"data":[{"id":%s,%q:%q,"updated_at":"2026-01-01T00:00:00Z"}],"meta":{"total":10}}`, page, c.field, strings.Repeat("n", size))
+			}))
+			batches, _ := complete(t, source(t, owner, counted(t, sources.Page)), resync())
+			if got := ids(batches); len(got) != 10 || !slices.IsSortedFunc(got, byNumber) {
+				t.Errorf("%s: records %v", name, got)
+			}
+			if most != c.most || asked > c.asked {
+				t.Errorf("%s: %d at one time, want %d; %d requests, at most %d", name, most, c.most, asked, c.asked)
+			}
+			if c.later > c.first && alone < 10-1 {
+				t.Errorf("%s: %d were asked for alone", name, alone)
+			}
+		})
 	}
 }
 

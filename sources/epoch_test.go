@@ -4,10 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/larder-sync/larder/sources"
+	"github.com/larder-sync/larder/sources/sourcetest"
 	"github.com/larder-sync/larder/syncer"
 )
 
@@ -109,30 +114,131 @@ func TestEpochInMidWalk(t *testing.T) {
 	}
 }
 
+// "Not modified" is of a history, too, where its header says of which.
+func TestEpochOfWhatIsNotModified(t *testing.T) {
+	for name, spec := range map[string]sources.Spec{"a page": users(t, sources.None), "lines": lines(t)} {
+		for now, c := range map[string]struct {
+			expired bool
+			keep    string
+		}{"a": {keep: "a"}, "b": {expired: true}, "": {keep: "a"}} {
+			epoch := "a"
+			owner := scripted(func(_ int, w http.ResponseWriter, r *http.Request) {
+				if epoch != "" {
+					w.Header().Set("X-Index", epoch)
+				}
+				w.Header().Set("ETag", `"empty"`)
+				if r.Header.Get("If-None-Match") != "" {
+					w.WriteHeader(http.StatusNotModified)
+					return
+				}
+				body := map[string]string{"a page": `{"data":[]}`}[name]
+				w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+				fmt.Fprint(w, body)
+			})
+			spec.Request.Conditional, spec.Epoch.At = true, "header:X-Index"
+			s := source(t, owner, spec)
+			w := since("2026-01-01T00:00:00Z", "a")
+			_, end := complete(t, s, w)
+			w.From.Validator, epoch = end.Validator, now
+			batches, err := walk(t, s, w)
+			switch {
+			case c.expired:
+				if !errors.Is(err, syncer.ErrExpired) {
+					t.Errorf("%s, epoch %q: got %v, want ErrExpired", name, now, err)
+				}
+			case err != nil || !batches[0].End.Unchanged || batches[0].End.Epoch != c.keep:
+				t.Errorf("%s, epoch %q: got %+v, %v", name, now, batches, err)
+			}
+		}
+	}
+}
+
+// An epoch that only rises, in each page, is read in the order in which the
+// owner answers: neither pages nor windows of such a feed are asked for side by
+// side, though other epochs', and one that is asked for ahead, are.
+func TestRisingEpochIsReadInOrder(t *testing.T) {
+	about := &sources.Request{Path: text("/about")}
+	ahead, sliced := counted(t, sources.Page), users(t, sources.None)
+	sliced.Request.Query = append(sliced.Request.Query, param("until", "{until}"))
+	for _, spec := range []sources.Spec{ahead, sliced} {
+		for epoch, most := range map[sources.Epoch]int{
+			{At: "seq", Falling: true}:                 1,
+			{At: "seq", Falling: true, Request: about}: 2,
+			{At: "fixed"}: 2,
+		} {
+			for _, kind := range []syncer.WalkKind{syncer.Resync, syncer.Changes} {
+				synctest.Test(t, func(t *testing.T) {
+					var mu sync.Mutex
+					seq, inHand, atOnce := 100, 0, 0
+					owner := sources.Owner{Name: "shop", URL: "https://owner.example/v1", Concurrency: 2}
+					owner.Transport = sourcetest.Transport(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						mu.Lock()
+						inHand++
+						atOnce = max(atOnce, inHand)
+						mu.Unlock()
+						q := r.URL.Query()
+						page, _ := strconv.Atoi(q.Get("page"))
+						if page == 2 || q.Get("since") == "1999-12-31T12:00:00Z" {
+							time.Sleep(time.Second) // what follows is answered sooner
+						}
+						time.Sleep(time.Second)
+						mu.Lock()
+						defer mu.Unlock()
+						inHand--
+						seq++ // somebody writes
+						w.Header().Set("Content-Type", "application/json")
+						w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
+						fmt.Fprintf(w, `{"data":[{"id":%d,"updated_at":"1999-12-31T18:00:00Z"}],"seq":%d,"fixed":"x","meta":{"total":3}}`, max(page, 1), seq)
+					}))
+					spec := spec
+					spec.Epoch, spec.Versioned, spec.Watermark.Overlap = epoch, true, 0
+					w := since("1999-12-31T12:00:00Z", "100")
+					if w.Kind = kind; kind == syncer.Resync {
+						w.From = syncer.Position{}
+					}
+					if epoch.At == "fixed" {
+						w.From.Epoch = ""
+					}
+					if spec.Paging.By == sources.None {
+						spec.Watermark.Initial, spec.Watermark.Window = "1999-12-31T12:00:00Z", 6*time.Hour
+					}
+					if _, err := walk(t, source(t, owner, spec), w); err != nil || atOnce != most {
+						t.Errorf("%s of %q paged by %s: %d at one time, want %d; %v", kind, epoch.At, spec.Paging.By, atOnce, most, err)
+					}
+				})
+			}
+		}
+	}
+}
+
 // TestContiguous: a watermark of integers without gaps tells by a gap that
 // records are lost.
 func TestContiguous(t *testing.T) {
 	for name, c := range map[string]struct {
 		order   sources.Order
-		last    bool
+		edge    string // "last", "first", or "" for the greatest
 		held    string
 		numbers []int
 		expired bool
 	}{
-		"next to it":                  {sources.Ascending, false, "7", []int{8, 9}, false},
-		"the same again":              {sources.Ascending, false, "7", []int{7, 8}, false},
-		"from the overlap":            {sources.Ascending, false, "7", []int{5, 6, 7, 8}, false},
-		"less than the overlap":       {sources.Ascending, false, "7", []int{7}, false},
-		"a gap behind it":             {sources.Ascending, false, "7", []int{9, 10}, true},
-		"a gap between records":       {sources.Ascending, false, "7", []int{7, 8, 10}, true},
-		"ties":                        {sources.Ascending, false, "7", []int{8, 8, 9}, false},
-		"nothing":                     {sources.Ascending, false, "7", nil, false},
-		"in any order":                {sources.Unordered, false, "7", []int{10, 9, 8}, false},
-		"in any order, a gap":         {sources.Unordered, false, "7", []int{10, 9}, true},
-		"newest first":                {sources.Descending, false, "7", []int{10, 9, 8}, false},
-		"a log":                       {sources.Unordered, true, "7", []int{8, 9}, false},
-		"a log, a gap behind it":      {sources.Unordered, true, "7", []int{9}, true},
-		"a log, a gap between events": {sources.Unordered, true, "7", []int{8, 10}, true},
+		"next to it":                  {sources.Ascending, "", "7", []int{8, 9}, false},
+		"the same again":              {sources.Ascending, "", "7", []int{7, 8}, false},
+		"from the overlap":            {sources.Ascending, "", "7", []int{5, 6, 7, 8}, false},
+		"less than the overlap":       {sources.Ascending, "", "7", []int{7}, false},
+		"a gap behind it":             {sources.Ascending, "", "7", []int{9, 10}, true},
+		"a gap between records":       {sources.Ascending, "", "7", []int{7, 8, 10}, true},
+		"ties":                        {sources.Ascending, "", "7", []int{8, 8, 9}, false},
+		"nothing":                     {sources.Ascending, "", "7", nil, false},
+		"in any order":                {sources.Unordered, "", "7", []int{10, 9, 8}, false},
+		"in any order, a gap":         {sources.Unordered, "", "7", []int{10, 9}, true},
+		"newest first":                {sources.Descending, "", "7", []int{10, 9, 8}, false},
+		"a log":                       {sources.Unordered, "last", "7", []int{8, 9}, false},
+		"a log, a gap behind it":      {sources.Unordered, "last", "7", []int{9}, true},
+		"a log, a gap between events": {sources.Unordered, "last", "7", []int{8, 10}, true},
+		"newest events first":         {sources.Unordered, "first", "7", []int{10, 9, 8}, false},
+		"newest first, a gap behind":  {sources.Unordered, "first", "7", []int{10, 9}, true},
+		"newest first, far behind":    {sources.Unordered, "first", "7", []int{50}, true},
+		"newest first, held again":    {sources.Unordered, "first", "7", []int{8, 7}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var list []string
@@ -142,9 +248,12 @@ func TestContiguous(t *testing.T) {
 			spec := anchored(t)
 			spec.Paging, spec.Epoch.Contiguous = sources.Paging{}, true
 			spec.Watermark.Order = c.order
-			if c.last {
+			if c.edge != "" {
 				spec.Mode = sources.Log
 				spec.Watermark = sources.Watermark{Last: "n", Format: format(t, "integer")}
+			}
+			if c.edge == "first" {
+				spec.Watermark.First, spec.Watermark.Last = "n", ""
 			}
 			s := source(t, pages(`{"data":[`+strings.Join(list, ",")+`]}`), spec)
 			_, err := walk(t, s, changes(c.held))

@@ -2,6 +2,7 @@ package sources
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,8 @@ type question struct {
 	// expect is about how large the body will be, as the page before tells; 0
 	// if nothing does. It is for bodies that do not announce their length.
 	expect int
+	// most bounds the body where the owner's MaxBody is too much; 0: it is not.
+	most int64
 	// examine lists the statuses, other than success, whose bodies are kept.
 	examine []int
 }
@@ -143,7 +146,7 @@ func (x *exchange) read(resp *http.Response) error {
 		return nil
 	}
 	defer func() { _ = resp.Body.Close() }()
-	limit := x.client.owner.MaxBody
+	limit := cmp.Or(x.question.most, x.client.owner.MaxBody)
 	var body bytes.Buffer
 	if resp.ContentLength <= limit {
 		size := resp.ContentLength

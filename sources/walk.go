@@ -139,7 +139,7 @@ func (k *walk) pass(ctx context.Context) (why string, err error) {
 			}
 			return "", k.hand(b)
 		}
-		k.lookAhead(*next, len(p.records))
+		k.lookAhead(*next, p)
 		b.Resume = k.resume(*next)
 		if err := k.hand(b); err != nil {
 			return "", err
@@ -228,7 +228,9 @@ func (k *walk) send(ctx context.Context, q question, conditional bool) (*respons
 
 // heard takes from a response what it tells of the owner's clock.
 func (k *walk) heard(r *response) {
-	k.size = len(r.body)
+	if r.body != nil {
+		k.size = len(r.body)
+	}
 	since := r.took
 	if k.pages > 0 || k.resumed() || k.slice != nil || k.openRemoved() {
 		since = syncer.Age(k.w.Sent, time.Now())

@@ -377,6 +377,63 @@ func TestWindowsThatAreAllDone(t *testing.T) {
 	}
 }
 
+// One date of a far future makes no century of windows; an owner whose clock is
+// ahead is asked up to its own time.
+func TestWindowsOfAFutureDate(t *testing.T) {
+	for _, slices := range []int{1, 4} {
+		synctest.Test(t, func(t *testing.T) {
+			o := ages(50)
+			spec := windowed(t, time.Now().Add(-50*time.Hour), 24*time.Hour)
+			spec.Watermark.Slices = slices
+			s := source(t, wide(o), spec)
+			o.Skew = 99 * 365 * 24 * time.Hour
+			complete(t, s, resync())
+			o.Skew = 0
+			before := len(o.Requests())
+			batches, end := complete(t, s, resync())
+			if diff := cmp.Diff(truth(o), copied(t, batches, nil)); diff != "" {
+				t.Errorf("copy differs (-want +got):\n%s", diff)
+			}
+			// A day has eight pages, and as many windows begin before a date is
+			// heard as are walked at one time.
+			if n := len(o.Requests()) - before; n > 30+slices || end.Age > 2*time.Second || end.Watermark != truthNewest(o) {
+				t.Errorf("%d requests for two days, end %+v", n, end)
+			}
+			// Gone on with, too, by a walk that was bounded so.
+			o.Skew = 99 * 365 * 24 * time.Hour
+			complete(t, s, resync())
+			o.Skew = 0
+			first := upTo(t, s, resync(), 1)
+			before = len(o.Requests())
+			on, _ := complete(t, source(t, wide(o), spec), goOn(stored(t, first[0].Resume)))
+			if diff := cmp.Diff(truth(o), copied(t, append(first, on...), nil)); diff != "" || len(o.Requests())-before > 30+slices {
+				t.Errorf("resumed: %d requests for two days, copy differs (-want +got):\n%s", len(o.Requests())-before, diff)
+			}
+		})
+		synctest.Test(t, func(t *testing.T) {
+			o := &sourcetest.Owner{Style: sourcetest.Cursor, PageSize: 3, Tombstones: true, Skew: 99 * time.Hour}
+			for i := range 50 {
+				at := o.Now().Add(-time.Duration(50-i) * time.Hour)
+				o.Commit(sourcetest.Change{ID: int64(i + 1), Name: "n", Stamp: at, Commit: at, Visible: at})
+			}
+			spec := windowed(t, time.Now().Add(40*time.Hour), 5*time.Hour)
+			spec.Watermark.Slices = slices
+			s := source(t, wide(o), spec)
+			complete(t, s, resync())
+			batches, end := complete(t, s, resync())
+			if diff := cmp.Diff(truth(o), copied(t, batches, nil)); diff != "" || end.Age > 2*time.Second {
+				t.Errorf("end %+v, copy differs (-want +got):\n%s", end, diff)
+			}
+			// So is one that goes on.
+			first := upTo(t, s, resync(), 1)
+			on, end := complete(t, s, goOn(stored(t, first[0].Resume)))
+			if diff := cmp.Diff(truth(o), copied(t, append(first, on...), nil)); diff != "" || end.Age > 2*time.Second {
+				t.Errorf("resumed: end %+v, copy differs (-want +got):\n%s", end, diff)
+			}
+		})
+	}
+}
+
 // TestWindowsInEveryFormat cuts ranges in every format, over the changes of
 // clocks: neighbours share a text, each is later than the one before, the last
 // one ends at the walk's own bound, and a record of any instant lies in exactly
