@@ -11,6 +11,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -23,6 +24,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"zombiezen.com/go/sqlite"
@@ -136,6 +138,44 @@ type server struct {
 	// answers are the statuses that larder got, as the proxy before the server
 	// saw them.
 	answers *atomic.Pointer[[]int]
+	// midway is what happens in the midst of larder's asking.
+	midway *atomic.Pointer[midway]
+}
+
+// midway is done when the server has answered some more requests of a kind,
+// before larder gets the last of these answers.
+type midway struct {
+	answers atomic.Int32
+	of      func(asked string) bool
+	do      func()
+}
+
+// during has do happen behind the n-th answer, from here on, to requests whose
+// query and body are of a kind. The function it returns asks that it did.
+func (s server) during(n int32, of func(asked string) bool, do func()) (happened func()) {
+	m := &midway{of: of, do: do}
+	m.answers.Store(n)
+	s.midway.Store(m)
+	return func() {
+		s.t.Helper()
+		if left := m.answers.Load(); left > 0 {
+			s.t.Errorf("larder asked %d times less than was waited for", left)
+		}
+		s.midway.Store(nil)
+	}
+}
+
+// answered is told of each request that the server has answered.
+func (m *midway) answered(r *http.Request) error {
+	body, err := r.GetBody()
+	if err != nil {
+		return err
+	}
+	text, err := io.ReadAll(body)
+	if err == nil && m.of(r.URL.RawQuery+string(text)) && m.answers.Add(-1) == 0 {
+		m.do()
+	}
+	return err
 }
 
 func startServer(t *testing.T, name string) server {
@@ -144,7 +184,7 @@ func startServer(t *testing.T, name string) server {
 	if root == "" {
 		t.Fatal("LARDER_OWNERS must name the folder of owning servers")
 	}
-	s := server{t: t, dir: filepath.Join(root, name), answers: new(atomic.Pointer[[]int])}
+	s := server{t: t, dir: filepath.Join(root, name), answers: new(atomic.Pointer[[]int]), midway: new(atomic.Pointer[midway])}
 	if out, err := exec.Command(filepath.Join(root, "reset.sh"), name).CombinedOutput(); err != nil {
 		t.Fatalf("reset %s: %v: %s", name, err, out)
 	}
@@ -160,8 +200,15 @@ func (s server) proxy(base string) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	path := target.Path
+	target.Path = ""
 	p := httputil.NewSingleHostReverseProxy(target)
 	p.ModifyResponse = func(r *http.Response) error {
+		if m := s.midway.Load(); m != nil {
+			if err := m.answered(r.Request); err != nil {
+				return err
+			}
+		}
 		seen := []int{r.StatusCode}
 		if old := s.answers.Load(); old != nil {
 			seen = append(slices.Clone(*old), seen...)
@@ -169,9 +216,18 @@ func (s server) proxy(base string) string {
 		s.answers.Store(&seen)
 		return nil
 	}
-	front := httptest.NewServer(p)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		r.Body, _ = r.GetBody()
+		p.ServeHTTP(w, r)
+	}))
 	s.t.Cleanup(front.Close)
-	return front.URL
+	return front.URL + path
 }
 
 // run runs one of the server's scripts. Output goes through a file, because a
@@ -194,6 +250,8 @@ func (s server) run(script string, args ...string) string {
 // ownersConsumer is a copy of an owner's rows in one kind of database.
 type ownersConsumer struct {
 	name, config, dsn, query string
+	// truth are the words that have truth.sh print what query does.
+	truth []string
 }
 
 func consumers(t *testing.T, text, base, sqliteQuery, postgresQuery string) []ownersConsumer {
@@ -226,11 +284,17 @@ func (c ownersConsumer) poll(t *testing.T) {
 // equals compares the truth with the copy, line by line.
 func (c ownersConsumer) equals(t *testing.T, s server, when string) {
 	t.Helper()
-	want := strings.Split(strings.TrimSpace(s.run("truth.sh")), "\n")
-	got := c.lines(t, c.query)
-	if len(want) != len(got) {
-		t.Errorf("%s: the copy has %d rows, the owner %d", when, len(got), len(want))
+	if extra := c.holds(t, s, when); extra != 0 {
+		t.Errorf("%s: the copy has %d rows more than the owner", when, extra)
 	}
+}
+
+// holds asks that each row of the truth is in the copy, and says how many more
+// the copy has.
+func (c ownersConsumer) holds(t *testing.T, s server, when string) (extra int) {
+	t.Helper()
+	want := strings.Split(strings.TrimSpace(s.run("truth.sh", c.truth...)), "\n")
+	got := c.lines(t, c.query)
 	held := make(map[string]string)
 	for _, l := range got {
 		id, text := normal(t, l)
@@ -248,10 +312,12 @@ func (c ownersConsumer) equals(t *testing.T, s server, when string) {
 	if wrong > 5 {
 		t.Errorf("%s: %d rows differ in all", when, wrong)
 	}
-	t.Logf("%s, %s: %d rows compared", c.name, when, len(want))
+	t.Logf("%s, %s: %d rows compared with %d of the copy", c.name, when, len(want), len(got))
+	return len(got) - len(want)
 }
 
-// normal brings a JSON row to one form: members sorted, numbers by value.
+// normal brings a JSON row to one form: members sorted, numbers and instants by
+// value.
 func normal(t *testing.T, text string) (id, form string) {
 	t.Helper()
 	dec := json.NewDecoder(strings.NewReader(text))
@@ -261,12 +327,17 @@ func normal(t *testing.T, text string) (id, form string) {
 		t.Fatalf("%q: %v", text, err)
 	}
 	for name, v := range row {
-		if n, ok := v.(json.Number); ok {
-			r, ok := new(big.Rat).SetString(n.String())
+		switch v := v.(type) {
+		case json.Number:
+			r, ok := new(big.Rat).SetString(v.String())
 			if !ok {
-				t.Fatalf("%q is no number", n)
+				t.Fatalf("%q is no number", v)
 			}
 			row[name] = r.RatString()
+		case string:
+			if at, err := time.Parse(time.RFC3339, v); err == nil {
+				row[name] = at.UTC()
+			}
 		}
 	}
 	return fmt.Sprint(row["id"]), fmt.Sprint(row)
