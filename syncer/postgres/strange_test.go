@@ -133,6 +133,9 @@ func TestPartitionThatComesBackKeepsItsRows(t *testing.T) {
 	}
 	state()
 	h.want("SELECT held::text FROM larder.freshness", "5")
+	exec(t, h.consumer, "UPDATE larder.missing_people SET walks = 7")
+	state()
+	h.want("SELECT DISTINCT walks::text FROM larder.missing_people", "7") // what is held is not noted anew
 	state(p)
 	h.want("SELECT held::text FROM larder.freshness", "0")
 	if _, err := h.table.Obey(t.Context(), syncer.Order{Kind: syncer.OrderAccept, Deletes: 5}); err == nil {
