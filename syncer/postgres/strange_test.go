@@ -46,7 +46,7 @@ func TestStrangeNames(t *testing.T) {
 	partial := in(north, person(2, "", "00:05"))
 	partial.Slots[1] = nil
 	h.apply(of(syncer.Changes, "c", north), partial, in(north, person(4, "Di", "00:05")))
-	h.apply(w, in(north, person(2, "listed", "00:09")), in(north, person(3, "Cy", "00:01")))
+	h.apply(w, in(north, person(2, "listed", "00:04")), in(north, person(3, "Cy", "00:01")))
 	h.settle(w, syncer.End{Watermark: "W", Listed: true})
 	h.settle(of(syncer.Resync, "s", south), syncer.End{Listed: true})
 	const names = `SELECT "ID ""@partition""" || ' ' || "n'ame; -- $2" FROM "@sent ""x"""."it's $1 ""@repair""" ORDER BY 1`
