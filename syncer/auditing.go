@@ -15,11 +15,14 @@ const auditWalks = 3
 // auditing is one audit of a partition.
 type auditing struct {
 	Comparison
-	// only is the table that is compared; nil: all that are complete.
-	only *Copy
+	// only are the tables that are compared; nil: all that are complete.
+	only []*Copy
 	// since is when the audit was due. A walk that began before belongs to
 	// another, which may have compared otherwise.
 	since time.Time
+	// ordered says that somebody waits: what needs a resync is tried at once, and
+	// a table that cannot take part is told.
+	ordered bool
 }
 
 // AuditNow compares one table with its owner, in all partitions, and returns
@@ -38,7 +41,7 @@ func (f *Feed) AuditNow(ctx context.Context, c *Copy, repair bool) ([]Report, er
 			return failed, errors.New("there is no partition to compare")
 		}
 	}
-	a := auditing{only: c, since: time.Now(), Comparison: Comparison{Compare: CompareAll, Samples: 1, Persist: f.Persist, Repair: repair}}
+	a := auditing{only: []*Copy{c}, ordered: true, since: time.Now(), Comparison: Comparison{Compare: CompareAll, Samples: 1, Persist: f.Persist, Repair: repair}}
 	if f.Audit != nil && f.Audit.Compare == CompareKeys {
 		a.Compare = CompareKeys // the list may have no more than keys
 	}
@@ -86,11 +89,12 @@ func (f *Feed) audit(ctx context.Context, p Partition, a auditing) []Report {
 }
 
 // undecided says how many differences a walk left to be found again, and when
-// it began; none if it failed.
+// it began; none in a table that failed, which keeps no other from its second
+// look.
 func undecided(reports []Report) (sent time.Time, suspects int) {
 	for _, r := range reports {
 		for _, t := range r.Tables {
-			if t.Settled.Audit != nil && r.OK() {
+			if t.Settled.Audit != nil && t.Failure == nil {
 				suspects += t.Settled.Audit.Suspects
 				sent = r.Sent
 			}
@@ -108,14 +112,14 @@ func (f *Feed) auditOnce(ctx context.Context, p Partition, a auditing) []Report 
 		return []Report{report}
 	}
 	defer done()
-	reports := f.resync(ctx, p, a.only != nil)
+	reports := f.resync(ctx, p, a.ordered)
 	report.Started = time.Now()
 	g := f.muster(ctx, p)
 	g.kind, g.audit, g.since = Audit, &a.Comparison, a.since
 	g.keep(func(m *member) bool {
-		return !m.need && !m.standing.AsOf.IsZero() && (a.only == nil || m.copy == a.only)
+		return !m.need && !m.standing.AsOf.IsZero() && (a.only == nil || slices.Contains(a.only, m.copy))
 	})
-	g.absent = slices.DeleteFunc(g.absent, func(t TableReport) bool { return a.only == nil || t.Table != a.only.Name })
+	g.absent = slices.DeleteFunc(g.absent, func(t TableReport) bool { return !a.ordered || t.Table != a.only[0].Name })
 	if len(g.members) == 0 && len(g.absent) == 0 {
 		return reports
 	}
@@ -190,6 +194,28 @@ func (f *Feed) comparison(p Partition, tick time.Time) Comparison {
 	return c
 }
 
+// retried are the tables that take part in an audit that is tried again: those
+// for which a tick has come since they were audited. The others were, in the try
+// that failed. nil: all take part.
+func (f *Feed) retried(p Partition, now time.Time) []*Copy {
+	lane := f.lane(p)
+	lane.mu.Lock()
+	defer lane.mu.Unlock()
+	if lane.failures == 0 {
+		return nil
+	}
+	var among []*Copy
+	for _, c := range f.Copies {
+		c.know(p, func(k *known) {
+			at := k.standing.Audited.Round(0)
+			if at.IsZero() || !f.Audit.after(lane, at, now).After(now) {
+				among = append(among, c)
+			}
+		})
+	}
+	return among
+}
+
 // scheduledAudit is the audit of a tick. Ticks that were missed are not made up
 // for one by one.
 func (f *Feed) scheduledAudit(ctx context.Context, p Partition, tick time.Time) []Report {
@@ -197,11 +223,13 @@ func (f *Feed) scheduledAudit(ctx context.Context, p Partition, tick time.Time) 
 	if !f.Audit.Schedule.Next(tick).After(began) {
 		anchor = began
 	}
-	a := auditing{Comparison: f.comparison(p, tick), since: tick}
+	a := auditing{Comparison: f.comparison(p, tick), since: tick, only: f.retried(p, began)}
 	reports := f.audit(ctx, p, a)
 	failed := !slices.ContainsFunc(reports, func(r Report) bool { return r.Kind == Audit })
 	for _, r := range reports {
-		failed = failed || !r.OK()
+		// That a table could not take the changes ahead is for polls to tell: the
+		// others were compared all the same.
+		failed = failed || r.Failure != nil || r.Kind != Changes && !r.OK()
 	}
 	lane := f.lane(p)
 	lane.mu.Lock()

@@ -33,7 +33,11 @@ type Feed struct {
 	// Concurrency is how many partitions are walked at one time; 0: one.
 	Concurrency int
 	// Apart says that changes can be asked for while a table is resynced or
-	// audited: a record of a change is whole, and needs no other before it.
+	// audited. A record of a change must be whole, and need no other before it.
+	// And either records have versions, or the watermark that a list leaves is
+	// no newer than the list's first page: of a key that a change wrote
+	// meanwhile, a list is believed only if it is newer by version, so that
+	// without one what it says has to be told again as a change.
 	Apart bool
 	// Audit is when and how tables are compared with the owner; nil: only when
 	// somebody asks for it, by CompareAll.

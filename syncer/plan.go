@@ -48,30 +48,31 @@ func (m *member) look(ctx context.Context, f *Feed, p Partition, now time.Time) 
 
 // note keeps what was read, unless a walk has settled since.
 func (m *member) note(f *Feed, p Partition, st Standing, before int, now time.Time) (ok bool) {
-	outlived := f.outlive(&st, now)
-	m.standing = st
 	m.copy.know(p, func(k *known) {
 		if ok = k.settled == before; !ok {
 			return
 		}
+		outlived := f.outlive(&st, now)
+		valid := st.Position.Watermark != "" && !k.void && !outlived
+		f.outliveList(&st, valid, now)
+		m.standing = st
 		k.standing, k.read = st, true
 		k.need = !f.Snapshot && !st.Paused && (st.Resync || st.Position.Watermark == "" || k.void || outlived ||
 			!k.wanted.IsZero() || st.Listing != nil && st.Listing.Kind == Resync)
 		if !k.need {
 			k.unlisted = nil
 		}
-		m.need, m.claimed, m.retry, m.ended = k.need, k.claimed, k.retry, k.ended
+		m.need, m.valid, m.claimed, m.retry, m.ended = k.need, valid, k.claimed, k.retry, k.ended
 		if m.ended.IsZero() {
 			m.ended = st.LastPoll
 		}
-		m.valid = st.Position.Watermark != "" && !k.void && !outlived
 	})
 	return ok
 }
 
 // outlive reports whether a table stands further back than the owner can tell.
-// An unfinished walk that began before that is of no use either: the watermark
-// that it would leave is as old as its start.
+// An unfinished walk for changes that began before that is of no use either: the
+// watermark that it would leave is as old as its start.
 func (f *Feed) outlive(st *Standing, now time.Time) bool {
 	if f.Retention <= 0 || f.Snapshot {
 		return false
@@ -79,10 +80,17 @@ func (f *Feed) outlive(st *Standing, now time.Time) bool {
 	if r := st.Position.Resume; r != nil && Age(r.Sent, now) > f.Retention {
 		st.Position.Resume = nil
 	}
-	if r := st.Listing; r != nil && r.Kind == Resync && Age(r.Sent, now) > f.Retention {
+	return !st.AsOf.IsZero() && Age(st.AsOf, now) > f.Retention
+}
+
+// outliveList drops an unfinished resync that began longer ago than the owner
+// can tell, unless the changes lane has a watermark that is valid: then that one
+// is kept.
+func (f *Feed) outliveList(st *Standing, valid bool, now time.Time) {
+	r := st.Listing
+	if f.Retention > 0 && !f.Snapshot && !valid && r != nil && r.Kind == Resync && Age(r.Sent, now) > f.Retention {
 		st.Listing = nil
 	}
-	return !st.AsOf.IsZero() && Age(st.AsOf, now) > f.Retention
 }
 
 // plan decides, from where the members stand, how the owner is asked: one walk

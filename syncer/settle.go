@@ -21,7 +21,8 @@ func (g *group) settle(ctx context.Context, f *Feed, walkErr error) {
 			if err := g.misfits(m, misfitFloor); err != nil {
 				return err
 			}
-			s := Settlement{End: g.end, Lag: f.Lag, Late: m.report.Applied.Late, Began: g.began, Next: next}
+			s := Settlement{End: g.end, Lag: f.Lag, Late: m.report.Applied.Late, Began: g.began, Next: next,
+				KeepPosition: f.keepsPosition(m, time.Now())}
 			settled, err := m.settle(ctx, s)
 			if err != nil {
 				return fmt.Errorf("settle %s: %w", m.copy.Name, err)
@@ -38,6 +39,18 @@ func (g *group) settle(ctx context.Context, f *Feed, walkErr error) {
 		wg.Go(func() { m.fail(ctx, g, next) })
 	}
 	wg.Wait()
+}
+
+// keepsPosition reports whether a resync leaves the watermark to the changes
+// lane: the list took longer than the owner remembers, so that its own watermark
+// would be of no use, and that of the lane is.
+func (f *Feed) keepsPosition(m *member, now time.Time) (keeps bool) {
+	w := m.walk
+	if w.Kind != Resync || f.Retention <= 0 || Age(w.Sent, now) <= f.Retention || !m.valid {
+		return false
+	}
+	m.copy.know(w.Partition, func(k *known) { keeps = !k.void && Age(k.standing.AsOf, now) <= f.Retention })
+	return keeps
 }
 
 // settle hands a settlement to the table, in the term in which the walk began.

@@ -43,7 +43,7 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 		Partitions: partitionsOf(cs), Fields: set.texts,
 		Lag: cs.Lag, Retention: cs.Retention, Gather: gather,
 		Ask: ask, Concurrency: min(cs.EachConcurrency, cs.Owner.Concurrency),
-		Apart: apart(cs), Audit: auditOf(cs, p), Persist: persistOf(cs),
+		Apart: apart(cs, spec.Versioned), Audit: auditOf(cs, p), Persist: persistOf(cs),
 	}
 	out := &feed{Scheduled: &syncer.Scheduled{Feed: f, Schedule: p.Schedule, Jitter: p.jitter}, source: cs, owner: src}
 	if cs.Watermark != nil {
@@ -53,9 +53,17 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 }
 
 // apart reports whether changes can be asked for while a table is listed: an
-// event, and a record of which only a part is sent, need what came before.
-func apart(s *config.Source) bool {
-	return (s.Mode == config.Incremental || s.Mode == config.Delta) && !s.Records.Partial
+// event, and a record of which only a part is sent, need what came before. A
+// watermark that counts, and is read from the list's records, may be newer than
+// the list's first page, unlike a time, which the owner's clock at the start of
+// the list bounds: there only versions tell what is newer.
+func apart(s *config.Source, versioned bool) bool {
+	if s.Mode != config.Incremental && s.Mode != config.Delta || s.Records.Partial {
+		return false
+	}
+	w := s.Watermark
+	counted := w != nil && w.Opaque == "" && !w.Format.IsTime() && w.Place.IsZero()
+	return versioned || !counted
 }
 
 // auditOf maps the audits; nil where there are none.

@@ -176,3 +176,27 @@ func TestPlansReachTheFeed(t *testing.T) {
 		t.Errorf("its table is %+v", spec)
 	}
 }
+
+// Changes are asked for beside a list only where it loses none of them: a list's
+// watermark that counts may be newer than its first page, and without a version
+// nothing tells which record is.
+func TestChangesBesideAListNeedAVersionWhereWatermarksCount(t *testing.T) {
+	counts := config.Watermark{Fields: []config.Path{{}}, Format: config.Format{Name: config.FormatInteger}}
+	times := config.Watermark{Fields: []config.Path{{}}, Format: config.Format{Name: "rfc3339"}}
+	for _, test := range []struct {
+		name                   string
+		source                 config.Source
+		versioned, unversioned bool
+	}{
+		{"times", config.Source{Mode: config.Incremental, Watermark: &times}, true, true},
+		{"a count", config.Source{Mode: config.Incremental, Watermark: &counts}, true, false},
+		{"a token", config.Source{Mode: config.Delta, Watermark: &config.Watermark{Opaque: config.Token}}, true, true},
+		{"a link", config.Source{Mode: config.Delta, Watermark: &config.Watermark{Opaque: config.URL}}, true, true},
+		{"a log", config.Source{Mode: config.EventLog, Watermark: &counts}, false, false},
+		{"parts of records", config.Source{Mode: config.Incremental, Watermark: &times, Records: config.Records{Partial: true}}, false, false},
+	} {
+		if got := [2]bool{apart(&test.source, true), apart(&test.source, false)}; got != [2]bool{test.versioned, test.unversioned} {
+			t.Errorf("%s: with a version %t, without %t", test.name, got[0], got[1])
+		}
+	}
+}
