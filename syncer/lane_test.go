@@ -433,6 +433,39 @@ func TestANewListForgetsThePlaceOfTheLast(t *testing.T) {
 	p.want(0, "1:1 2:2 3:3 4:4 5:5")
 }
 
+// A table may find out with any page that what it noted of a list is lost. The
+// list ends for it there, and the next one begins at its start.
+func TestAListWhoseNotesAreLostBeginsAgain(t *testing.T) {
+	p := newPantry(t, numbered(5, func(_ context.Context, page int) error {
+		if page == 4 {
+			return errOwner
+		}
+		return nil
+	}), 1)
+	p.poll(t.Context())
+	p.want(0, "1:1 2:2 3:3")
+	beside := syncer.Walk{ID: "beside", Kind: syncer.Changes, Sent: time.Now()}
+	if _, err := p.tables[0].Apply(t.Context(), beside, []*syncer.Batch{{Records: []syncer.Record{item(5, 9)}}}); err != nil {
+		t.Fatal(err)
+	}
+	p.memory[0].LoseNotes()
+	s := numbered(5, nil)
+	p.Source = s
+	r := p.poll(t.Context())
+	wantClass(t, "table", r.Tables[0].Failure, syncer.ClassInternal)
+	if f := r.Tables[0].Failure; !r.Resumed || f != nil && !strings.Contains(f.Text, syncer.ErrListLost.Error()) {
+		t.Errorf("the list is resumed: %v, and fails with %+v", r.Resumed, f)
+	}
+	p.want(0, "1:1 2:2 3:3 5:9")
+	if p.mustPoll(); s.last().From.Resume != nil || s.last().ID == r.Walk {
+		t.Errorf("the next list goes on from %+v", s.last().From.Resume)
+	}
+	p.want(0, "1:1 2:2 3:3 4:4 5:5")
+	if why := p.Copies[0].Freshness(time.Now()).Reason; why != "" {
+		t.Errorf("after a good list the copy is said to be bad: %s", why)
+	}
+}
+
 // Until the first page of a list has come, its copies are not asked for
 // changes: what a change would say then may be older than the list.
 func TestChangesWaitForTheFirstPageOfAList(t *testing.T) {

@@ -32,6 +32,8 @@ type Table interface {
 	// key that one of them wrote while the listing walk is under way belongs to
 	// it: it counts as seen, and what the list says of it is left alone, because
 	// what the list has may be older, and what is newer will be told as a change.
+	// Where these keys are lost with the notes, Apply is ErrListLost if it can
+	// tell: nothing is written and the walk starts again, as after Settle.
 	//
 	// An audit writes nothing but what it repairs. See Comparison.
 	Apply(ctx context.Context, w Walk, batches []*Batch) (Applied, error)

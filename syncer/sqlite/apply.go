@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -46,10 +47,19 @@ func (t *Table) Apply(ctx context.Context, w syncer.Walk, batches []*syncer.Batc
 		return syncer.Applied{}, fmt.Errorf("apply to %q: %w", t.spec.Target, errNoComparison)
 	}
 	m := merge{Table: t, w: w}
+	var lost error
 	err := t.db.write(ctx, func(x *tx) error {
 		m.x = x
-		return m.apply(folded, batches)
+		err := m.apply(folded, batches)
+		if errors.Is(err, syncer.ErrListLost) { // before anything is written
+			lost = err
+			return t.startAgain(x, w.Partition.Name)
+		}
+		return err
 	})
+	if err == nil {
+		err = lost
+	}
 	if err != nil {
 		return syncer.Applied{}, fmt.Errorf("apply to %q: %w", t.spec.Target, err)
 	}
@@ -70,6 +80,7 @@ func (m *merge) apply(folded row.Folded, batches []*syncer.Batch) error {
 	if err != nil {
 		return err
 	}
+	began := m.st.seenCount
 	if folded.Records > 0 {
 		if err := m.records(folded); err != nil {
 			return err
@@ -83,7 +94,7 @@ func (m *merge) apply(folded row.Folded, batches []*syncer.Batch) error {
 			m.st.validator = "" // the copy is not what it names any more
 		}
 	}
-	if err := m.countOthers(); err != nil {
+	if err := m.countNotes(began); err != nil {
 		return err
 	}
 	return m.keepWalk(m.x, m.w.Partition, before, m.st)

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,36 +16,122 @@ import (
 	"github.com/larder-sync/larder/syncer/sqlite"
 )
 
+// What was noted may be gone before any batch. A list that went on would take
+// its rows for newer than what a walk for changes has written beside it.
 func TestLossOfTheSideFileInMidWalk(t *testing.T) {
-	for name, harm := range map[string]func(side string) error{
-		"deleted": os.Remove,
-		"damaged": func(side string) error { return os.WriteFile(side, []byte(strings.Repeat("no database ", 400)), 0o600) },
-		"emptied": func(side string) error { return os.Truncate(side, 0) },
+	for name, harm := range map[string]func(t *testing.T, side string) error{
+		"deleted": func(_ *testing.T, side string) error { return os.Remove(side) },
+		"damaged": func(_ *testing.T, side string) error {
+			return os.WriteFile(side, []byte(strings.Repeat("no database ", 400)), 0o600)
+		},
+		"emptied": func(_ *testing.T, side string) error { return os.Truncate(side, 0) },
+		"without notes": func(t *testing.T, side string) error {
+			_, err := plain(t, side).Exec(`DELETE FROM larder_seen_people`)
+			return err
+		},
+		"of an earlier batch": func(t *testing.T, side string) error {
+			_, err := plain(t, side).Exec(`DELETE FROM larder_seen_people WHERE k0 = 9; UPDATE larder_list_people SET notes = notes - 2`)
+			return err
+		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			file, own, db, table := prepared(t)
-			for _, id := range []int{1, 2} {
-				apply(t, table, snapshot("w1"), person(id, "Ada", "00:01"))
-			}
-			if err := db.Close(); err != nil {
+		for _, beside := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, changes before the list is %v", name, beside), func(t *testing.T) {
+				file, own, db, table := prepared(t)
+				list := syncer.Walk{ID: "w1", Kind: syncer.Resync, Sent: time.Now()}
+				apply(t, table, list, person(1, "Ada", "00:01"), person(2, "Bo", "00:01"))
+				stand(t, table, list)
+				apply(t, table, changes("c1"), person(9, "new", "00:05"))
+				if err := db.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if err := harm(t, file+"-larder-seen"); err != nil {
+					t.Fatal(err)
+				}
+				if beside {
+					apply(t, table, changes("c2"), person(8, "newer", "00:06"))
+				}
+				old := []*syncer.Batch{{Records: []syncer.Record{person(9, "old", "00:01")}}}
+				if _, err := table.Apply(t.Context(), list, old); !errors.Is(err, syncer.ErrListLost) {
+					t.Fatalf("apply: %v, want ErrListLost", err)
+				}
+				if n := one(t, own, `SELECT name FROM people WHERE id = 9`); n != "new" {
+					t.Errorf("the list has made the row %q", n)
+				}
+				if st, err := table.Standing(t.Context(), syncer.Partition{}); err != nil || st.Listing != nil {
+					t.Errorf("the list goes on from %+v, %v", st.Listing, err)
+				}
+				list.ID = "w2"
+				apply(t, table, list, person(1, "Ada", "00:01"), person(8, "newer", "00:06"), person(9, "new", "00:05"))
+				if s := settle(t, table, list, syncer.End{Listed: true}); s.Swept != 1 {
+					t.Errorf("the walk that started again settled %+v", s)
+				}
+			})
+		}
+	}
+}
+
+// The notes of each partition are judged alone: a change in one touches the list
+// of another, which goes on, but makes no lost list look whole.
+func TestLossOfTheNotesOfAnotherPartition(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		t.Run(fmt.Sprintf("lost is %v", lost), func(t *testing.T) {
+			file, own, db, _ := prepared(t)
+			spec := regional()
+			spec.Target, spec.Changing, spec.Partitions = "regional", false, []syncer.Partition{region("north"), region("south")}
+			table := db.Table(spec)
+			if err := table.Prepare(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if err := harm(file + "-larder-seen"); err != nil {
-				t.Fatal(err)
+			of := func(w syncer.Walk, p string) syncer.Walk { w.Partition = region(p); return w }
+			north := of(syncer.Walk{ID: "n", Kind: syncer.Resync, Sent: time.Now()}, "north")
+			at := func(id int, p, name, version string) syncer.Record {
+				r := person(id, name, version)
+				return syncer.Record{Slots: append(r.Slots, fmt.Appendf(nil, "%q", p))}
 			}
-			apply(t, table, snapshot("w1"), person(3, "Cy", "00:01"))
-			_, err := table.Settle(t.Context(), snapshot("w1"), syncer.Settlement{End: &syncer.End{Listed: true}})
-			if !errors.Is(err, syncer.ErrListLost) {
-				t.Fatalf("settle: %v, want ErrListLost", err)
+			apply(t, table, north, at(1, "north", "Ada", "00:01"))
+			if lost {
+				if _, err := plain(t, file+"-larder-seen").Exec(`DELETE FROM larder_seen_regional`); err != nil {
+					t.Fatal(err)
+				}
 			}
-			if n := one(t, own, `SELECT count(*) FROM people`); n != "3" {
-				t.Fatalf("%s rows are left", n)
+			apply(t, table, of(changes("c"), "south"), at(9, "south", "moved", "00:05"))
+			_, err := table.Apply(t.Context(), north, []*syncer.Batch{{Records: []syncer.Record{at(9, "north", "old", "00:01")}}})
+			if errors.Is(err, syncer.ErrListLost) != lost || err != nil && !lost {
+				t.Errorf("the list goes on: %v", err)
 			}
-			apply(t, table, snapshot("w1"), person(1, "Ada", "00:01"), person(2, "Bo", "00:02"))
-			if s := settle(t, table, snapshot("w1"), syncer.End{Listed: true}); s.Swept != 1 {
-				t.Errorf("the walk that started again settled %+v", s)
+			if n := one(t, own, `SELECT name || region FROM regional WHERE id = 9`); n != "movedsouth" {
+				t.Errorf("the list has made the row %q", n)
+			}
+			if !lost {
+				settle(t, table, north, syncer.End{Listed: true})
 			}
 		})
+	}
+}
+
+// stand lets a walk be resumed.
+func stand(t *testing.T, table *sqlite.Table, w syncer.Walk) {
+	t.Helper()
+	r := &syncer.Resume{Walk: w.ID, Kind: w.Kind, Sent: w.Sent, Cursor: "c"}
+	if _, err := table.Apply(t.Context(), w, []*syncer.Batch{{Resume: r}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The notes may also be lost behind the last batch.
+func TestLossOfTheSideFileBeforeTheEnd(t *testing.T) {
+	file, own, _, table := prepared(t)
+	apply(t, table, snapshot("w1"), person(1, "Ada", "00:01"))
+	apply(t, table, snapshot("w1"), person(2, "Bo", "00:01"))
+	if _, err := plain(t, file+"-larder-seen").Exec(`DELETE FROM larder_seen_people WHERE k0 = 1`); err != nil {
+		t.Fatal(err)
+	}
+	_, err := table.Settle(t.Context(), snapshot("w1"), syncer.Settlement{End: &syncer.End{Listed: true}})
+	if !errors.Is(err, syncer.ErrListLost) {
+		t.Fatalf("settle: %v, want ErrListLost", err)
+	}
+	if n := one(t, own, `SELECT count(*) FROM people`); n != "2" {
+		t.Fatalf("%s rows are left", n)
 	}
 }
 

@@ -32,7 +32,7 @@ func (d *Database) Forget(ctx context.Context, target string) (string, error) {
 			return err
 		}
 		own := d.names.ownNames(target)
-		for _, table := range []string{"main." + quote(own.missing), "main." + quote(own.suspect), "side." + quote(own.seen)} {
+		for _, table := range []string{"main." + quote(own.missing), "main." + quote(own.suspect), "side." + quote(own.seen), "side." + quote(own.list)} {
 			if err := run(x.Conn, "DROP TABLE IF EXISTS "+table); err != nil {
 				return err
 			}

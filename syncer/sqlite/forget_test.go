@@ -23,7 +23,7 @@ func TestForgetLeavesNothingBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	apply(t, table, snapshot("w1"), person(1, "Ada", "00:01"))
-	if n := len(names(t, side, objects)); n != len(noted)+1 {
+	if n := len(names(t, side, objects)); n != len(noted)+2 {
 		t.Fatalf("the side file has %d tables, had %d", n, len(noted))
 	}
 	if line, err := db.Forget(t.Context(), spec.Target); err != nil {

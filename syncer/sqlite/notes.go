@@ -15,8 +15,10 @@ import (
 // The notes of listing walks are kept in a side file, because they are many,
 // live for one walk only, and would otherwise swell the consumer's file. A
 // commit over two files in WAL mode is atomic in each but not over both, and
-// the side file may be lost altogether: the number of notes stands in the
-// consumer's file too, and a walk whose notes do not add up is not swept.
+// the side file may be lost altogether. So what the notes add up to stands in
+// both files. Every batch of a listing walk compares the two numbers, because
+// without the notes it would not know which rows are newer than the list, and a
+// walk whose notes themselves do not add up to them is not swept.
 
 // attachSide attaches the side file as "side". One that is damaged is thrown
 // away, for all that it holds can be asked for again.
@@ -53,26 +55,58 @@ func (d *Database) tryAttach(c *sqlite.Conn) error {
 	return nil
 }
 
-// openNotes makes the table of notes ready. It may have gone with its file
-// since the last transaction.
+// openNotes makes the tables of notes and lists ready. They may have gone with
+// their file since the last transaction.
 func (t *Table) openNotes(x *tx) error {
+	if err := x.define("side", "TABLE", t.own.list, t.sql.createList); err != nil {
+		return err
+	}
 	return x.define("side", "TABLE", t.own.seen, t.sql.createSeen)
 }
 
 // startNotes throws the notes of other walks away, if this walk has none yet,
-// and what an audit had counted with them.
+// and what an audit had counted with them. Those that it has it checks.
 func (t *Table) startNotes(x *tx, w syncer.Walk, st *state) error {
 	if err := t.openNotes(x); err != nil {
 		return err
 	}
 	if st.seenWalk == w.ID {
-		return nil
+		there, err := t.listIs(x, w.Partition.Name, *st)
+		if err == nil && !there {
+			err = fmt.Errorf("%w: the side file has not the %d of the last batch", syncer.ErrListLost, st.seenCount)
+		}
+		return err
 	}
 	st.seenWalk, st.seenCount, st.tally = w.ID, 0, tally{}
-	return t.dropNotes(x, w.Partition.Name)
+	if err := t.dropNotes(x, w.Partition.Name); err != nil {
+		return err
+	}
+	return run(x.Conn, t.sql.startList, w.Partition.Name, w.ID)
+}
+
+// lists are the listing walks under way, by partition: which they are, and how
+// many notes they have.
+func (t *Table) lists(x *tx) (map[string]state, error) {
+	lists := make(map[string]state)
+	err := x.each(`SELECT partition, seen_walk, seen_count FROM "larder_watermark" WHERE table_name = ? AND seen_walk <> ''`, func(s *sqlite.Stmt) error {
+		lists[s.ColumnText(0)] = state{seenWalk: s.ColumnText(1), seenCount: s.ColumnInt64(2)}
+		return nil
+	}, t.spec.Target)
+	return lists, err
+}
+
+// listIs reports whether the side file is where the last transaction left it:
+// it names the same walk and number of notes, and is not empty against that
+// number. It counts nothing.
+func (t *Table) listIs(x *tx, partition string, st state) (bool, error) {
+	n, err := x.count(t.sql.listIs, partition, st.seenWalk, st.seenCount)
+	return n != 0, err
 }
 
 func (t *Table) dropNotes(x *tx, partition string) error {
+	if err := run(x.Conn, t.sql.dropList, partition); err != nil {
+		return err
+	}
 	return run(x.Conn, t.sql.dropSeen, partition)
 }
 
@@ -124,23 +158,40 @@ func (m *merge) unnote(key []any) error {
 
 // lookBeside finds the lists that a walk for changes goes on beside: that of its
 // own partition, and, where the key does not tell partitions apart, the others.
+// One whose notes are lost is none: a new note could pass for them when the list
+// goes on.
 func (m *merge) lookBeside() error {
 	own := m.w.Partition
-	m.touching = m.st.seenWalk != ""
+	lists := make(map[string]state)
+	if m.st.seenWalk != "" {
+		lists[own.Name] = m.st
+	}
 	if !m.spec.KeyTells(own) {
-		m.others = make(map[string]int64)
-		err := m.x.each(`SELECT partition FROM "larder_watermark" WHERE table_name = ? AND partition <> ? AND seen_walk <> ''`, func(s *sqlite.Stmt) error {
-			m.others[s.ColumnText(0)] = 0
-			return nil
-		}, m.spec.Target, own.Name)
-		if err != nil {
+		var err error
+		if lists, err = m.lists(m.x); err != nil {
 			return err
 		}
 	}
-	if !m.touching && len(m.others) == 0 {
+	if len(lists) == 0 {
 		return nil
 	}
-	return m.openNotes(m.x)
+	if err := m.openNotes(m.x); err != nil {
+		return err
+	}
+	m.others = make(map[string]int64)
+	for partition, st := range lists {
+		there, err := m.listIs(m.x, partition, st)
+		switch {
+		case err != nil:
+			return err
+		case !there:
+		case partition == own.Name:
+			m.touching = true
+		default:
+			m.others[partition] = 0
+		}
+	}
+	return nil
 }
 
 // touch notes that a walk for changes has had the last word on a key, where
@@ -176,14 +227,23 @@ func (m *merge) touchIn(partition string, key []any) (int64, error) {
 	return int64(m.x.Changes()), err
 }
 
-// countOthers stores how many notes the other partitions have.
-func (m *merge) countOthers() error {
+// countNotes stores by how much the notes have grown: of the walk's own
+// partition, where before is how many they were, the rest is stored with it.
+func (m *merge) countNotes(before int64) error {
+	if n := m.st.seenCount - before; n != 0 {
+		if err := run(m.x.Conn, m.sql.growList, m.w.Partition.Name, n); err != nil {
+			return err
+		}
+	}
 	for other, n := range m.others {
 		if n == 0 {
 			continue
 		}
 		err := m.x.exec(`UPDATE "larder_watermark" SET seen_count = seen_count + ? WHERE table_name = ? AND partition = ?`, n, m.spec.Target, other)
 		if err != nil {
+			return err
+		}
+		if err := run(m.x.Conn, m.sql.growList, other, n); err != nil {
 			return err
 		}
 	}
@@ -210,20 +270,20 @@ func (t *Table) checkNotes(x *tx, w syncer.Walk, st *state) error {
 // process that died between the commits of the two files leaves such a walk;
 // found here, it costs no poll that goes on in vain.
 func (t *Table) reviseNotes(x *tx) error {
-	counts := make(map[string]int64)
-	err := x.each(`SELECT partition, seen_count FROM "larder_watermark" WHERE table_name = ? AND seen_walk <> ''`, func(s *sqlite.Stmt) error {
-		counts[s.ColumnText(0)] = s.ColumnInt64(1)
-		return nil
-	}, t.spec.Target)
+	lists, err := t.lists(x)
 	if err != nil {
 		return err
 	}
-	for partition, want := range counts {
+	for partition, st := range lists {
+		there, err := t.listIs(x, partition, st)
+		if err != nil {
+			return err
+		}
 		n, err := t.noteSum(x, partition)
 		if err != nil {
 			return err
 		}
-		if n == want {
+		if there && n == st.seenCount {
 			continue
 		}
 		t.db.log.Info().Str("table", t.spec.Target).Str("partition", partition).Msg("notes of an unfinished walk are not whole; it begins again")

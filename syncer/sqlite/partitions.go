@@ -257,7 +257,10 @@ func (t *Table) clean(x *tx, partition string) error {
 	if err := t.openNotes(x); err != nil {
 		return err
 	}
-	for _, statement := range []string{t.sql.forgetMissing, t.sql.dropSeen, t.sql.dropSuspects} {
+	if err := t.dropNotes(x, partition); err != nil {
+		return err
+	}
+	for _, statement := range []string{t.sql.forgetMissing, t.sql.dropSuspects} {
 		if err := run(x.Conn, statement, partition); err != nil {
 			return err
 		}

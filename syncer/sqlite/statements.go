@@ -27,6 +27,10 @@ type statements struct {
 	countAll string
 
 	createSeen, dropSeen, sumSeen string
+	// createList makes the table of which walk's notes are there, and what they
+	// add up to. startList takes partition and walk, growList partition and by
+	// how much, dropList the partition; listIs takes partition, walk and sum.
+	createList, startList, growList, dropList, listIs string
 	// note and renote take partition, version and key.
 	note, renote string
 	// unnote, noted, touch and retouch take partition and key.
@@ -70,6 +74,7 @@ func newStatements(spec *row.Spec, own ownNames) statements {
 	s := statements{create: b.create(spec.Target)}
 	b.rows(&s)
 	b.notes(&s, own.seen)
+	b.lists(&s, own.list)
 	b.absences(&s, own.missing)
 	s.suspicions = b.suspicions(own.suspect)
 	return s
@@ -161,6 +166,16 @@ func (b *builder) notes(s *statements, seen string) {
 	s.touch = fmt.Sprintf("INSERT INTO %s (partition, version, touched, %s) VALUES (?1, '', 1, %s) ON CONFLICT DO NOTHING",
 		b.seen, list(b.ours), list(numbered(2, len(b.ours))))
 	s.retouch = fmt.Sprintf("UPDATE %s SET touched = 1 WHERE partition = ?1 AND %s AND touched = 0", b.seen, b.ourKey(2))
+}
+
+func (b *builder) lists(s *statements, list string) {
+	from := "side." + quote(list)
+	s.createList = fmt.Sprintf("CREATE TABLE %s (partition TEXT NOT NULL PRIMARY KEY, walk TEXT NOT NULL, notes INTEGER NOT NULL) STRICT, WITHOUT ROWID", quote(list))
+	s.startList = fmt.Sprintf("INSERT INTO %s (partition, walk, notes) VALUES (?1, ?2, 0)", from)
+	s.growList = fmt.Sprintf("UPDATE %s SET notes = notes + ?2 WHERE partition = ?1", from)
+	s.dropList = fmt.Sprintf("DELETE FROM %s WHERE partition = ?1", from)
+	s.listIs = fmt.Sprintf("SELECT EXISTS (SELECT 1 FROM %s WHERE partition = ?1 AND walk = ?2 AND notes = ?3) AND (?3 = 0 OR EXISTS (SELECT 1 FROM %s WHERE partition = ?1))",
+		from, b.seen)
 }
 
 // ourKey is the condition that one of our own rows has a key whose parameters

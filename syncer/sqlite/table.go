@@ -21,12 +21,13 @@ type Table struct {
 	sql    statements
 }
 
-// ownNames are what our own tables for one target are called: of its notes, of
-// what is absent, and of what an audit found to differ.
-type ownNames struct{ seen, missing, suspect string }
+// ownNames are what our own tables for one target are called: of its notes and
+// the lists that they belong to, of what is absent, and of what an audit found
+// to differ.
+type ownNames struct{ seen, list, missing, suspect string }
 
 func (p prefix) ownNames(target string) ownNames {
-	return ownNames{p.own("seen_", target), p.own("missing_", target), p.own("suspect_", target)}
+	return ownNames{p.own("seen_", target), p.own("list_", target), p.own("missing_", target), p.own("suspect_", target)}
 }
 
 var _ interface {

@@ -57,9 +57,15 @@ func (t *MemoryTable) Apply(_ context.Context, w syncer.Walk, batches []*syncer.
 		return syncer.Applied{}, &syncer.MisfitError{Quarantined: len(folded.Misfits), Records: folded.Records, First: m.Why()}
 	}
 	var applied syncer.Applied
+	lost := false
 	err := t.d.write(t.spec.Target, func(tab *memTable) error {
 		p := tab.part(w.Partition.Name)
 		p.open(w)
+		if lost = p.lost && w.Kind.Listing(); lost {
+			p.Listing = nil
+			p.close()
+			return nil
+		}
 		if w.Kind == syncer.Audit {
 			tab.audit(p, w, folded, &applied)
 		} else {
@@ -76,6 +82,9 @@ func (t *MemoryTable) Apply(_ context.Context, w syncer.Walk, batches []*syncer.
 		}
 		return nil
 	})
+	if err == nil && lost {
+		err = syncer.ErrListLost
+	}
 	if err != nil {
 		return syncer.Applied{}, err
 	}
