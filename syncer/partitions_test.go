@@ -192,6 +192,7 @@ func TestARemovedOneIsRetired(t *testing.T) {
 		done := make(chan []syncer.Report, 1)
 		go func() { done <- p.Poll(t.Context(), time.Time{}) }()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		answer = regions("a")
 		began := time.Now()
 		for _, r := range p.Poll(t.Context(), time.Time{}) {

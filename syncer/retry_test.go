@@ -3,6 +3,7 @@ package syncer_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,10 +14,18 @@ import (
 
 var errTable = errors.New("table cannot be used")
 
-// refusing is a keeper that never gets its table ready.
-type refusing struct{ syncer.Keeper }
+// refusing is a keeper that gets its table ready until it is told otherwise.
+type refusing struct {
+	syncer.Keeper
+	now atomic.Bool
+}
 
-func (refusing) Prepare(context.Context) error { return errTable }
+func (r *refusing) Prepare(ctx context.Context) error {
+	if r.now.Load() {
+		return errTable
+	}
+	return r.Keeper.Prepare(ctx)
+}
 
 // A table that is not ready is no failure of the audits of the others: each
 // sample has its turn, once a tick.
@@ -26,9 +35,12 @@ func TestSamplesRotateBesideATableThatIsNotReady(t *testing.T) {
 		k := newAudited(&syncertest.Memory{}, r)
 		k.feed.Audit.Compare, k.feed.Audit.Samples = syncer.CompareSample, 4
 		c := k.add("b")
+		keeper := &refusing{Keeper: c.Keeper}
+		c.Keeper = keeper
 		k.start(t)
 		time.Sleep(90 * time.Minute)
-		c.Keeper = refusing{c.Keeper}
+		synctest.Wait()
+		keeper.now.Store(true)
 		c.SetReady(errTable)
 		before := len(r.audits())
 		time.Sleep(8 * time.Hour)
@@ -49,16 +61,16 @@ func TestSamplesRotateBesideATableThatIsNotReady(t *testing.T) {
 // counted counts the audits that came to their end in a table.
 type counted struct {
 	syncer.Table
-	audits int
-	fails  bool
+	audits atomic.Int64
+	fails  atomic.Bool
 }
 
 func (c *counted) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) (syncer.Settled, error) {
 	if w.Kind == syncer.Audit && s.End != nil {
-		if c.fails {
+		if c.fails.Load() {
 			return syncer.Settled{}, errTable
 		}
-		c.audits++
+		c.audits.Add(1)
 	}
 	return c.Table.Settle(ctx, w, s)
 }
@@ -72,25 +84,29 @@ func TestATableThatFailsInAuditsIsTriedAlone(t *testing.T) {
 		well := &counted{Table: k.table.Table}
 		k.table.Table = well
 		c := k.add("b")
-		ill := &counted{Table: c.Table, fails: true}
+		ill := &counted{Table: c.Table}
+		ill.fails.Store(true)
 		c.Table = ill
 		k.start(t)
 		time.Sleep(5*time.Hour + 30*time.Minute)
-		if well.audits != 5 {
-			t.Errorf("in five and a half hours the table that is well is audited %d times", well.audits)
+		synctest.Wait()
+		if well.audits.Load() != 5 {
+			t.Errorf("in five and a half hours the table that is well is audited %d times", well.audits.Load())
 		}
 		if n := len(r.audits()); n < 8 {
 			t.Errorf("%d audits: the table that fails is not tried again", n)
 		}
 		r.change(func(items map[int]int) { items[7] = 1 })
 		time.Sleep(time.Hour)
-		if well.audits != 7 || len(k.daemon.Rows("a", []string{"id"})) != 6 {
-			t.Errorf("of a difference %d audits have %d rows", well.audits, len(k.daemon.Rows("a", []string{"id"})))
+		synctest.Wait()
+		if well.audits.Load() != 7 || len(k.daemon.Rows("a", []string{"id"})) != 6 {
+			t.Errorf("of a difference %d audits have %d rows", well.audits.Load(), len(k.daemon.Rows("a", []string{"id"})))
 		}
-		ill.fails = false
+		ill.fails.Store(false)
 		time.Sleep(2 * time.Hour)
-		if ill.audits == 0 || len(k.daemon.Rows("b", []string{"id"})) != 6 {
-			t.Errorf("the table that failed is audited %d times", ill.audits)
+		synctest.Wait()
+		if ill.audits.Load() == 0 || len(k.daemon.Rows("b", []string{"id"})) != 6 {
+			t.Errorf("the table that failed is audited %d times", ill.audits.Load())
 		}
 		k.close()
 	})

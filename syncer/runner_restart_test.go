@@ -2,6 +2,7 @@ package syncer_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,9 +17,10 @@ func TestRestartTriesAFailedPollAgain(t *testing.T) {
 	for name, fails := range map[string]bool{"after a failed poll": true, "after a good poll": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m, down := &syncertest.Memory{}, false
+				m := &syncertest.Memory{}
+				var down atomic.Bool
 				s := numbered(1, func(context.Context, int) error {
-					if down {
+					if down.Load() {
 						return errOwner
 					}
 					return nil
@@ -26,10 +28,10 @@ func TestRestartTriesAFailedPollAgain(t *testing.T) {
 				first := newKitchen("first", m, s, every(24*time.Hour))
 				first.start(t)
 				time.Sleep(time.Hour)
-				down = fails
+				down.Store(fails)
 				time.Sleep(24*time.Hour - 30*time.Minute)
 				first.close()
-				down = false
+				down.Store(false)
 				polls := len(s.walks())
 				second := newKitchen("second", m, s, every(24*time.Hour))
 				second.start(t)
