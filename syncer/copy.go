@@ -133,6 +133,16 @@ func (c *Copy) write(ctx context.Context, p Partition, do func() error) error {
 	return do()
 }
 
+// noteFailure writes down why a partition cannot be polled, without a walk.
+func (c *Copy) noteFailure(ctx context.Context, p Partition, why *Failure, next time.Time) error {
+	return c.write(ctx, p, func() error {
+		return (&member{copy: c}).try(func() error {
+			_, err := c.Table.Settle(ctx, Walk{Kind: Changes, Partition: p}, Settlement{Failure: why, Began: time.Now(), Next: next})
+			return err
+		})
+	})
+}
+
 // Freshness judges the copy by what was last read of it or written to it: the
 // worst over its partitions. It asks no database, so that a database that
 // hangs cannot silence it.

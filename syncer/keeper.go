@@ -118,6 +118,7 @@ func (k *keeper) prepare(ctx context.Context, copies []*Copy) {
 		}
 		if before := c.Ready(); err != nil && (before == nil || before.Error() != err.Error()) {
 			k.Log.Error().Err(err).Str("table", c.Name).Msg("table cannot be used")
+			k.noteUnfit(ctx, c, err)
 		}
 		c.SetReady(err)
 	}
@@ -125,6 +126,31 @@ func (k *keeper) prepare(ctx context.Context, copies []*Copy) {
 		for _, c := range s.Copies {
 			if slices.Contains(copies, c) && c.Ready() == nil {
 				signal(s.joined)
+			}
+		}
+	}
+}
+
+// noteUnfit writes down why a table is not polled, where its readers see it.
+// What its database does not know of yet, nobody reads.
+func (k *keeper) noteUnfit(ctx context.Context, c *Copy, err error) {
+	if errors.Is(err, ErrFenced) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, standingTime)
+	defer cancel()
+	for _, s := range k.Feeds {
+		if !slices.Contains(s.Copies, c) {
+			continue
+		}
+		parts := s.lastPartitions()
+		if s.Ask != nil {
+			parts = []Partition{{}} // it stands for their list
+		}
+		for _, p := range parts {
+			if nerr := c.noteFailure(ctx, p, failureOf(err), time.Time{}); nerr != nil {
+				k.Log.Debug().Err(nerr).Str("table", c.Name).Msg("that it cannot be used is not noted")
+				return
 			}
 		}
 	}

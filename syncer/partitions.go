@@ -186,6 +186,8 @@ func (f *Feed) unasked(ctx context.Context, why *Failure) {
 					k.standing, k.read = st, true
 				}
 			})
+			// Where it cannot be written down, the age of the list tells.
+			_ = c.noteFailure(ctx, Partition{}, why, f.nextPoll())
 		})
 	}
 	wg.Wait()

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"slices"
 
 	"github.com/rs/zerolog"
 )
@@ -26,7 +27,13 @@ func (r *Runner) sayReport(rep Report) {
 	if rep.Kind == Audit {
 		what = "audit"
 	}
-	if !rep.OK() {
+	switch {
+	case rep.OK() && rep.notable():
+		level = zerolog.InfoLevel
+	case rep.OK():
+	case rep.stopped():
+		does = " stops"
+	default:
 		level, does = zerolog.WarnLevel, " fails"
 	}
 	ev := r.Log.WithLevel(level).Str("source", rep.Source).Str("partition", rep.Partition).Str("kind", string(rep.Kind)).
@@ -41,6 +48,9 @@ func (r *Runner) sayReport(rep Report) {
 		if t.Settled.Held > 0 {
 			ev = ev.Int(t.Table+" held", t.Settled.Held)
 		}
+		if t.Settled.Swept > 0 {
+			ev = ev.Int(t.Table+" swept", t.Settled.Swept)
+		}
 		if a := t.Settled.Audit; a != nil {
 			ev = ev.Dict(t.Table, zerolog.Dict().Int("compared", a.Compared).Int("missing", a.Missing).Int("extra", a.Extra).
 				Int("different", a.Different).Int("repaired", a.Repaired).Int("suspects", a.Suspects))
@@ -50,4 +60,20 @@ func (r *Runner) sayReport(rep Report) {
 	if len(rep.Absent) > 0 {
 		r.Log.Debug().Str("source", rep.Source).Strs("fields", rep.Absent).Msg("no record has these fields")
 	}
+}
+
+// notable reports whether a walk did what somebody may want to know of later:
+// it deleted what was absent, or would have, or found a copy to differ.
+func (r Report) notable() bool {
+	return slices.ContainsFunc(r.Tables, func(t TableReport) bool {
+		return t.Settled.Swept+t.Settled.Held > 0 || t.Settled.Audit != nil && t.Settled.Audit.Found() > 0
+	})
+}
+
+// stopped reports whether the walk was ended by a stop of the daemon, and by
+// nothing else.
+func (r Report) stopped() bool {
+	return r.Failure != nil && r.Failure.Class == ClassStopped && !slices.ContainsFunc(r.Tables, func(t TableReport) bool {
+		return t.Failure != nil && t.Failure.Class != ClassStopped
+	})
 }

@@ -24,7 +24,8 @@ Changes go on being polled meanwhile.
 
 The owner may only be about to show what the copy lacks, or the copy to be told
 what the owner has. So a difference counts once it is found again, unchanged on
-both sides, after the source's overlap and lag; audit waits for that and says so.
+both sides, after the source's overlap and lag; audit waits for that and says
+so.
 
 With --repair what counts is put right: rows are written, and extra ones deleted
 under the guard max_delete. What the guard holds, accept lets pass.
@@ -80,8 +81,12 @@ func (a *app) audit(ctx context.Context, p *parts, names []string, flags auditFl
 			break
 		}
 		r := comparedTable{Table: t.table.Name, Source: t.feed.Name}
-		if r.Skipped = uncompared(t.feed.source); r.Skipped == "" || len(names) > 0 {
-			r.Skipped = ""
+		switch why := uncompared(t.feed.source); {
+		case why != "" && len(names) > 0:
+			r.Error = "it cannot be compared: " + why
+		case why != "":
+			r.Skipped = why
+		default:
 			a.compare(ctx, comparing{parts: p, history: history, feed: t.feed, table: t.table, repair: flags.repair}, &r)
 		}
 		if r.Skipped == "" && !r.OK {

@@ -158,13 +158,15 @@ prints one line a table, worst first:
              the database does not answer
   STALENESS  how old the copy is at most, of its budgets for warn and critical
   AS-OF      the instant up to which the copy is complete, as its polls claim
-  PROVEN     the same, as an audit has proven it that left no difference
-  DELETES    how old the copy is at most in what its owner deleted, of its budget
-             for that, where only audits see deletions
+  PROVEN     the same, as an audit has proven it that left no difference; one
+             that compares keys proves which rows there are, not what they hold
+  DELETES    how old the copy is at most in what its owner deleted, of its
+             budget for that, where only audits see deletions
   NEXT POLL  when the daemon means to poll again
   WHY        the last error and since when, what the last audit left, deletions
-             that are held or not proven, records in quarantine, a pause; or that the table is not in the configuration
-             any more and only the database tells of it: see forget
+             that are held or not proven, records in quarantine, a pause; or
+             that the table is not in the configuration any more and only the
+             database tells of it: see forget
 
 It exits 0 whatever the levels are. For a verdict, use check.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
