@@ -57,6 +57,9 @@ func (t *Table) Prepare(ctx context.Context) error {
 		if err := t.configure(ctx, tx, f); err != nil {
 			return err
 		}
+		if err := t.askAgain(ctx, tx); err != nil {
+			return err
+		}
 		return t.refresh(ctx, tx, found == nil)
 	})
 }

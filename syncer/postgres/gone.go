@@ -54,6 +54,25 @@ func (m *merge) remove(ctx context.Context, done *tally) ([]int32, error) {
 	}))
 }
 
+// leaveTurned leaves what changes turn down to a list and its guard: where a
+// resync is due because the table takes other records than its rows were taken
+// by, and where a sweep has the row already.
+func (m *merge) leaveTurned(ctx context.Context) error {
+	if m.walk.Kind != syncer.Changes {
+		return nil
+	}
+	if m.outgrown(m.head.shape) {
+		_, err := m.exec(ctx, "leave rows to a resync", "DELETE FROM "+stageName+" WHERE kind = 't'")
+		return err
+	}
+	if !m.head.missing {
+		return nil
+	}
+	_, err := m.exec(ctx, "leave rows to a sweep", fmt.Sprintf("DELETE FROM %s s USING %s o WHERE s.kind = 't' AND o.partition = $1 AND %s",
+		stageName, m.missing, m.form.notedKeys()), m.walk.Partition.Name)
+	return err
+}
+
 // remember keeps the versions of deleted keys for a while, the newest of each.
 // A deletion that is told again, as the overlap does all the time, is not
 // remembered any longer: what is older than it may be late by no more.

@@ -81,6 +81,11 @@ func (m *merge) run(ctx context.Context, from, to int) (tally, error) {
 	if err != nil {
 		return tally{}, err
 	}
+	if removes > 0 {
+		if err := m.leaveTurned(ctx); err != nil {
+			return tally{}, err
+		}
+	}
 	present := "'u', 's'"
 	if m.walk.Kind == syncer.Audit {
 		present = "'s'" // what the list has is back once it is complete

@@ -127,7 +127,7 @@ func (t *Table) acceptPart(ctx context.Context, tx pgx.Tx, f *form, p syncer.Par
 		at = "CASE WHEN m.unknown THEN o.deletes_as_of ELSE greatest(o.deletes_as_of, least(o.audit_as_of, m.present_at)) END"
 	}
 	_, err = tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` w SET deletes_as_of = n.at, `+deadlines("w.as_of", "n.at", "w")+`,
-			held = 0, rows = greatest(0, w.rows - $3)
+			held = 0, rows = greatest(0, w.rows - $3), audit_left = greatest(0, w.audit_left - $3)
 		FROM (SELECT `+at+` AS at FROM `+t.db.own("watermark")+` o, LATERAL (`+absent+`) m WHERE o.table_name = $1 AND o.partition = $2) n
 		WHERE w.table_name = $1 AND w.partition = $2`, t.spec.Target, p.Name, n)
 	return n, failed("accept", err)

@@ -47,7 +47,8 @@ func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition, asked
 			return err
 		}
 		const at = "greatest(w.as_of, o.asked)"
-		_, err = tx.Exec(ctx, `UPDATE `+w+` w SET as_of = `+at+`, deletes_as_of = `+at+`, `+deadlines(at, at, "w")+`
+		_, err = tx.Exec(ctx, `UPDATE `+w+` w SET as_of = `+at+`, deletes_as_of = `+at+`, `+deadlines(at, at, "w")+`,
+				error_class = '', error = '', error_kind = '', failing_since = NULL, next_poll = NULL
 			FROM (SELECT `+before("$2")+` AS asked) o WHERE w.table_name = $1 AND w.roster`, t.spec.Target, sentAgo(asked))
 		return failed("state partitions", err)
 	})
@@ -97,6 +98,33 @@ func (t *Table) configure(ctx context.Context, tx pgx.Tx, f *form) error {
 		return nil
 	}
 	return t.retire(ctx, tx, f, names)
+}
+
+// outgrown reports whether a partition is complete under another shape alone, so
+// that a resync of it is due.
+func (t *Table) outgrown(shape string) bool {
+	return shape != "" && !syncer.ShapeCovers(shape, t.spec.Shape)
+}
+
+// askAgain notes that a resync is due of the partitions that are outgrown, so
+// that the view tells of it.
+func (t *Table) askAgain(ctx context.Context, tx pgx.Tx) error {
+	w := t.db.own("watermark")
+	rows, err := tx.Query(ctx, `SELECT DISTINCT shape FROM `+w+` WHERE table_name = $1 AND as_of IS NOT NULL AND NOT retired AND NOT resync`, t.spec.Target)
+	if err != nil {
+		return failed("read shapes", err)
+	}
+	shapes, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return failed("read shapes", err)
+	}
+	shapes = slices.DeleteFunc(shapes, func(shape string) bool { return !t.outgrown(shape) })
+	if len(shapes) == 0 {
+		return nil
+	}
+	_, err = tx.Exec(ctx, `UPDATE `+w+` SET resync = true
+		WHERE table_name = $1 AND as_of IS NOT NULL AND NOT retired AND shape = ANY($2)`, t.spec.Target, shapes)
+	return failed("ask for a resync", err)
 }
 
 func partitionNames(parts []syncer.Partition) []string {

@@ -138,7 +138,8 @@ WITH judged AS (
 SELECT r.table_name,
     min(r.source) AS source,
     (array_agg(r.level ORDER BY r.rank DESC, r.complete NULLS FIRST, r.partition))[1] AS level,
-    (array_agg(r.reason ORDER BY r.rank DESC, (r.reason = ''), r.complete NULLS FIRST, r.partition))[1] AS reason,
+    coalesce(nullif((array_agg(r.reason ORDER BY r.rank DESC, (r.reason = ''), r.complete NULLS FIRST, r.partition))[1], ''),
+        CASE WHEN bool_or(r.resync AND NOT r.roster) THEN 'a resync is due: not all of it is as configured yet' ELSE '' END) AS reason,
     CASE WHEN bool_and(r.complete IS NOT NULL) THEN min(r.complete) END AS as_of,
     now() - CASE WHEN bool_and(r.complete IS NOT NULL) THEN min(r.complete)
                  ELSE min(r.first_seen) FILTER (WHERE r.complete IS NULL) END AS staleness,

@@ -327,6 +327,9 @@ func (m *merge) versionColumn(s *sqlite.Stmt) any {
 
 func (m *merge) delete(r row.Row) error {
 	key, version := m.key(r), m.version(r)
+	if left, err := m.leaves(r, key); left || err != nil {
+		return err
+	}
 	var before noted
 	var err error
 	if m.w.Kind.Listing() {

@@ -20,7 +20,7 @@ whole AS (
     min(first_seen) AS first_seen, min(warn_at) AS warn_at, min(critical_at) AS critical_at,
     max(sweep) AS sweep, max(sweep AND deletes_as_of IS NULL) AS unproven, min(unseen) AS unseen,
     sum(held) AS held, sum("rows") AS "rows", max(last_poll) AS last_poll, min(next_poll) AS next_poll,
-    min(failing_since) AS failing_since, max(paused) AS paused, max(late) AS late,
+    min(failing_since) AS failing_since, max(paused) AS paused, max(resync AND parts = 0) AS due, max(late) AS late,
     CASE WHEN count(deletes_as_of) = count(*) THEN min(deletes_as_of) END AS deletes_as_of,
     CASE WHEN count(proven_as_of) = sum(parts = 0) THEN min(proven_as_of) END AS proven_as_of,
     sum(audit_found) AS audit_found, sum(audit_left) AS audit_left, max(audit_error) AS audit_error
@@ -41,6 +41,7 @@ SELECT whole.table_name AS table_name, source,
     WHEN paused THEN 'paused'
     WHEN as_of IS NULL THEN 'never polled to the end'
     WHEN rank > 0 THEN 'no complete poll since ' || strftime('%Y-%m-%d %H:%M:%SZ', as_of, 'unixepoch')
+    WHEN due THEN 'a resync is due: not all of it is as configured yet'
     ELSE ''
   END AS reason,
   as_of, max(now - coalesce(as_of, first_seen), 0) AS staleness, warn_at, critical_at,

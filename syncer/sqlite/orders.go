@@ -133,12 +133,7 @@ func (r refusal) Error() string { return string(r) }
 // accept lets the held sweeps of all partitions pass, if they are not more
 // than an operator has agreed to.
 func (t *Table) accept(x *tx, deletes int) (string, error) {
-	var partitions []string
-	var states []state
-	err := x.each(`SELECT `+stateColumns+` FROM "larder_watermark" WHERE table_name = ? ORDER BY partition`, func(s *sqlite.Stmt) error {
-		states, partitions = append(states, scanState(s)), append(partitions, s.ColumnText(s.ColumnIndex("partition")))
-		return nil
-	}, t.spec.Target)
+	partitions, states, err := t.states(x)
 	if err != nil {
 		return "", err
 	}
@@ -174,6 +169,15 @@ func (t *Table) accept(x *tx, deletes int) (string, error) {
 	return fmt.Sprintf("%d rows deleted", deleted), nil
 }
 
+// states reads the rows of all partitions.
+func (t *Table) states(x *tx) (partitions []string, states []state, err error) {
+	err = x.each(`SELECT `+stateColumns+` FROM "larder_watermark" WHERE table_name = ? ORDER BY partition`, func(s *sqlite.Stmt) error {
+		states, partitions = append(states, scanState(s)), append(partitions, s.ColumnText(s.ColumnIndex("partition")))
+		return nil
+	}, t.spec.Target)
+	return partitions, states, err
+}
+
 func (t *Table) acceptOne(x *tx, partition string, st *state) (int, error) {
 	n, err := t.deleteConfirmed(x, partition)
 	if err != nil {
@@ -188,7 +192,8 @@ func (t *Table) acceptOne(x *tx, partition string, st *state) (int, error) {
 		return 0, err
 	}
 	warnAt, criticalAt := t.deadlines(st)
-	return n, x.exec(`UPDATE "larder_watermark" SET "rows" = ?, held = 0, suspects = ?, deletes_as_of = ?, warn_at = ?, critical_at = ?
+	return n, x.exec(`UPDATE "larder_watermark" SET "rows" = ?, held = 0, suspects = ?, deletes_as_of = ?, warn_at = ?, critical_at = ?,
+			audit_left = max(0, audit_left - ?)
 		WHERE table_name = ? AND partition = ?`,
-		st.rows-int64(n), st.suspects, st.deletesAsOf, warnAt, criticalAt, t.spec.Target, partition)
+		st.rows-int64(n), st.suspects, st.deletesAsOf, warnAt, criticalAt, n, t.spec.Target, partition)
 }

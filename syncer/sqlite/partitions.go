@@ -107,7 +107,11 @@ func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition, asked
 			at = max(at, list.asOf)
 		}
 		list.asOf, list.deletesAsOf = at, at
-		return t.storeAsOf(x, "", &list)
+		if err := t.storeAsOf(x, "", &list); err != nil {
+			return err
+		}
+		return x.exec(`UPDATE "larder_watermark" SET error_class = '', error = '', error_kind = '', failing_since = NULL, next_poll = NULL
+			WHERE table_name = ? AND partition = '' AND error_class <> ''`, t.spec.Target)
 	})
 	if err != nil {
 		return fmt.Errorf("state partitions of %q: %w", t.spec.Target, err)

@@ -45,8 +45,8 @@ type statements struct {
 	// moved forgets what is gone, or belongs to another partition by its values;
 	// its parameters are those of back.
 	moved string
-	// found forgets that a key of the partition is missing.
-	found string
+	// found forgets that a key of the partition is missing; isMissing counts it.
+	found, isMissing string
 	// confirmed and waiting count what is missing, and sweep deletes it from
 	// the table: by confirm, and by partition; sweep, after them, by the values
 	// that set the partition apart.
@@ -221,6 +221,7 @@ func (b *builder) absences(s *statements, missing string) {
 		b.missing, list(b.ours), "t."+strings.Join(b.keys, ", t."), b.target, b.within(3))
 	s.forgetMissing = fmt.Sprintf("DELETE FROM %s WHERE partition = ?1", b.missing)
 	s.found = fmt.Sprintf("DELETE FROM %s WHERE partition = ?1 AND %s", b.missing, b.ourKey(2))
+	s.isMissing = fmt.Sprintf("SELECT count(*) FROM %s WHERE partition = ?1 AND %s", b.missing, b.ourKey(2))
 	s.confirmed = fmt.Sprintf("SELECT count(*) FROM %s WHERE partition = ?1 AND walks >= ?2", b.missing)
 	s.waiting = fmt.Sprintf("SELECT count(*) FROM %s WHERE partition = ?1 AND walks < ?2", b.missing)
 	s.sweep = fmt.Sprintf("DELETE FROM %s AS t WHERE (%s) IN (SELECT %s FROM %s WHERE partition = ?1 AND walks >= ?2) AND %s",

@@ -63,6 +63,9 @@ func (t *Table) Prepare(ctx context.Context) error {
 		if err := t.partitions(x); err != nil {
 			return fmt.Errorf("prepare partitions: %w", err)
 		}
+		if err := t.askAgain(x); err != nil {
+			return err
+		}
 		if made {
 			if err := x.exec(`UPDATE "larder_watermark" SET made = 1 WHERE table_name = ?`, t.spec.Target); err != nil {
 				return err

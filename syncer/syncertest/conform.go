@@ -62,7 +62,7 @@ func Conform(t *testing.T, open func(t *testing.T) Harness) {
 		{"apply", applyScenarios}, {"settle", settleScenarios}, {"sweep", sweepScenarios}, {"lanes", lanesScenarios},
 		{"audit", auditScenarios}, {"audited parts", partScenarios}, {"deletes", deletesScenarios}, {"held deletes", heldScenarios},
 		{"keep", keepScenarios}, {"partial", partialScenarios}, {"where", whereScenarios},
-		{"changing partitions", changingScenarios}, {"intent", intentScenarios},
+		{"configured anew", dueScenarios}, {"changing partitions", changingScenarios}, {"intent", intentScenarios},
 		{"lease", leaseScenarios}, {"orders", orderScenarios}, {"quarantine", quarantineScenarios},
 		{"forget", forgetScenarios},
 	} {

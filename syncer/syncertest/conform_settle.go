@@ -143,8 +143,7 @@ var settleScenarios = map[string]func(*testing.T, *bench){
 		}
 	},
 	"another source voids the position, a new column asks for a resync, a column less for nothing": func(t *testing.T, b *bench) {
-		b.settle(b.walk(syncer.Resync, "w1"), syncer.End{Watermark: "W1", Epoch: "E1"})
-		spec := b.spec
+		spec, of := b.spec, b.spec.Shape
 		for shape, want := range map[string]struct{ resync, void bool }{
 			syncer.Shape("source", []string{"id", "name"}):                                  {},
 			syncer.Shape("source", []string{"id", "name", "updated_at", "region", "email"}): {resync: true},
@@ -152,6 +151,9 @@ var settleScenarios = map[string]func(*testing.T, *bench){
 			syncer.Shape("source", []string{"id", "name with another from", "updated_at"}):  {resync: true},
 			syncer.Shape("source", []string{"updated_at", "region", "name", "id"}):          {},
 		} {
+			spec.Target, spec.Shape = spec.Target+"s", of
+			b.use(spec)
+			b.settle(b.walk(syncer.Resync, "w1"), syncer.End{Watermark: "W1", Epoch: "E1"})
 			spec.Shape = shape
 			b.use(spec)
 			st := b.standing()

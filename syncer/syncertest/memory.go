@@ -225,16 +225,20 @@ func (d *Daemon) Status(context.Context) ([]syncer.Status, error) {
 
 func (t *memTable) status() syncer.Status {
 	s := syncer.Status{Source: t.spec.Source, Rows: t.held(), Quarantined: int64(len(t.quarantine))}
-	first, none := true, true
+	first, none, due := true, true, false
 	for _, p := range t.parts {
 		f := syncer.Judge(p.Standing, t.spec.Budget, time.Now())
 		if first || f.Level.Worse(s.Level) || f.Level == s.Level && f.Staleness > s.Staleness {
 			s.Freshness = f
 		}
 		first = false
+		if p.failure != nil && (s.Class == "" || p.failingSince.Before(s.FailingSince)) {
+			s.Class, s.Error, s.FailingSince = p.failure.Class, p.failure.Text, p.failingSince
+		}
 		if p.roster {
 			continue
 		}
+		due = due || p.Resync
 		if none || p.ProvenAsOf.Before(s.ProvenAsOf) {
 			s.ProvenAsOf = p.ProvenAsOf
 		}
@@ -242,9 +246,6 @@ func (t *memTable) status() syncer.Status {
 			s.DeletesAsOf = p.DeletesAsOf
 		}
 		none = false
-		if p.failure != nil && (s.Class == "" || p.failingSince.Before(s.FailingSince)) {
-			s.Class, s.Error, s.FailingSince = p.failure.Class, p.failure.Text, p.failingSince
-		}
 		s.Held += int64(len(t.confirmed(p)))
 		s.Found += int64(p.found)
 		s.Left += int64(p.left)
@@ -257,6 +258,9 @@ func (t *memTable) status() syncer.Status {
 	}
 	if s.Held > 0 && s.Reason == "" {
 		s.Reason = "a sweep is held or unconfirmed"
+	}
+	if due && s.Reason == "" && s.Class == "" && !s.Paused {
+		s.Reason = "a resync is due: not all of it is as configured yet"
 	}
 	s.Table = t.spec.Target
 	return s

@@ -96,8 +96,21 @@ func (t *memTable) write(p *memPart, w syncer.Walk, f row.Folded, a *syncer.Appl
 		t.upsert(p, w, r, a)
 	}
 	for _, r := range f.Deletes {
-		t.remove(p, w, r, a)
+		if !t.leaves(p, w, r) {
+			t.remove(p, w, r, a)
+		}
 	}
+}
+
+// leaves reports whether a record that is turned down is left to a list and its
+// guard: where a resync is due because the table takes other records than its
+// rows were taken by, and where a sweep has its row already.
+func (t *memTable) leaves(p *memPart, w syncer.Walk, r row.Row) bool {
+	if !r.Turned || w.Kind != syncer.Changes {
+		return false
+	}
+	_, missing := p.missing[r.Key]
+	return missing || p.Position.Shape != "" && !syncer.ShapeCovers(p.Position.Shape, t.spec.Shape)
 }
 
 // open starts the notes of a listing walk that has none.

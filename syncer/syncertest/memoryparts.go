@@ -89,6 +89,7 @@ func (t *memTable) widen(spec row.Spec) {
 func (t *memTable) configure() error {
 	if t.spec.Changing {
 		t.roster()
+		t.outgrown()
 		return nil
 	}
 	if p := t.parts[""]; p != nil && (p.roster || len(t.spec.Partitions) > 0 && !t.has("")) {
@@ -100,7 +101,21 @@ func (t *memTable) configure() error {
 	for name, p := range t.parts {
 		p.retire(!t.has(name))
 	}
-	return t.retireAll()
+	if err := t.retireAll(); err != nil {
+		return err
+	}
+	t.outgrown()
+	return nil
+}
+
+// outgrown asks for a resync of the partitions that are complete under another
+// shape alone.
+func (t *memTable) outgrown() {
+	for _, p := range t.parts {
+		if held := p.Position.Shape; held != "" && !p.AsOf.IsZero() && !p.retired && !syncer.ShapeCovers(held, t.spec.Shape) {
+			p.Resync = true
+		}
+	}
 }
 
 func (t *memTable) has(name string) bool {
@@ -220,6 +235,7 @@ func (t *MemoryTable) Repartition(_ context.Context, parts []syncer.Partition, a
 		now := time.Now()
 		roster.AsOf = later(roster.AsOf, now.Add(-syncer.Age(asked, now)))
 		roster.DeletesAsOf = roster.AsOf
+		roster.failure, roster.failed, roster.failingSince, roster.next = nil, "", time.Time{}, time.Time{}
 		return nil
 	})
 }

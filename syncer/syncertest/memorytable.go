@@ -60,6 +60,7 @@ func (t *memTable) accept(limit int) (string, error) {
 			delete(t.rows, key)
 			delete(p.missing, key)
 			delete(p.suspects, key)
+			p.left = max(0, p.left-1)
 		}
 		t.proveDeletes(p, p.listAsOf, true)
 	}
