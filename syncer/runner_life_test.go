@@ -159,7 +159,7 @@ func TestRunnerADay(t *testing.T) {
 		k := newKitchen("us", &syncertest.Memory{}, s, every(10*time.Minute))
 		k.feed.Copies[0].Budget = syncer.Budget{Warn: 25 * time.Minute, Critical: time.Hour}
 		k.start(t)
-		time.Sleep(24 * time.Hour)
+		time.Sleep(24*time.Hour + 5*time.Minute) // between two polls
 		k.close()
 
 		want := []string{"0s never", "0s fresh", "10h15m0s warn", "10h50m0s critical", "13h0m0s fresh"}
