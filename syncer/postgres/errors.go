@@ -74,6 +74,7 @@ const (
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	changedPlan          = "0A000"
+	uniqueViolation      = "23505"
 	undefinedTable       = "42P01"
 	undefinedSchema      = "3F000"
 	// Two keys of one batch are the same to the database (citext).

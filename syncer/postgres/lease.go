@@ -45,7 +45,9 @@ func (d *Database) Acquire(ctx context.Context) error {
 		WHERE l.expires_at <= clock_timestamp() OR l.generation = $3
 		RETURNING generation`,
 		d.options.Holder, syncer.LeaseTime.Microseconds(), held).Scan(&generation)
-	if errors.Is(err, pgx.ErrNoRows) {
+	// Of two that insert the first lease at once, one may run into the other's
+	// generation before it runs into its instance.
+	if errors.Is(err, pgx.ErrNoRows) || sqlState(err) == uniqueViolation {
 		d.generation.CompareAndSwap(held, 0)
 		return d.holder(ctx, pool)
 	}
