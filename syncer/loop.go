@@ -51,7 +51,7 @@ func (r *Runner) loop(ctx context.Context, s *Scheduled) {
 	}
 }
 
-// lists are those that somebody waits for.
+// lists are walks for everything that somebody waits for.
 type lists struct {
 	walks   sync.WaitGroup
 	mu      sync.Mutex
@@ -92,6 +92,17 @@ func (l *lists) add(reports []Report) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.reports = onlyOnce(append(l.reports, reports...))
+}
+
+// onlyOnce leaves out reports of a walk that another one tells of already.
+func onlyOnce(reports []Report) []Report {
+	var out []Report
+	for _, r := range reports {
+		if r.Walk == "" || !slices.ContainsFunc(out, func(o Report) bool { return o.Walk == r.Walk }) {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // awaitLeases returns when every lease was tried for, or after triedMost.

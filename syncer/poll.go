@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -33,48 +32,32 @@ func (f *Feed) Poll(ctx context.Context, next time.Time) []Report {
 
 // poll walks both lanes of a partition.
 func (f *Feed) poll(ctx context.Context, p Partition) []Report {
-	var listing sync.WaitGroup
-	var mu sync.Mutex
-	var listed []Report
+	var lists lists
 	changed := f.pollChanges(ctx, p, func() {
-		listing.Go(func() {
+		lists.walks.Go(func() {
 			reports, _ := f.list(ctx, p, true)
-			mu.Lock()
-			defer mu.Unlock()
-			listed = append(listed, reports...)
+			lists.add(reports)
 		})
 	})
-	listing.Wait()
-	return together(changed, listed)
+	lists.walks.Wait()
+	return together(changed, lists.reports)
 }
 
 // together leaves out what the listing lane has told anew: a walk for changes
 // that took no table along, or whose watermark had expired. Who was absent from
 // both is told with the list.
 func together(changed, listed []Report) []Report {
-	out := onlyOnce(listed)
-	if len(out) == 0 {
+	if len(listed) == 0 {
 		return changed
 	}
 	if changed[0].Walk == "" {
-		out[0].Tables = append(changed[0].Tables, out[0].Tables...)
+		listed[0].Tables = append(changed[0].Tables, listed[0].Tables...)
 	}
-	return append(slices.DeleteFunc(changed, func(r Report) bool { return !r.told() }), out...)
+	return append(slices.DeleteFunc(changed, func(r Report) bool { return !r.told() }), listed...)
 }
 
 // told reports whether a walk for changes has anything to tell beside a list.
 func (r Report) told() bool { return r.Walk != "" && !(r.Expired && r.OK()) }
-
-// onlyOnce leaves out reports of a walk that another one tells of already.
-func onlyOnce(reports []Report) []Report {
-	var out []Report
-	for _, r := range reports {
-		if r.Walk == "" || !slices.ContainsFunc(out, func(o Report) bool { return o.Walk == r.Walk }) {
-			out = append(out, r)
-		}
-	}
-	return out
-}
 
 // pollChanges walks the changes lane of a partition: in a snapshot feed for all
 // tables, else for those whose watermark is good. It is one walk, but for tables
