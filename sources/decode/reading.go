@@ -111,6 +111,8 @@ func (w *reading) inside(n *node) error {
 	return w.json.SkipValue()
 }
 
+// members reads an object. It is written out, not by each: a call for every
+// field of every record costs a tenth of the time.
 func (w *reading) members(n *node) error {
 	if _, err := w.json.ReadToken(); err != nil {
 		return err
