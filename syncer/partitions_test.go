@@ -231,10 +231,17 @@ func TestAskFails(t *testing.T) {
 		if f := c.Freshness(time.Now()); f.Level != syncer.Warn || !strings.Contains(f.Reason, "relation is gone") {
 			t.Errorf("the copy is %+v", f)
 		}
+		says := func(s syncer.Status) bool { return strings.Contains(s.Error, "relation is gone") }
+		if all := statuses(t, p.memory[0]); !slices.ContainsFunc(all, says) {
+			t.Errorf("the database says %+v", all)
+		}
 		failure = nil
 		p.Poll(t.Context(), time.Time{})
 		if f := c.Freshness(time.Now()); f.Level != syncer.Fresh || f.Reason != "" {
 			t.Errorf("the copy is %+v", f)
+		}
+		if all := statuses(t, p.memory[0]); slices.ContainsFunc(all, says) {
+			t.Errorf("the database still says %+v", all)
 		}
 		// One that yields too many, or panics, is as good as one that fails.
 		answer = nil

@@ -2,6 +2,8 @@ package syncer_test
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -76,5 +78,33 @@ func TestSlowPrepareKeepsTheLease(t *testing.T) {
 			t.Errorf("%d polls complete", n)
 		}
 		k.close()
+	})
+}
+
+// unfitKeeper is that of a table that does not fit.
+type unfitKeeper struct{ syncer.Keeper }
+
+func (unfitKeeper) Prepare(context.Context) error { return errors.New("column is missing") }
+
+// Why a table is not polled any more stands in its database, until it is.
+func TestATableThatDoesNotFitSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &syncertest.Memory{}
+		says := func(fits bool, want string) {
+			t.Helper()
+			k := newKitchen("us", m, numbered(1, nil), every(time.Minute))
+			if c := k.feed.Copies[0]; !fits {
+				c.Keeper = unfitKeeper{c.Keeper}
+			}
+			k.start(t)
+			time.Sleep(2*time.Minute + time.Second)
+			if st := statuses(t, m)[0]; !strings.Contains(st.Error, want) || want == "" && st.Error != "" {
+				t.Errorf("the database says %q, want %q", st.Error, want)
+			}
+			k.close()
+		}
+		says(true, "")
+		says(false, "column is missing")
+		says(true, "")
 	})
 }
