@@ -9,6 +9,9 @@ type Budget struct {
 	// Deletes is how old the delete as-of may be where only audits see
 	// deletions; 0: the feed tells of them, and they are judged with the rest.
 	Deletes time.Duration
+	// Newest is how old the newest record may be before it is said that the
+	// owner's own pipeline may be stuck; 0: that is not judged.
+	Newest time.Duration
 }
 
 // Level is how a copy's staleness stands against its budget.

@@ -85,6 +85,17 @@ type Record struct {
 	// walk asked from; 0 if it does not. For a row that is new to the table it
 	// is the observed lateness of the owner's commits.
 	Late time.Duration
+	// Unnamed are the fields of the record, not deeper ones, that no path of the
+	// source begins with, in the owner's order. Empty unless the source was asked
+	// to tell them.
+	Unnamed []Field
+}
+
+// Field is a member of a record that nobody named.
+type Field struct {
+	Name string
+	// Raw is the JSON text of the value.
+	Raw []byte
 }
 
 // End is what a complete walk proves.
@@ -96,6 +107,14 @@ type End struct {
 	// Listed says that the walk saw every record that the owner has (of this
 	// partition), so that what it did not see is missing.
 	Listed bool
+	// Floor, with Listed, is the version that the list begins at, as JSON text in
+	// the owner's own form: rows that are older, or have no version, were not
+	// asked for and are not missing. Nil: the list has everything.
+	Floor []byte
+	// Newest is the stamp of the newest record that the walk saw, put on our
+	// clock: as long before Walk.Sent as it lay before the owner's clock then.
+	// Zero: nothing tells.
+	Newest time.Time
 	// Unchanged says that the owner answered "not modified": everything held
 	// is as it was.
 	Unchanged bool

@@ -36,6 +36,18 @@ type Spec struct {
 	// Keep says that rows are never deleted: not by a deletion that the owner
 	// tells of, and not because they are absent.
 	Keep bool
+	// Mark is the column that a deletion stamps in place of deleting the row, a
+	// timestamptz that is no mapped column; "": rows are deleted. A marked row is
+	// gone in all that follows: sweeps, audits and counts do not see it, and a
+	// record that comes back clears the mark. Never with Keep.
+	Mark string
+	// Notify is the channel on which each transaction that changed rows tells it;
+	// "": none. Postgres only.
+	Notify string
+	// Drift is what becomes of fields that nobody named.
+	Drift Drift
+	// Broken is what becomes of text that is no text.
+	Broken Broken
 	// Partial says that a change may carry only what changed: of a row that is
 	// there, columns whose slots are all absent stay as they are. Records of one
 	// key have to come in order then: an older one that comes late is dropped,
@@ -77,7 +89,44 @@ type Column struct {
 	// Each names the partition value that the column holds; "" for none. Such
 	// columns tell the rows of one partition from those of another.
 	Each string
+	// Computed, if set, is what the column is computed by, in place of Slots.
+	Computed Expression
+	// Discover says that Type is not known yet: it is that of the table's own
+	// column, which Prepare finds. A table that is not there is refused then.
+	Discover bool
 }
+
+// Expression computes a column. It may be asked concurrently.
+type Expression interface {
+	// Value is JSON text, computed from the slots of a record; a path that is
+	// absent is null. Its error says why it cannot be computed: the record does
+	// not fit the table.
+	Value(slots [][]byte) ([]byte, error)
+}
+
+// Drift is what becomes of the fields of a record that no column is read from.
+type Drift string
+
+// The ways to follow an owner that adds fields: not at all; to say so in the
+// table's status; to add a nullable column; to fail the poll.
+const (
+	DriftIgnore Drift = ""
+	DriftNote   Drift = "note"
+	DriftAdd    Drift = "add"
+	DriftFail   Drift = "fail"
+)
+
+// Broken is what becomes of U+0000, of bytes that are no UTF-8 and of half
+// surrogate pairs in a record's texts.
+type Broken string
+
+// The ways to take broken text: the record does not fit; what is broken is left
+// out; U+FFFD takes its place. Keys are never mended: two would become one.
+const (
+	BrokenReject  Broken = ""
+	BrokenStrip   Broken = "strip"
+	BrokenReplace Broken = "replace"
+)
 
 // Condition says which records a table takes. It may be asked concurrently.
 type Condition interface {
