@@ -23,7 +23,7 @@ const (
 // audit reads a schedule, a table with one, or false, which is how a source goes without what [defaults] say.
 func (r *reader) audit(n *node) *Audit {
 	a := defaultAudit()
-	s, ok := r.section(n, "schedule", "compare", "repair", "share")
+	s, ok := r.section(n)
 	if !ok {
 		return a
 	}
@@ -37,9 +37,7 @@ func (r *reader) audit(n *node) *Audit {
 		}
 		a.Schedule = text
 	}
-	compare := string(a.Compare)
-	s.choice("compare", &compare, string(CompareAll), string(CompareKeys), string(CompareSample))
-	a.Compare = Compare(compare)
+	choose(s, "compare", &a.Compare)
 	s.flag("repair", &a.Repair)
 	share := s.child("share")
 	if a.Compare == CompareSample {

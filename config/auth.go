@@ -34,7 +34,7 @@ const (
 // auth reads credentials. No value of theirs is ever part of a mistake.
 func (r *reader) auth(n *node) Auth {
 	var a Auth
-	s, ok := r.section(n, "bearer", "scheme", "basic", "header", "query", "oauth2")
+	s, ok := r.section(n)
 	if !ok {
 		return a
 	}
@@ -81,7 +81,7 @@ func countOf(given []string) string {
 }
 
 func (r *reader) basic(n *node, a *Auth) {
-	s, ok := r.section(n, "user", "password")
+	s, ok := r.section(n)
 	if !ok {
 		return
 	}

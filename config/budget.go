@@ -21,16 +21,16 @@ func (r *reader) budget(s section, into *Budget) {
 	if n == nil {
 		return
 	}
-	b, ok := r.section(n, "warn", "critical", "deletes")
+	b, ok := r.section(n)
 	if !ok {
 		return
 	}
-	b.duration("warn", &into.Warn, time.Second, 3650*day)
-	b.duration("deletes", &into.Deletes, time.Second, 3650*day)
+	b.duration("warn", &into.Warn)
+	b.duration("deletes", &into.Deletes)
 	if b.need("critical", `critical = "15m"`) == nil {
 		return
 	}
-	b.duration("critical", &into.Critical, time.Second, 3650*day)
+	b.duration("critical", &into.Critical)
 	if into.Critical > 0 && into.Warn >= into.Critical {
 		r.wrong(b.child("warn"), "is %s and critical is %s; a warning must come first", showDuration(into.Warn), showDuration(into.Critical))
 	}

@@ -90,7 +90,7 @@ func (r *reader) column(n *node) (Column, bool) {
 		r.wrong(n, `is %s; write a type such as "text", or a table with from and type`, n.what())
 		return c, false
 	}
-	s, ok := r.section(n, "from", "type", "default", "as", "zone")
+	s, ok := r.section(n)
 	if !ok {
 		return c, false
 	}

@@ -1,5 +1,3 @@
-// Package config turns larder.toml into plain structs, and tells all that is wrong with it at once by file,
-// line and column. It touches the config file, the files that the config names as values, and no package of ours.
 package config
 
 import (
@@ -48,6 +46,7 @@ func Parse(path string, data []byte, env func(string) (string, bool)) (*Config, 
 }
 
 func parse(path string, data []byte, r *reader) (*Config, error) {
+	r.root = fileKeys()
 	d := newDocument(path, data)
 	tree, err := d.parse()
 	if err != nil {
@@ -64,7 +63,7 @@ func parse(path string, data []byte, r *reader) (*Config, error) {
 
 // config reads the whole tree: first what stands alone, then what refers to it.
 func (r *reader) config(c *Config) {
-	root, _ := r.section(c.tree, "larder", "consumer", "owner", "source", "table", "defaults")
+	root, _ := r.section(c.tree)
 	c.Larder = r.larder(root.child("larder"))
 	r.inherit(c.tree)
 	for _, n := range r.named(c.tree, "consumer") {

@@ -33,7 +33,7 @@ func (d Database) String() string { return d.Shown }
 
 func (r *reader) consumer(n *node) *Consumer {
 	c := defaultConsumer(n.key)
-	s, ok := r.section(n, "database", "bookkeeping", "connections")
+	s, ok := r.section(n)
 	if !ok {
 		return c
 	}
@@ -44,7 +44,7 @@ func (r *reader) consumer(n *node) *Consumer {
 		s.text("bookkeeping", &c.Bookkeeping)
 		r.identifier(b, c.Bookkeeping)
 	}
-	s.integer("connections", &c.Connections, 1, 1000)
+	s.integer("connections", &c.Connections)
 	return c
 }
 

@@ -44,7 +44,7 @@ func (r *reader) deleted(n *node) Deleted {
 		}
 		return d
 	}
-	s, ok := r.section(n, "field", "equals", "at", "key", "request", "from", "earliest")
+	s, ok := r.section(n)
 	if !ok {
 		return d
 	}

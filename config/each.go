@@ -43,14 +43,14 @@ func (p Partition) Value(name string) (Scalar, bool) {
 
 // each reads the partitions, or the query that asks for them.
 func (r *reader) each(n *node, src *Source, consumers []*Consumer) {
-	s, ok := r.section(n, "values", "query", "consumer", "concurrency")
+	s, ok := r.section(n)
 	if !ok {
 		return
 	}
 	if src.Owner != nil {
 		src.EachConcurrency = src.Owner.Concurrency
 	}
-	s.integer("concurrency", &src.EachConcurrency, 1, 1000)
+	s.integer("concurrency", &src.EachConcurrency)
 	values, query := s.child("values"), s.child("query")
 	switch {
 	case values != nil && query != nil:

@@ -13,7 +13,7 @@ type Epoch struct {
 // epoch reads a place, or { request, at, falling, contiguous }.
 func (r *reader) epoch(n *node) *Epoch {
 	e := new(Epoch)
-	s, ok := r.section(n, "request", "at", "falling", "contiguous")
+	s, ok := r.section(n)
 	if !ok {
 		return e
 	}

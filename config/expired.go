@@ -10,7 +10,7 @@ type Expired struct {
 }
 
 func (r *reader) expired(n *node, e *Expired) {
-	s, ok := r.section(n, "status", "at", "equals")
+	s, ok := r.section(n)
 	if !ok {
 		return
 	}
@@ -30,7 +30,7 @@ func (r *reader) expired(n *node, e *Expired) {
 		r.wrong(status, "the list is empty; name at least one status, such as 410")
 	}
 	for _, one := range eachOf(status) {
-		code, ok := r.integer(one, http.StatusOK, 599)
+		code, ok := r.integer(one)
 		switch {
 		case !ok:
 			continue

@@ -17,7 +17,12 @@ const (
 	FormatLayout  = "layout"
 )
 
-var formatNames = []string{FormatRFC3339, FormatUnix, FormatUnixMS, FormatDate, FormatInteger}
+func formatNames() []string {
+	return []string{FormatRFC3339, FormatUnix, FormatUnixMS, FormatDate, FormatInteger}
+}
+
+// watermarkFormats are those of times and positions, and of the owner's own words.
+func watermarkFormats() []string { return append(formatNames(), string(Token), string(URL)) }
 
 // Format is how an owner writes a time or a position. The zero value is none.
 type Format struct {
@@ -102,11 +107,10 @@ func (f Format) holds(text string) bool {
 	return err == nil
 }
 
-// format reads a format and its zone. The zone belongs to a layout that has none, and only there. words are
-// names that are taken besides those of times and positions.
-func (s section) format(key, zoneKey string, f *Format, words ...string) {
+// format reads a format and its zone. The zone belongs to a layout that has none, and only there.
+func (s section) format(key, zoneKey string, f *Format) {
 	n, zone := s.child(key), s.child(zoneKey)
-	if n != nil && !s.r.formatName(n, f, words...) {
+	if n != nil && !s.r.formatName(n, f) {
 		return
 	}
 	if zone != nil {
@@ -122,13 +126,13 @@ func (s section) format(key, zoneKey string, f *Format, words ...string) {
 }
 
 // formatName reads a format without its zone.
-func (r *reader) formatName(n *node, f *Format, words ...string) bool {
+func (r *reader) formatName(n *node, f *Format) bool {
 	text, ok := r.text(n)
 	if !ok {
 		return false
 	}
 	*f = Format{Name: text}
-	words = slices.Concat(formatNames, words)
+	words := r.form(n).words()
 	if slices.Contains(words, text) {
 		return true
 	}

@@ -21,7 +21,7 @@ const maxJoin = 16
 
 func (r *reader) hydrate(n *node) *Hydrate {
 	h := defaultHydrate()
-	s, ok := r.section(n, "request", "batch", "join", "at", "deleted", "missing")
+	s, ok := r.section(n)
 	if !ok {
 		return h
 	}
@@ -30,7 +30,7 @@ func (r *reader) hydrate(n *node) *Hydrate {
 		h.Request.fill(PagingNone)
 		h.fill()
 	}
-	s.integer("batch", &h.Batch, 1, 10_000)
+	s.integer("batch", &h.Batch)
 	s.text("join", &h.Join)
 	if h.Join == "" || len(h.Join) > maxJoin {
 		r.wrong(s.child("join"), "must be 1 to %d characters, such as \",\"", maxJoin)
@@ -38,7 +38,7 @@ func (r *reader) hydrate(n *node) *Hydrate {
 	s.path("at", &h.At)
 	s.path("deleted", &h.Deleted)
 	missing := missingKeep
-	s.choice("missing", &missing, missingKeep, missingDeleted)
+	choose(s, "missing", &missing)
 	h.MissingDeleted = missing == missingDeleted
 	return h
 }

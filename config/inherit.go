@@ -5,7 +5,7 @@ package config
 func (r *reader) inherit(root *node) {
 	d := root.child("defaults")
 	if d != nil {
-		if _, ok := r.section(d, "consumer", "owner", "source", "table"); !ok {
+		if _, ok := r.section(d); !ok {
 			d = nil
 		}
 	}

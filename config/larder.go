@@ -26,7 +26,7 @@ func (r *reader) larder(n *node) Larder {
 	if n == nil {
 		return l
 	}
-	s, ok := r.section(n, "home", "timezone", "concurrency", "history", "log")
+	s, ok := r.section(n)
 	if !ok {
 		return l
 	}
@@ -36,12 +36,12 @@ func (r *reader) larder(n *node) Larder {
 	if zone := s.child("timezone"); zone != nil {
 		l.Timezone, _ = r.zone(zone)
 	}
-	s.integer("concurrency", &l.Concurrency, 1, 1000)
-	s.duration("history", &l.History, time.Hour, 3650*24*time.Hour)
+	s.integer("concurrency", &l.Concurrency)
+	s.duration("history", &l.History)
 	if log := s.child("log"); log != nil {
-		if s, ok := r.section(log, "format", "level"); ok {
-			s.choice("format", &l.Log.Format, "console", "json")
-			s.choice("level", &l.Log.Level, "trace", "debug", "info", "warn", "error")
+		if s, ok := r.section(log); ok {
+			choose(s, "format", &l.Log.Format)
+			choose(s, "level", &l.Log.Level)
 		}
 	}
 	return l

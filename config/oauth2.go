@@ -15,7 +15,7 @@ type OAuth2 struct {
 
 func (r *reader) oauth2(n *node) *OAuth2 {
 	o := new(OAuth2)
-	s, ok := r.section(n, "token_url", "client_id", "client_secret", "scopes", "refresh_token", "params")
+	s, ok := r.section(n)
 	if !ok {
 		return o
 	}

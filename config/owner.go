@@ -33,7 +33,7 @@ type Retry struct {
 
 func (r *reader) owner(n *node) *Owner {
 	o := defaultOwner(n.key)
-	s, ok := r.section(n, "url", "auth", "headers", "rate", "burst", "concurrency", "timeout", "retry", "max_body", "max_depth")
+	s, ok := r.section(n)
 	if !ok {
 		return o
 	}
@@ -48,10 +48,10 @@ func (r *reader) owner(n *node) *Owner {
 		o.Headers = r.credentials(headers, true)
 	}
 	s.rate(o)
-	s.integer("concurrency", &o.Concurrency, 1, 1000)
-	s.duration("timeout", &o.Timeout, 100*time.Millisecond, time.Hour)
-	s.size("max_body", &o.MaxBody, kib, 4*gib)
-	s.integer("max_depth", &o.MaxDepth, 1, 10_000)
+	s.integer("concurrency", &o.Concurrency)
+	s.duration("timeout", &o.Timeout)
+	s.size("max_body", &o.MaxBody)
+	s.integer("max_depth", &o.MaxDepth)
 	if retry := s.child("retry"); retry != nil {
 		r.retry(retry, &o.Retry)
 	}
@@ -92,7 +92,7 @@ func (s section) rate(o *Owner) {
 		return
 	}
 	o.Burst = 1
-	s.integer("burst", &o.Burst, 1, 100_000)
+	s.integer("burst", &o.Burst)
 	text, ok := s.r.text(n)
 	if !ok {
 		return
@@ -103,13 +103,13 @@ func (s section) rate(o *Owner) {
 }
 
 func (r *reader) retry(n *node, into *Retry) {
-	s, ok := r.section(n, "attempts", "min", "max", "status")
+	s, ok := r.section(n)
 	if !ok {
 		return
 	}
-	s.integer("attempts", &into.Attempts, 1, 20)
-	s.duration("min", &into.Min, time.Millisecond, time.Hour)
-	s.duration("max", &into.Max, time.Millisecond, day)
+	s.integer("attempts", &into.Attempts)
+	s.duration("min", &into.Min)
+	s.duration("max", &into.Max)
 	if into.Min > into.Max {
 		r.wrong(n, "min is %s and max is %s; min must not be greater", showDuration(into.Min), showDuration(into.Max))
 	}
@@ -123,7 +123,7 @@ func (r *reader) retry(n *node, into *Retry) {
 		return
 	}
 	for _, c := range status.below {
-		if code, ok := r.integer(c, 400, 599); ok {
+		if code, ok := r.integer(c); ok {
 			into.Status = append(into.Status, int(code))
 		}
 	}

@@ -31,8 +31,6 @@ const (
 	PagingSince   PagingStyle = "since"
 )
 
-var pagingStyles = []string{"none", "cursor", "next_url", "link", "page", "offset", "keyset", "since"}
-
 // Test is a place and what it must hold. Without values it must be there and be neither null nor false.
 type Test struct {
 	At     Place
@@ -43,24 +41,22 @@ type Test struct {
 func (t Test) IsZero() bool { return t.At.IsZero() }
 
 func (r *reader) paging(n *node, p *Paging) {
-	s, ok := r.section(n, "by", "next", "first", "size", "more", "total", "pages", "short_page", "max_pages", "max_time")
+	s, ok := r.section(n)
 	if !ok {
 		return
 	}
-	by := string(p.By)
-	s.choice("by", &by, pagingStyles...)
-	p.By = PagingStyle(by)
+	choose(s, "by", &p.By)
 	s.place("next", &p.Next)
-	s.integer("first", &p.First, 0, 1_000_000)
-	s.integer("size", &p.Size, 1, 10_000_000)
+	s.integer("first", &p.First)
+	s.integer("size", &p.Size)
 	if more := s.child("more"); more != nil {
 		p.More = r.test(more)
 	}
 	s.place("total", &p.Total)
 	s.place("pages", &p.Pages)
 	s.flag("short_page", &p.ShortPage)
-	s.integer("max_pages", &p.MaxPages, 1, 1_000_000_000)
-	s.duration("max_time", &p.MaxTime, time.Second, 30*day)
+	s.integer("max_pages", &p.MaxPages)
+	s.duration("max_time", &p.MaxTime)
 }
 
 // test reads a place, or { at, equals }.
@@ -69,7 +65,7 @@ func (r *reader) test(n *node) Test {
 		at, _ := r.place(n)
 		return Test{At: at}
 	}
-	s, ok := r.section(n, "at", "equals")
+	s, ok := r.section(n)
 	if !ok {
 		return Test{}
 	}

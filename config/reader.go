@@ -13,6 +13,7 @@ type reader struct {
 	env      func(string) (string, bool)
 	dir      string // what relative paths start from
 	noOwners bool   // nobody asks owners: see LoadForDatabases
+	root     form   // of the file
 	mistakes Mistakes
 }
 
@@ -29,14 +30,17 @@ func (r *reader) note(n *node, at Position, text string) {
 	r.mistakes = append(r.mistakes, Mistake{at.File, at.Line, at.Column, subject, text})
 }
 
-// section is a table whose known keys are declared before they are read.
+// section is a table whose keys are known: they stand in the table of keys.
 type section struct {
 	r *reader
 	n *node
 }
 
-// section begins to read table n, and reports every key that is not among keys.
+// section begins to read table n, and reports every key that is not known there.
 func (r *reader) section(n *node, keys ...string) (section, bool) {
+	if len(keys) == 0 {
+		keys = r.form(n).keyNames()
+	}
 	if n.kind != kindTable {
 		r.wrong(n, "is %s; write a table with %s", n.what(), strings.Join(keys, ", "))
 		return section{}, false
@@ -70,11 +74,21 @@ func (s section) text(key string, into *string) {
 	}
 }
 
+// choose reads one of a few words.
+func choose[T ~string](s section, key string, into *T) {
+	word := string(*into)
+	s.choice(key, &word)
+	*into = T(word)
+}
+
 // choice reads one of a few words.
 func (s section) choice(key string, into *string, words ...string) {
 	n := s.child(key)
 	if n == nil {
 		return
+	}
+	if len(words) == 0 {
+		words = s.r.form(n).words()
 	}
 	text, ok := s.r.text(n)
 	if !ok {
@@ -107,18 +121,19 @@ func (s section) flag(key string, into *bool) {
 	*into = n.text == "true"
 }
 
-// integer reads a whole number from low to high.
-func (s section) integer(key string, into *int, low, high int) {
+// integer reads a whole number within its bounds.
+func (s section) integer(key string, into *int, bounds ...int64) {
 	n := s.child(key)
 	if n == nil {
 		return
 	}
-	if i, ok := s.r.integer(n, int64(low), int64(high)); ok {
+	if i, ok := s.r.integer(n, bounds...); ok {
 		*into = int(i)
 	}
 }
 
-func (r *reader) integer(n *node, low, high int64) (int64, bool) {
+func (r *reader) integer(n *node, bounds ...int64) (int64, bool) {
+	low, high := r.bounds(n, isInteger, bounds)
 	if n.kind != kindInteger {
 		r.wrong(n, "is %s; write a whole number from %d to %d", n.what(), low, high)
 		return 0, false
@@ -131,18 +146,32 @@ func (r *reader) integer(n *node, low, high int64) (int64, bool) {
 	return i, true
 }
 
-// duration reads a span of time from low to high.
-func (s section) duration(key string, into *time.Duration, low, high time.Duration) {
+// bounds are those of the table of keys.
+func (r *reader) bounds(n *node, kind variantKind, given []int64) (low, high int64) {
+	if len(given) == 2 {
+		return given[0], given[1]
+	}
+	v, _ := r.form(n).variant(kind)
+	return v.low, v.high
+}
+
+// duration reads a span of time within its bounds.
+func (s section) duration(key string, into *time.Duration, bounds ...time.Duration) {
 	n := s.child(key)
 	if n == nil {
 		return
 	}
-	if d, ok := s.r.duration(n, low, high); ok {
+	if d, ok := s.r.duration(n, bounds...); ok {
 		*into = d
 	}
 }
 
-func (r *reader) duration(n *node, low, high time.Duration) (time.Duration, bool) {
+func (r *reader) duration(n *node, bounds ...time.Duration) (time.Duration, bool) {
+	v, _ := r.form(n).variant(isDuration)
+	low, high := time.Duration(v.low), time.Duration(v.high)
+	if len(bounds) == 2 {
+		low, high = bounds[0], bounds[1]
+	}
 	if n.kind != kindText && n.kind != kindTable {
 		r.wrong(n, "is %s and no duration; %s", n.what(), durationForm)
 		return 0, false
@@ -163,8 +192,8 @@ func (r *reader) duration(n *node, low, high time.Duration) (time.Duration, bool
 	return d, true
 }
 
-// size reads a number of bytes from low to high.
-func (s section) size(key string, into *int64, low, high int64) {
+// size reads a number of bytes within its bounds.
+func (s section) size(key string, into *int64, bounds ...int64) {
 	n := s.child(key)
 	if n == nil {
 		return
@@ -178,6 +207,7 @@ func (s section) size(key string, into *int64, low, high int64) {
 		s.r.wrong(n, "%s is no size; %s", s.r.shown(n), sizeForm)
 		return
 	}
+	low, high := s.r.bounds(n, isSize, bounds)
 	if size < low || size > high {
 		s.r.wrong(n, "must be from %s to %s, not %s", showSize(low), showSize(high), text)
 		return

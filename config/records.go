@@ -46,7 +46,7 @@ const (
 )
 
 func (r *reader) records(n *node, into *Records) {
-	s, ok := r.section(n, "at", "absent", "format", "unwrap", "key", "version", "deleted", "hydrate", "partial", "error", "require")
+	s, ok := r.section(n)
 	if !ok {
 		return
 	}
@@ -67,12 +67,10 @@ func (r *reader) recordsPlaces(s section, into *Records) {
 		r.recordsAt(at, into)
 	}
 	absent := absentFail
-	s.choice("absent", &absent, absentFail, absentEmpty)
+	choose(s, "absent", &absent)
 	into.AbsentEmpty = absent == absentEmpty
 	s.path("unwrap", &into.Unwrap)
-	format := string(into.Format)
-	s.choice("format", &format, string(JSON), string(NDJSON))
-	into.Format = RecordFormat(format)
+	choose(s, "format", &into.Format)
 	if deleted := s.child("deleted"); deleted != nil {
 		into.Deleted = r.deleted(deleted)
 	}
@@ -92,7 +90,7 @@ func (r *reader) recordsAt(n *node, into *Records) {
 		into.At, _ = r.path(n)
 		return
 	}
-	s, ok := r.section(n, "at", "as")
+	s, ok := r.section(n)
 	if !ok {
 		return
 	}
@@ -100,9 +98,7 @@ func (r *reader) recordsAt(n *node, into *Records) {
 	if s.need("as", `as = "map", or another of one, columns, value`) == nil {
 		return
 	}
-	as := string(into.As)
-	s.choice("as", &as, string(AsMap), string(AsOne), string(AsColumns), string(AsValue))
-	into.As = As(as)
+	choose(s, "as", &into.As)
 }
 
 // keyFields are the fields of the key that a record has itself: constants of the partition are none.

@@ -39,11 +39,11 @@ type Later struct {
 }
 
 func (r *reader) request(n *node, q *Request) {
-	s, ok := r.section(n, "method", "path", "query", "headers", "body", "content_type", "conditional", "later")
+	s, ok := r.section(n)
 	if !ok {
 		return
 	}
-	s.choice("method", &q.Method, "GET", "POST")
+	choose(s, "method", &q.Method)
 	if path := s.child("path"); path != nil {
 		q.Path, _ = r.template(path)
 		r.checkRequestPath(path, q.Path)
@@ -71,7 +71,7 @@ func (r *reader) request(n *node, q *Request) {
 
 // later reads what changes after the first page. false takes a key away.
 func (r *reader) later(n *node, q *Request) {
-	s, ok := r.section(n, "query", "body")
+	s, ok := r.section(n)
 	if !ok {
 		return
 	}

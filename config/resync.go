@@ -29,7 +29,7 @@ func (r *reader) resync(n *node, src *Source) *Resync {
 		}
 		return &Resync{Everything: true}
 	}
-	s, ok := r.section(n, "request", "paging", "records", "watermark")
+	s, ok := r.section(n)
 	if !ok {
 		return nil
 	}
@@ -82,7 +82,7 @@ func (r *reader) resyncParts(s section, y *Resync, part *Source) {
 // resyncRecords reads where the records of a list are. Their key and version are the source's, because the columns
 // read them at the same paths.
 func (r *reader) resyncRecords(n *node, into *Records) {
-	s, ok := r.section(n, "at", "absent", "format", "unwrap", "key", "version", "deleted", "hydrate", "error", "require")
+	s, ok := r.section(n)
 	if !ok {
 		return
 	}
@@ -111,7 +111,7 @@ func (r *reader) resyncRecords(n *node, into *Records) {
 func (r *reader) resyncWatermark(n *node, y *Resync, src *Source) {
 	from := n
 	if _, isFile := fileOf(n); n.kind == kindTable && !isFile {
-		s, ok := r.section(n, "from", "request", "format", "zone")
+		s, ok := r.section(n)
 		if !ok || !s.sameFormat(src.Watermark) {
 			return
 		}
@@ -166,7 +166,7 @@ func (s section) sameFormat(source *Watermark) bool {
 		f, own = Format{}, Format{Name: string(source.Opaque)}
 	}
 	before := len(s.r.mistakes)
-	s.format("format", "zone", &f, string(Token), string(URL))
+	s.format("format", "zone", &f)
 	if len(s.r.mistakes) == before && f != own {
 		s.r.wrong(n, "is not the source's, and changes go on from here; write %q, or leave it out", own)
 	}

@@ -50,14 +50,9 @@ const (
 	EventLog    Mode = "log"
 )
 
-var sourceKeys = []string{
-	"owner", "schedule", "mode", "jitter", "lag", "each", "expired", "retention", "enabled", "columns",
-	"request", "paging", "records", "watermark", "resync", "audit", "epoch",
-}
-
 func (r *reader) source(n *node, c *Config) *Source {
 	src := defaultSource(n.key)
-	s, ok := r.section(n, sourceKeys...)
+	s, ok := r.section(n)
 	if !ok {
 		return src
 	}
@@ -68,9 +63,9 @@ func (r *reader) source(n *node, c *Config) *Source {
 	if src.Schedule == "" {
 		r.wrong(s.child("schedule"), `is empty; write "@every 30s", a cron spec or "auto"`)
 	}
-	s.duration("jitter", &src.Jitter, 0, day)
-	s.duration("lag", &src.Lag, 0, 30*day)
-	s.duration("retention", &src.Retention, time.Minute, 3650*day)
+	s.duration("jitter", &src.Jitter)
+	s.duration("lag", &src.Lag)
+	s.duration("retention", &src.Retention)
 	if expired := s.child("expired"); expired != nil {
 		r.expired(expired, &src.Expired)
 	}
@@ -97,9 +92,7 @@ func (r *reader) parts(s section, src *Source, consumers []*Consumer) {
 	read("audit", func(n *node) { src.Audit = r.audit(n) })
 	read("epoch", func(n *node) { src.Epoch = r.epoch(n) })
 	src.Mode = src.Watermark.mode()
-	mode := string(src.Mode)
-	s.choice("mode", &mode, string(Incremental), string(Snapshot), string(Delta), string(EventLog))
-	src.Mode = Mode(mode)
+	choose(s, "mode", &src.Mode)
 	if src.Paging.By == "" {
 		src.Paging.By = src.Paging.style(src.Request.Uses)
 	}

@@ -75,7 +75,7 @@ const maxWhere = 4096
 
 // table reads a [[table]], once for each of its consumers.
 func (r *reader) table(n *node, c *Config) []*Table {
-	s, ok := r.section(n, "source", "consumer", "name", "columns", "budget", "max_delete", "confirm", "misfit", "where", "on_delete")
+	s, ok := r.section(n)
 	if !ok {
 		return nil
 	}
@@ -85,13 +85,9 @@ func (r *reader) table(n *node, c *Config) []*Table {
 	if guard := s.child("max_delete"); guard != nil {
 		r.maxDelete(guard, &t.MaxDelete)
 	}
-	misfit := string(t.Misfit)
-	s.choice("misfit", &misfit, string(MisfitQuarantine), string(MisfitFail))
-	t.Misfit = Misfit(misfit)
-	s.integer("confirm", &t.Confirm, 1, 10)
-	onDelete := string(t.OnDelete)
-	s.choice("on_delete", &onDelete, string(OnDeleteDelete), string(OnDeleteKeep))
-	t.OnDelete = OnDelete(onDelete)
+	choose(s, "misfit", &t.Misfit)
+	s.integer("confirm", &t.Confirm)
+	choose(s, "on_delete", &t.OnDelete)
 	r.where(s, &t)
 	source := s.need("source", `source = "NAME"`)
 	if source == nil {
@@ -147,13 +143,13 @@ func (r *reader) consumers(s section, t *Table, all []*Consumer) []*Consumer {
 }
 
 func (r *reader) maxDelete(n *node, into *MaxDelete) {
-	s, ok := r.section(n, "share", "floor", "rows", "all")
+	s, ok := r.section(n)
 	if !ok {
 		return
 	}
 	s.share("share", &into.Share)
-	s.integer("floor", &into.Floor, 0, 1<<40)
-	s.integer("rows", &into.Rows, 0, 1<<40)
+	s.integer("floor", &into.Floor)
+	s.integer("rows", &into.Rows)
 	s.flag("all", &into.All)
 }
 

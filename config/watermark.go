@@ -60,7 +60,7 @@ const (
 
 func (r *reader) watermark(n *node) *Watermark {
 	w := defaultWatermark()
-	s, ok := r.section(n, "from", "format", "zone", "ask", "overlap", "settle", "initial", "order", "window", "concurrency", "null")
+	s, ok := r.section(n)
 	if !ok {
 		return w
 	}
@@ -74,10 +74,8 @@ func (r *reader) watermark(n *node) *Watermark {
 	case w.isPosition() && !s.has("format"):
 		w.Opaque, w.Format = Token, Format{}
 	}
-	order, null := string(w.Order), string(w.Null)
-	s.choice("order", &order, string(OrderNone), string(OrderAscending), string(OrderDescending))
-	s.choice("null", &null, string(NullFail), string(NullInclude), string(NullSkip))
-	w.Order, w.Null = Order(order), NullPolicy(null)
+	choose(s, "order", &w.Order)
+	choose(s, "null", &w.Null)
 	if w.Opaque != "" || w.isPosition() {
 		s.checkOwnWord(w)
 		return w
@@ -136,10 +134,10 @@ func (r *reader) watermarkRecord(n *node, w *Watermark, which, field string) {
 // overlap reads a duration, or a count where the format is a sequence.
 func (r *reader) overlap(n *node, w *Watermark) {
 	if w.Format.IsTime() {
-		w.Overlap, _ = r.duration(n, 0, 3650*day)
+		w.Overlap, _ = r.duration(n)
 		return
 	}
-	w.OverlapCount, _ = r.integer(n, 0, 1<<53)
+	w.OverlapCount, _ = r.integer(n)
 }
 
 // initial reads a watermark as the owner would write it.

@@ -1,13 +1,11 @@
 package config
 
-import "time"
-
 // window reads how far behind the newest a poll stays, and in what slices it walks.
 func (s section) window(w *Watermark) {
 	before := len(s.r.mistakes)
-	s.duration("settle", &w.Settle, 0, 30*day)
-	s.duration("window", &w.Window, time.Second, 3650*day)
-	s.integer("concurrency", &w.Slices, 1, 1000)
+	s.duration("settle", &w.Settle)
+	s.duration("window", &w.Window)
+	s.integer("concurrency", &w.Slices)
 	if n := s.child("concurrency"); n != nil && !s.has("window") {
 		s.r.wrong(n, `is of slices; write window = "7d" too, or leave it out`)
 	}
@@ -25,18 +23,18 @@ func (s section) window(w *Watermark) {
 func (s section) ask(w *Watermark) {
 	n := s.child("ask")
 	if n == nil {
-		s.format("format", "zone", &w.Format, string(Token), string(URL))
+		s.format("format", "zone", &w.Format)
 		return
 	}
 	if !s.r.formatName(n, &w.Ask) {
-		s.format("format", "zone", &w.Format, string(Token), string(URL))
+		s.format("format", "zone", &w.Format)
 		return
 	}
 	zone := "zone"
 	if w.Ask.needsZone() {
 		zone = s.zoneOfAsk(n, w)
 	}
-	s.format("format", zone, &w.Format, string(Token), string(URL))
+	s.format("format", zone, &w.Format)
 	switch {
 	case w.Ask.Name == FormatInteger:
 		s.r.wrong(n, "is no format of times; leave it out, an integer is asked as it is")

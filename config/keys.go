@@ -1,0 +1,121 @@
+package config
+
+import "time"
+
+// The table of keys: a pure function of nothing. Sources have keys_source.go.
+
+const years = 3650 * day
+
+// fileKeys are the sections of the file.
+func fileKeys() form {
+	return table(
+		key{"larder", table(larderKeys()...), none, "The daemon."},
+		key{"consumer", anyNames(table(consumerKeys()...)), none, "[consumer.NAME]: a service and its database."},
+		key{"owner", anyNames(table(ownerKeys()...)), none, "[owner.NAME]: a service that is polled."},
+		key{"source", anyNames(table(sourceKeys()...)), none, "[source.NAME]: one feed of an owner."},
+		key{"table", list(table(tableKeys()...)), required, "[[table]]: a copy of a source in a consumer's database."},
+		key{"defaults", table(
+			key{"consumer", table(consumerKeys()...), none, "Keys of [consumer.NAME] that all consumers share."},
+			key{"owner", table(ownerKeys()...), none, "Keys of [owner.NAME] that all owners share."},
+			key{"source", table(sourceKeys()...), none, "Keys of [source.NAME] that all sources share."},
+			key{"table", table(tableKeys()...), none, "Keys of [[table]] that all tables share."},
+		), none, "What all consumers, owners, sources or tables share, merged in key by key."},
+	)
+}
+
+func larderKeys() []key {
+	return []key{
+		{"home", text(), none, "The SQLite file of the poll history; larder.db in $STATE_DIRECTORY, else beside the config file."},
+		{"timezone", text(), "UTC", "The time zone of cron specs without CRON_TZ=, such as Europe/Berlin."},
+		{"concurrency", integer(1, 1000), 32, "Polls at one time."},
+		{"history", duration(time.Hour, years), "30d", "How long poll history stays."},
+		{"log", table(
+			key{"format", choice("console", "json"), none, "console for people, json for machines; by the terminal unless said."},
+			key{"level", choice("trace", "debug", "info", "warn", "error"), "info", "The least level that is written."},
+		), none, "How the log looks; it goes to stderr."},
+	}
+}
+
+func consumerKeys() []key {
+	return []key{
+		{"database", secret(), required, "postgres://USER@HOST/NAME or sqlite:FILE."},
+		{"bookkeeping", text(), "larder", "The schema of larder's own tables; in SQLite the prefix of their names."},
+		{"connections", integer(1, 1000), 4, "Connections to the database at one time."},
+	}
+}
+
+func ownerKeys() []key {
+	return []key{
+		{"url", text(), required, "The base, http or https; a request's path is appended to it."},
+		{"auth", table(authKeys()...), none, "Who we are: exactly one of the ways."},
+		{"headers", anyNames(secret()), none, "Headers that are sent with every request."},
+		{"rate", rate(), none, "Requests over all sources of this owner, such as 10/s."},
+		{"burst", integer(1, 100_000), 1, "How many requests may follow each other at once under rate."},
+		{"concurrency", integer(1, 1000), 2, "Requests at one time."},
+		{"timeout", duration(100*time.Millisecond, time.Hour), "30s", "The time for one attempt with its body."},
+		{"retry", table(
+			key{"attempts", integer(1, 20), 5, "How often a request is tried; the first one counts."},
+			key{"min", duration(time.Millisecond, time.Hour), "1s", "The least wait between attempts."},
+			key{"max", duration(time.Millisecond, day), "1m", "The longest wait between attempts; a longer Retry-After ends the poll."},
+			key{"status", list(integer(400, 599)), []int{408, 425, 429, 500, 502, 503, 504}, "The answers that are worth another attempt."},
+		), none, "How a request is tried again."},
+		{"max_body", size(kib, 4*gib), "64MiB", "The longest page, after decompression."},
+		{"max_depth", integer(1, 10_000), 512, "How deep JSON may nest."},
+	}
+}
+
+func authKeys() []key {
+	return []key{
+		{"bearer", secret(), none, "A token, sent as Authorization: Bearer TOKEN."},
+		{"scheme", text(), "Bearer", "Another first word for bearer, such as Token."},
+		{"basic", table(
+			key{"user", secret(), required, "The user."},
+			key{"password", secret(), required, "The password."},
+		), none, "A user and a password."},
+		{"header", anyNames(secret()), none, "Headers that hold the key."},
+		{"query", anyNames(secret()), none, "Query parameters that hold the key."},
+		{"oauth2", table(
+			key{"token_url", text(), required, "Where tokens are handed out."},
+			key{"client_id", secret(), required, "Who we are there."},
+			key{"client_secret", secret(), none, "Our secret there; required without refresh_token."},
+			key{"scopes", list(text()), none, "What the token is asked for."},
+			key{"refresh_token", secret(), none, "Somebody's consent, from which tokens are obtained."},
+			key{"params", anyNames(secret()), none, "Further parameters of that request."},
+		), none, "A token that larder obtains and renews by itself."},
+	}
+}
+
+func tableKeys() []key {
+	return []key{
+		{"source", text(), required, "What is copied."},
+		{"consumer", oneOrMore(text()), none, "Whose database, or a list of several."},
+		{"name", text(), none, "The table's name; the source's unless said."},
+		{"columns", columns(), none, "What is kept of a record; those of the source unless said."},
+		{"budget", tableOr("critical",
+			key{"warn", duration(time.Second, years), none, "From here on status and check warn; less than critical."},
+			key{"critical", duration(time.Second, years), required, "From here on the copy is too old."},
+			key{"deletes", duration(time.Second, years), none, "How long a deletion may stay unseen where only an audit sees it."},
+		), required, "The staleness this copy may reach."},
+		{"max_delete", table(
+			key{"share", share(), "20%", "Of the rows of the partition."},
+			key{"floor", integer(0, 1<<40), 10, "As many may go whatever the share."},
+			key{"rows", integer(0, 1<<40), none, "A sweep of more is held whatever the share."},
+			key{"all", flag(), false, "true: an empty answer may empty the table."},
+		), none, "The guard of sweeps."},
+		{"confirm", integer(1, 10), none, "How many complete walks a row must be absent from before it is deleted."},
+		{"misfit", choice(MisfitQuarantine, MisfitFail), string(MisfitQuarantine), "What happens to a record that does not fit its columns."},
+		{"where", text(), none, "A condition over the fields of a record: which records are kept."},
+		{"on_delete", choice(OnDeleteDelete, OnDeleteKeep), string(OnDeleteDelete), "What becomes of a row that the owner deleted."},
+	}
+}
+
+// columns are NAME = "type", or tables.
+func columns() form {
+	return anyNames(either(columnType(), table(
+		key{"from", oneOrMore(field()), none, "The path, or a list of which the first that is there counts; the column's name unless said."},
+		key{"type", columnType(), required, "The type, with not null behind it where a null does not fit."},
+		key{"default", scalar(), none, "The value for a record without the field."},
+		key{"as", text(formatNames()...), none, "How the owner writes a time: a format of the watermark, or a Go layout."},
+		key{"zone", text(), none, "The time zone of a layout that writes none."},
+	)))
+}
