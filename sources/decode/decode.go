@@ -42,6 +42,9 @@ type Layout struct {
 	// Blanks lets nulls stand among the records of an array. They are left
 	// out.
 	Blanks bool
+	// Unnamed, if set, has those members of each record told that nobody named,
+	// at most 1,000 of one record. See Split.
+	Unnamed *Unnamed
 	// Body lists places of the whole body, such as the next page's cursor.
 	// They may lie anywhere, before, after and inside the records.
 	Body []Path
@@ -78,6 +81,7 @@ type Decoder struct {
 	names        []int
 	scalars      bool     // records may be anything but null
 	blanks       bool     // nulls among the records are left out
+	tells        bool     // what nobody named
 	columns      []string // which arrays are zipped
 	maxDepth     int
 	maxBytes     int64
@@ -122,6 +126,7 @@ func (l Layout) Compile() (*Decoder, error) {
 			d.columns = append(d.columns, path[0])
 		}
 	}
+	l.unnamed(d)
 	return d, nil
 }
 

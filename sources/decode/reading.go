@@ -42,6 +42,9 @@ type reading struct {
 	name   []byte // scratch for a member name with escapes
 	called []byte // the member of a map that is being read, as it is written
 
+	loose  []loose // members that nobody named, in the order of the records
+	arrays []array // parallel arrays that nobody named
+
 	found  bool  // the array of the records was there
 	misfit error // the first thing that sound JSON did wrong
 }
@@ -59,6 +62,7 @@ func (d *Decoder) open() *reading {
 // clear forgets the records and places read so far.
 func (w *reading) clear() {
 	w.arena, w.cells, w.count = w.arena[:0], w.cells[:0], 0
+	w.loose, w.arrays = w.loose[:0], w.arrays[:0]
 	clear(w.places)
 	w.into = w.places
 }
@@ -66,7 +70,7 @@ func (w *reading) clear() {
 // release lets the next page use the working memory, unless one unusual page
 // made it so large that it had better go.
 func (d *Decoder) release(w *reading) {
-	if w.guard.read > reusable || cap(w.cells)*header > reusable {
+	if w.guard.read > reusable || (cap(w.cells)+2*cap(w.loose))*header > reusable {
 		return
 	}
 	w.guard = guard{} // does not hold on to the caller's reader
@@ -103,6 +107,8 @@ func (w *reading) inside(n *node) error {
 		w.note(w.where(w.as.misfit()))
 	}
 	switch {
+	case kind == '{' && n.rest != nil:
+		return w.tell(n)
 	case kind == '{' && !n.leaf():
 		return w.members(n)
 	case kind == '[' && n.elements != nil:
@@ -272,7 +278,7 @@ func (w *reading) note(misfit error) {
 // crowded reports whether one more record could let the slots outgrow their
 // bytes by far, as a body of nothing but {},{},{} would.
 func (w *reading) crowded() bool {
-	return int64(w.count+1)*int64(w.slots+1)*header > max(4*w.maxBytes, roomy)
+	return (int64(w.count+1)*int64(w.slots+1)+2*int64(len(w.loose)))*header > max(4*w.maxBytes, roomy)
 }
 
 // room fails where crowded says so.
@@ -339,7 +345,10 @@ func (w *reading) cut(size int64) Page {
 		end := (i + 1) * w.slots
 		records[i] = slots[end-w.slots : end : end]
 	}
-	held := len(arena) + header*(len(slots)+len(records))
+	if len(w.loose) > 0 {
+		records = w.spread(arena)
+	}
+	held := len(arena) + header*(len(slots)+len(records)+2*len(w.loose))
 	return Page{Records: records, Body: body, Size: size, Held: int64(held)}
 }
 

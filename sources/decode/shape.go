@@ -143,21 +143,28 @@ func (w *reading) zip() error {
 		}
 		n := w.record.members[string(name)]
 		if n == nil {
-			return w.json.SkipValue()
+			return w.looseColumn(name)
 		}
-		column := w.columns[slices.Index(w.columns, string(name))]
+		column, untold := w.columns[slices.Index(w.columns, string(name))], w.untold(name)
 		if kind := w.json.PeekKind(); kind != '[' {
 			if kind != jsontext.KindInvalid {
 				w.note(w.where(fmt.Errorf("%w: %q is no array", ErrUneven, column)))
 			}
 			return w.json.SkipValue()
 		}
-		length, err := w.column(n, len(found) == 0)
+		read := w.column
+		if untold {
+			read = w.bothWays(column)
+		}
+		length, err := read(n, len(found) == 0)
 		found, lengths = append(found, column), append(lengths, length)
 		return err
 	})
 	if err != nil {
 		return err
+	}
+	if w.tells {
+		w.pair()
 	}
 	if uneven := slices.ContainsFunc(lengths, func(n int) bool { return n != lengths[0] }); uneven {
 		w.note(w.where(fmt.Errorf("%w: %s", ErrUneven, told(found, lengths))))

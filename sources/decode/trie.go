@@ -9,6 +9,7 @@ type node struct {
 	members  map[string]*node
 	elements map[int]*node // those members whose name is an index
 	records  bool          // the records are here
+	rest     rest          // all members are told but these; nil: none is
 }
 
 // descend returns the node at path, made where it is missing.
@@ -40,4 +41,4 @@ func (n *node) adopt(name string, child *node) {
 }
 
 // leaf reports whether nothing inside the place is wanted on its own.
-func (n *node) leaf() bool { return n.members == nil && !n.records }
+func (n *node) leaf() bool { return n.members == nil && !n.records && n.rest == nil }
