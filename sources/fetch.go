@@ -263,8 +263,9 @@ func (k *walk) collect(j *job, b *syncer.Batch) {
 		case w.why != "":
 			b.Records = append(b.Records, k.lacking(w.record, w.why))
 		case ok:
-			gone := h.deleted >= 0 && holds(slots[h.deleted], nil)
-			b.Records = append(b.Records, syncer.Record{Slots: k.fill(slots), Gone: gone, Late: w.record.Late})
+			r := k.record(k.fill(slots), h.width)
+			r.Gone, r.Late = h.deleted >= 0 && holds(slots[h.deleted], nil), w.record.Late
+			b.Records = append(b.Records, r)
 		case j.gone, (h.missing || w.gone) && !j.strange:
 			b.Records = append(b.Records, syncer.Record{Slots: k.keyed(w.record), Gone: true})
 		case dropped: // by the list of what is gone, in this walk

@@ -38,6 +38,7 @@ type hydrate struct {
 	// them.
 	fields  []string
 	slots   []int
+	width   int // slots of a fetched record
 	deleted int // slot, or -1
 	missing bool
 }
@@ -129,7 +130,8 @@ func (s *Source) compileHydrated(h *hydrate, spec *Hydrate, set *pathSet) error 
 	if h.errorAt, err = own.add(s.spec.Records.Error); err != nil {
 		return err
 	}
-	l := decode.Layout{Record: set.plain(), Body: own, Blanks: true}
+	s.claim(set)
+	l := decode.Layout{Record: set.plain(), Body: own, Blanks: true, Unnamed: s.unnamed(nil)}
 	if h.lone {
 		l.As, l.Blanks = decode.One, false
 	}
@@ -141,6 +143,7 @@ func (s *Source) compileHydrated(h *hydrate, spec *Hydrate, set *pathSet) error 
 	if l.Record[h.key] == nil && !h.lone {
 		return errors.New("the key has no path by which the fetched records could be told apart")
 	}
+	h.width = len(l.Record)
 	if h.decoder, err = s.reader(l); err != nil {
 		return err
 	}

@@ -15,8 +15,10 @@ type pathSet struct {
 	record []decode.Path // nil: not read of the record
 	body   places
 	each   map[int]string
-	// wanted is the paths as they were given, one a slot.
+	// wanted is the paths as they were given, one a slot; own are the slots that
+	// the source needs for itself.
 	wanted []wanted
+	own    []int
 	// inner is where the record lies inside its envelope, and names the slots
 	// of a map's names.
 	as    As
@@ -112,12 +114,12 @@ func (p *pathSet) find(text string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	for slot, known := range p.wanted {
-		if known.same(w) {
-			return slot, nil
-		}
+	slot := slices.IndexFunc(p.wanted, w.same)
+	if slot < 0 {
+		slot, err = p.place(w, text)
 	}
-	return p.place(w, text)
+	p.own = append(p.own, slot)
+	return slot, err
 }
 
 func (p *pathSet) findAll(texts []string) ([]int, error) {

@@ -49,6 +49,7 @@ func (s *Source) compileResync() error {
 		return errors.New("read resync: its watermark is of another kind than the one that changes go on from")
 	}
 	all := newSource(s.client, spec)
+	all.claimed = s.claimed
 	all.parts = r.digest()
 	if r.Before != nil {
 		if spec.Watermark.Place == "" {

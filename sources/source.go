@@ -41,6 +41,10 @@ type Source struct {
 	epochs     epoch
 	bounded    bool // the request has {until}
 	untils     bool // it has, or that of an endpoint of what is gone
+	// names are the fields of records that are read, and claimed those that the
+	// source needs for itself, by whichever of its requests.
+	names   []string
+	claimed map[string]bool
 	// form is what records come as other than plain objects of a list.
 	form
 }
@@ -59,7 +63,7 @@ func New(c *Client, spec Spec) (*Source, error) {
 }
 
 func newSource(c *Client, spec Spec) *Source {
-	return &Source{spec: spec, client: c, constants: map[int]string{}, deleted: -1}
+	return &Source{spec: spec, client: c, constants: map[int]string{}, deleted: -1, claimed: map[string]bool{}}
 }
 
 func (s *Source) compile() error {
@@ -99,7 +103,12 @@ func (s *Source) compile() error {
 		return err
 	}
 	s.asker.examine = s.expired.examine()
-	s.decoder, err = s.layout(set).Compile()
+	s.claim(set)
+	l := s.layout(set)
+	if s.hydrate == nil { // else what it fetches are the records
+		l.Unnamed = s.unnamed(set.inner)
+	}
+	s.decoder, err = l.Compile()
 	return err
 }
 

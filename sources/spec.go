@@ -26,6 +26,12 @@ type Spec struct {
 	// it, as in a feed of events, windows are walked one after the other: a
 	// deletion that came before an older event would be forgotten.
 	Versioned bool
+	// Unnamed has the fields of records told that nobody named: neither a path
+	// begins with them, nor anything else here. Open are fields that are told
+	// though a path of Paths begins with them, unless the source itself reads
+	// them: not all of its tables do.
+	Unnamed bool
+	Open    []string
 	// Paths is the path set: path i fills slot i of every record. "each.NAME"
 	// is a value of the partition. Records may hold further slots behind
 	// these, which the source needs for itself.

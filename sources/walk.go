@@ -334,7 +334,7 @@ func (k *walk) batch(records [][][]byte, size int64) (*syncer.Batch, error) {
 		for slot, value := range k.each {
 			slots[slot] = value
 		}
-		r := syncer.Record{Slots: slots}
+		r := k.record(slots, k.width)
 		stamp, err := k.mark.see(slots)
 		if errors.Is(err, errSkip) {
 			continue

@@ -86,9 +86,11 @@ type Record struct {
 	// is the observed lateness of the owner's commits.
 	Late time.Duration
 	// Unnamed are the fields of the record, not deeper ones, that no path of the
-	// source begins with, in the owner's order. Empty unless the source was asked
-	// to tell them.
+	// source begins with, in the owner's order, and those that only other tables
+	// of the source name. Empty unless the source was asked to tell them.
 	Unnamed []Field
+	// Untold says that there are more of them than a source tells of one record.
+	Untold bool
 }
 
 // Field is a member of a record that nobody named.

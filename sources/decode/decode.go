@@ -60,7 +60,8 @@ type Layout struct {
 // no memory with anything but its own records.
 type Page struct {
 	// Records holds, for each record in the owner's order, the JSON text of
-	// each slot as the owner wrote it. Nil is absent; JSON null is "null".
+	// each slot as the owner wrote it. Nil is absent; JSON null is "null". With
+	// Layout.Unnamed more may stand behind the slots: see Split.
 	Records [][][]byte
 	// Body holds the JSON text found at each of the layout's body places.
 	Body [][]byte
