@@ -1,6 +1,9 @@
 package config
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 const redacted = "[secret]"
 
@@ -8,17 +11,59 @@ const redacted = "[secret]"
 // The zero value is a secret that was not given.
 //
 // The value hangs on a pointer because fmt passes Format by for a verb that does not suit a struct, such as %p.
-type Secret struct{ value *string }
+type Secret struct{ of *hidden }
+
+type hidden struct {
+	value string
+	again func() (string, error) // nil: the value stands in the config file
+}
 
 // NewSecret hides value.
-func NewSecret(value string) Secret { return Secret{&value} }
+func NewSecret(value string) Secret { return Secret{&hidden{value: value}} }
 
 // Reveal returns the value. It is for the one place that sends it.
 func (s Secret) Reveal() string {
-	if s.value == nil {
+	if s.of == nil {
 		return ""
 	}
-	return *s.value
+	return s.of.value
+}
+
+// Again reads the secret anew from the file or the environment that it came from. One that stands in the config file
+// stays as it is. The error does not repeat the value. It is safe for concurrent use.
+func (s Secret) Again() (Secret, error) {
+	if s.of == nil || s.of.again == nil {
+		return s, nil
+	}
+	value, err := s.of.again()
+	if err != nil {
+		return Secret{}, err
+	}
+	return Secret{&hidden{value, s.of.again}}, nil
+}
+
+// secret reads a text that is hidden and can be read anew. fits says what is wrong with a value, "" if nothing is; it
+// may be nil.
+func (r *reader) secret(n *node, fits func(string) string) Secret {
+	text, ok := r.text(n)
+	if ok && fits != nil {
+		if wrong := fits(text); wrong != "" {
+			r.wrong(n, "%s", wrong)
+		}
+	}
+	s := NewSecret(text)
+	if read := r.again(n); read != nil {
+		s.of.again = func() (string, error) {
+			text, err := read()
+			if err == nil && fits != nil {
+				if wrong := fits(text); wrong != "" {
+					err = errors.New("it " + wrong)
+				}
+			}
+			return text, err
+		}
+	}
+	return s
 }
 
 // IsZero reports whether there is no value to hide.

@@ -88,8 +88,39 @@ func (r *reader) fileText(n *node) (string, bool) {
 		r.wrong(n, "read %q: %v%s", n.text, err, hint)
 		return "", false
 	}
-	return strings.TrimRight(string(data), "\r\n"), true
+	return withoutLineEnd(data), true
 }
+
+// again returns how a text is read anew from where it stands; nil: it stands in the config file.
+func (r *reader) again(n *node) func() (string, error) {
+	if file, ok := fileOf(n); ok {
+		path, shown := r.resolve(file.text), file.text
+		return func() (string, error) {
+			data, err := readFile(path)
+			if err != nil {
+				return "", fmt.Errorf("read %q: %w", shown, err)
+			}
+			return withoutLineEnd(data), nil
+		}
+	}
+	if n.kind != kindText {
+		return nil
+	}
+	name := environment.FindStringSubmatch(n.text)
+	if name == nil {
+		return nil
+	}
+	env := r.env
+	return func() (string, error) {
+		value, ok := env(name[1])
+		if !ok {
+			return "", fmt.Errorf("the environment has no %s", name[1])
+		}
+		return value, nil
+	}
+}
+
+func withoutLineEnd(data []byte) string { return strings.TrimRight(string(data), "\r\n") }
 
 // resolve makes a path absolute to the config file's folder.
 func (r *reader) resolve(path string) string {

@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
-
-	"github.com/larder-sync/larder/sources/auth"
 )
 
 const (
@@ -56,7 +54,7 @@ func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 
 	sent := r.Clone(ctx)
 	sent.Header.Del("Referer")
-	resp, took, err := a.send(sent)
+	resp, took, err := a.send(sent, body.timer)
 	body.took = took
 	if err != nil {
 		err = body.explain(err)
@@ -70,11 +68,18 @@ func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // send sends a request with the credentials, and once more where the owner
 // refuses them and others can be had. It also tells how long the owner took.
-func (a *attempts) send(r *http.Request) (*http.Response, time.Duration, error) {
-	resp, took, err := a.sendOnce(r)
-	who, renewing := a.owner.Auth.(auth.Renewing)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized || !renewing || r.Body != nil && r.GetBody == nil || !who.Refused(r) {
+func (a *attempts) send(r *http.Request, timer *time.Timer) (*http.Response, time.Duration, error) {
+	via := errands{a, timer}
+	resp, number, took, err := a.sendOnce(r, via)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || a.owner.Auth == nil || r.Body != nil && r.GetBody == nil {
 		return resp, took, err
+	}
+	others, err := a.owner.Auth.Refused(r.Context(), number)
+	if err != nil {
+		a.owner.Log.Warn().Err(err).Msg("credentials that the owner refused are not renewed")
+	}
+	if !others {
+		return resp, took, nil
 	}
 	_, _ = io.CopyN(io.Discard, resp.Body, drainBytes)
 	_ = resp.Body.Close()
@@ -83,26 +88,62 @@ func (a *attempts) send(r *http.Request) (*http.Response, time.Duration, error) 
 			return nil, 0, err
 		}
 	}
-	if a.limiter != nil {
-		if err := a.wait(r.Context()); err != nil {
-			return nil, 0, err
-		}
+	if err := via.wait(r.Context()); err != nil {
+		return nil, 0, err
 	}
-	return a.sendOnce(r)
+	resp, _, took, err = a.sendOnce(r, via)
+	return resp, took, err
 }
 
-func (a *attempts) sendOnce(r *http.Request) (*http.Response, time.Duration, error) {
+// sendOnce also tells which credentials the request had.
+func (a *attempts) sendOnce(r *http.Request, via errands) (resp *http.Response, number int, took time.Duration, err error) {
 	if a.owner.Auth != nil {
-		if err := a.owner.Auth.Apply(r); err != nil {
+		if number, err = a.owner.Auth.Apply(r, via); err != nil {
 			if r.Body != nil {
 				_ = r.Body.Close()
 			}
-			return nil, 0, err
+			return nil, 0, 0, err
 		}
 	}
 	start := time.Now()
-	resp, err := a.base.RoundTrip(r)
-	return resp, time.Since(start), err
+	resp, err = a.base.RoundTrip(r)
+	return resp, number, time.Since(start), err
+}
+
+// errands carries what an attempt asks the owner besides, to have credentials:
+// in the attempt's slot, by the owner's rate. The time that the rate takes is
+// not the attempt's.
+type errands struct {
+	attempts *attempts
+	timer    *time.Timer
+}
+
+// RoundTrip implements http.RoundTripper. It follows no redirects.
+func (e errands) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	for name, value := range e.attempts.owner.Headers {
+		if r.Header.Get(name) == "" {
+			r.Header.Set(name, value)
+		}
+	}
+	if err := e.wait(r.Context()); err != nil {
+		if r.Body != nil {
+			_ = r.Body.Close()
+		}
+		return nil, err
+	}
+	return e.attempts.base.RoundTrip(r)
+}
+
+// wait waits for the rate, while the attempt's time stands still.
+func (e errands) wait(ctx context.Context) error {
+	if e.attempts.limiter == nil {
+		return nil
+	}
+	if e.timer.Stop() {
+		defer e.timer.Reset(e.attempts.owner.Timeout)
+	}
+	return e.attempts.wait(ctx)
 }
 
 // turn waits for a slot and for the rate, in this order, so that a request

@@ -66,8 +66,8 @@ func NewClient(o Owner) (*Client, error) {
 	o.setDefaults()
 	c := &Client{owner: o, base: base, origin: originOf(base)}
 	c.redact.fixed = newReplacer(o.secrets())
-	if who, ok := o.Auth.(auth.Renewing); ok {
-		c.redact.changing = who.Secrets
+	if o.Auth != nil {
+		c.redact.changing = o.Auth.Secrets
 	}
 
 	pages := attempts{base: o.Transport, owner: &c.owner, slots: make(chan struct{}, o.Concurrency)}

@@ -332,8 +332,8 @@ func TestSecretsShowNowhere(t *testing.T) {
 		"stall": {Stall: time.Minute}, "echo": {Body: `{"data":[{"id":1,"updated_at":"` + canary + `"}]}`},
 	}
 	auths := map[string]auth.Authenticator{
-		"bearer": auth.Bearer("Bearer", canary), "basic": auth.Basic("user", canary),
-		"header": auth.Header(auth.Pair{Name: "X-Api-Key", Value: canary}), "query": auth.Query(auth.Pair{Name: "key", Value: canary}),
+		"bearer": auth.Bearer("Bearer", auth.Literal(canary)), "basic": auth.Basic(auth.Literal("user"), auth.Literal(canary)),
+		"header": auth.Header(auth.Pair{Name: "X-Api-Key", Value: auth.Literal(canary)}), "query": auth.Query(auth.Pair{Name: "key", Value: auth.Literal(canary)}),
 	}
 	for kind, who := range auths {
 		for name, fault := range faults {

@@ -81,7 +81,7 @@ func (g *guarded) servers(t *testing.T) sources.Owner {
 	owner := httptest.NewServer(http.HandlerFunc(g.list))
 	t.Cleanup(owner.Close)
 	o := at(owner.URL)
-	o.Auth = auth.OAuth2(auth.OAuth2Options{TokenURL: issuer.URL + "/token?key=canary", ClientID: "larder", ClientSecret: "canary"})
+	o.Auth = auth.OAuth2(auth.OAuth2Options{TokenURL: issuer.URL + "/token?key=canary", ClientID: auth.Literal("larder"), ClientSecret: auth.Literal("canary")})
 	return o
 }
 
@@ -117,7 +117,7 @@ func TestTokenThatIsNeverTaken(t *testing.T) {
 func TestRefusalWithoutOAuth2IsNotRepeated(t *testing.T) {
 	g := &guarded{takes: only("another")}
 	owner := g.servers(t)
-	owner.Auth = auth.Bearer("Bearer", "canary")
+	owner.Auth = auth.Bearer("Bearer", auth.Literal("canary"))
 	fails(t, source(t, owner, posted()), snapshot(), syncer.ClassAuth)
 	if _, told := g.count(); told != 1 {
 		t.Errorf("%d requests", told)
@@ -177,7 +177,7 @@ func TestTokenEndpointStalls(t *testing.T) {
 		owner := pages(`{"data":[]}`)
 		owner.Timeout = 5 * time.Second
 		stalls := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-		owner.Auth = auth.OAuth2(auth.OAuth2Options{TokenURL: "https://issuer.example", ClientID: "c", ClientSecret: "canary",
+		owner.Auth = auth.OAuth2(auth.OAuth2Options{TokenURL: "https://issuer.example", ClientID: auth.Literal("c"), ClientSecret: auth.Literal("canary"),
 			Client: &http.Client{Transport: sourcetest.Transport(stalls)}})
 		start := time.Now()
 		fails(t, source(t, owner, list(sources.Paging{})), snapshot(), syncer.ClassTimeout)
@@ -199,7 +199,7 @@ func TestTokenShowsNowhere(t *testing.T) {
 	})
 	var logged bytes.Buffer
 	owner.Log = zerolog.New(&logged)
-	owner.Auth = auth.OAuth2(auth.OAuth2Options{TokenURL: "https://issuer.example", ClientID: "c", ClientSecret: "secret",
+	owner.Auth = auth.OAuth2(auth.OAuth2Options{TokenURL: "https://issuer.example", ClientID: auth.Literal("c"), ClientSecret: auth.Literal("secret"),
 		Client: &http.Client{Transport: sourcetest.Transport(http.HandlerFunc((&guarded{}).token))}})
 	err := fails(t, source(t, owner, list(sources.Paging{By: sources.NextURL, Next: "next"})), snapshot(), syncer.ClassHTTP4xx)
 	if strings.Contains(logged.String()+err.Error(), "canary") || !strings.Contains(logged.String(), "/v1/[secret]") {

@@ -104,7 +104,7 @@ func TestURLIsTheNextRequest(t *testing.T) {
 		`{"data":[{"id":1}],"token":"?delta=2&api_key=sesame"}`,
 		`{"data":[],"next":"/v1/delta?skip=3"}`,
 		`{"data":[{"id":1}],"token":"/v1/delta?delta=4"}`)
-	owner.Auth = auth.Query(auth.Pair{Name: "api_key", Value: "sesame"})
+	owner.Auth = auth.Query(auth.Pair{Name: "api_key", Value: auth.Literal("sesame")})
 	s := source(t, owner, deltaURL())
 	_, end := complete(t, s, resync())
 	if !end.Listed || end.Watermark != "https://owner.example/v1/delta?delta=2" {

@@ -78,7 +78,7 @@ func TestNextLinksStayAtHome(t *testing.T) {
 				w.Header().Set("Link", `<`+link+`>; rel="next"`)
 				fmt.Fprintf(w, `{"data":[{"id":1}],"next":%q}`, link)
 			})
-			owner.Auth = auth.Header(auth.Pair{Name: "X-Api-Key", Value: "canary"})
+			owner.Auth = auth.Header(auth.Pair{Name: "X-Api-Key", Value: auth.Literal("canary")})
 			fails(t, source(t, owner, list(p)), snapshot(), syncer.ClassBlockedURL)
 			if asked != 1 {
 				t.Errorf("%s %q: asked %d times", p.By, link, asked)
@@ -103,7 +103,7 @@ func TestRedirects(t *testing.T) {
 			}
 			fmt.Fprint(w, `{"data":[{"id":1}]}`)
 		})
-		owner.Auth = auth.Header(auth.Pair{Name: "X-Api-Key", Value: "canary"})
+		owner.Auth = auth.Header(auth.Pair{Name: "X-Api-Key", Value: auth.Literal("canary")})
 		spec := list(sources.Paging{})
 		if status == 302 {
 			spec.Request.Method, spec.Request.Body = http.MethodPost, &sources.Value{Kind: sources.Object}
@@ -200,7 +200,7 @@ func TestSameHostAnotherPort(t *testing.T) {
 	first := httptest.NewServer(http.RedirectHandler(second.URL, http.StatusTemporaryRedirect))
 	defer first.Close()
 	owner := at(first.URL)
-	owner.Auth = auth.Bearer("Bearer", "canary")
+	owner.Auth = auth.Bearer("Bearer", auth.Literal("canary"))
 	fails(t, source(t, owner, list(sources.Paging{})), snapshot(), syncer.ClassBlockedURL)
 	if reached {
 		t.Error("the second server was asked")

@@ -12,7 +12,7 @@ import (
 
 // The first request is told without sending it, and without what is secret.
 func TestFirstRequest(t *testing.T) {
-	client, err := sources.NewClient(sources.Owner{Name: "app", URL: "https://app.invalid/v1", Auth: auth.Bearer("Bearer", "hushhush"), Log: zerolog.Nop()})
+	client, err := sources.NewClient(sources.Owner{Name: "app", URL: "https://app.invalid/v1", Auth: auth.Bearer("Bearer", auth.Literal("hushhush")), Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -254,7 +254,7 @@ func TestResumeHoldsNoCredential(t *testing.T) {
 		keys = append(keys, strings.Join(r.URL.Query()["api_key"], ","))
 		fmt.Fprintf(w, `{"data":[{"id":%d}],"next":"/v1/list?api%%5Fkey=canary%%2Fsecret%%2B1&page=%d&b=%%20x"}`, n, n+1)
 	})
-	owner.Auth = auth.Query(auth.Pair{Name: "api_key", Value: canary})
+	owner.Auth = auth.Query(auth.Pair{Name: "api_key", Value: auth.Literal(canary)})
 	s := source(t, owner, list(sources.Paging{By: sources.NextURL, Next: "next"}))
 	batches := upTo(t, s, snapshot(), 3)
 	if got := batches[2].Resume.Cursor; got != "https://owner.example/v1/list?page=4&b=%20x" {

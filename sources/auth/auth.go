@@ -1,10 +1,13 @@
 // Package auth says who we are to an owner: it puts credentials on requests
 // and knows which strings must never be shown. It touches nothing but the
-// request it is given, and the token endpoint where credentials are tokens.
+// request it is given, the files and variables that credentials are read from
+// again, and the endpoints where they are handed out.
+//
+// Each kind of credentials is a file and its test.
 package auth
 
 import (
-	"encoding/base64"
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,105 +17,89 @@ import (
 // single request, redirects included, and only for requests to the owner's own
 // origin. Implementations are safe for concurrent use.
 type Authenticator interface {
-	// Apply adds the credentials to r, which the caller owns. It fails where
-	// they cannot be had before r's context ends; r is not to be sent then.
-	Apply(r *http.Request) error
+	// Apply adds the credentials to r, which the caller owns, in place of those
+	// that it added before. It returns their number, which is another one when
+	// they have changed. via carries what it has to ask the owner itself for
+	// first. The error is a *TokenError or the context's; r is not to be sent
+	// then.
+	Apply(r *http.Request, via http.RoundTripper) (number int, err error)
+	// Refused says that the owner refused the credentials of that number, and
+	// reports whether Apply has others. The error says why it is not known.
+	Refused(ctx context.Context, number int) (bool, error)
 	// Strip takes query credentials out of u, such as an owner echoes them in
 	// its next links, and leaves everything else as it is written.
 	Strip(u *url.URL)
 	// Secrets lists the strings that may appear in no log, error or database.
-	// Those of a Renewing change.
+	// They change with the credentials; those that were in use until lately
+	// are still among them.
 	Secrets() []string
 }
 
 // Pair is a named value: a header or a query parameter.
-type Pair struct{ Name, Value string }
-
-// Bearer sends "Authorization: SCHEME TOKEN".
-func Bearer(scheme, token string) Authenticator {
-	return headers{
-		pairs:   []Pair{{"Authorization", scheme + " " + token}},
-		secrets: []string{token},
-	}
+type Pair struct {
+	Name  string
+	Value Secret
 }
 
-// Basic sends user and password as RFC 7617 has it.
-func Basic(user, password string) Authenticator {
-	encoded := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
-	return headers{
-		pairs:   []Pair{{"Authorization", "Basic " + encoded}},
-		secrets: []string{encoded, password},
-	}
+// constant puts secrets on requests as they are.
+type constant struct {
+	*secrets
+	put func(r *http.Request, values []string)
 }
 
-// Header sends each pair as a header.
-func Header(pairs ...Pair) Authenticator {
-	return headers{pairs: pairs, secrets: values(pairs)}
+// Apply implements Authenticator.
+func (c constant) Apply(r *http.Request, _ http.RoundTripper) (int, error) {
+	values, number := c.get()
+	c.put(r, values)
+	return number, nil
 }
 
-// Query sends each pair as a query parameter.
-func Query(pairs ...Pair) Authenticator { return query(pairs) }
-
-type headers struct {
-	pairs   []Pair
-	secrets []string
+// Refused implements Authenticator.
+func (c constant) Refused(ctx context.Context, number int) (bool, error) {
+	return c.another(ctx, number)
 }
 
-func (h headers) Apply(r *http.Request) error {
-	for _, p := range h.pairs {
-		r.Header.Set(p.Name, p.Value)
-	}
-	return nil
-}
+// Strip implements Authenticator.
+func (constant) Strip(*url.URL) {}
 
-func (h headers) Strip(*url.URL) {}
-
-func (h headers) Secrets() []string { return h.secrets }
-
-type query []Pair
-
-func (q query) Apply(r *http.Request) error {
-	q.Strip(r.URL)
-	for _, p := range q {
-		if r.URL.RawQuery != "" {
-			r.URL.RawQuery += "&"
-		}
-		r.URL.RawQuery += url.QueryEscape(p.Name) + "=" + strings.ReplaceAll(url.QueryEscape(p.Value), "+", "%20")
-	}
-	return nil
-}
-
-func (q query) Strip(u *url.URL) {
+// stripQuery takes the parameters of these names out of a query, however they
+// are escaped.
+func stripQuery(u *url.URL, names []string) {
 	var kept []string
 	for part := range strings.SplitSeq(u.RawQuery, "&") {
-		if !q.names(part) {
+		if !isOneOf(part, names) {
 			kept = append(kept, part)
 		}
 	}
 	u.RawQuery = strings.Join(kept, "&")
 }
 
-// names reports whether a part of a query is one of our parameters, however it
-// is escaped.
-func (q query) names(part string) bool {
+// isOneOf reports whether a part of a query has one of the names.
+func isOneOf(part string, names []string) bool {
 	name, _, _ := strings.Cut(part, "=")
 	if plain, err := url.QueryUnescape(name); err == nil {
 		name = plain
 	}
-	for _, p := range q {
-		if p.Name == name {
+	for _, n := range names {
+		if n == name {
 			return true
 		}
 	}
 	return false
 }
 
-func (q query) Secrets() []string { return values(q) }
-
-func values(pairs []Pair) []string {
-	all := make([]string, len(pairs))
-	for i, p := range pairs {
-		all[i] = p.Value
+// addQuery adds a parameter at the end of a query.
+func addQuery(u *url.URL, name, value string) {
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
 	}
-	return all
+	u.RawQuery += url.QueryEscape(name) + "=" + strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
+}
+
+// split parts names from secrets.
+func split(pairs []Pair) (names []string, values []Secret) {
+	for _, p := range pairs {
+		names, values = append(names, p.Name), append(values, p.Value)
+	}
+	return names, values
 }

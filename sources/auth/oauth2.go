@@ -5,11 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,13 +20,13 @@ type OAuth2Options struct {
 	TokenURL string
 	// ClientID and ClientSecret are the client's credentials. They go as RFC 6749
 	// prefers, and in the form where the endpoint refuses that.
-	ClientID, ClientSecret string
+	ClientID, ClientSecret Secret
 	// RefreshToken is the first of its line: where the endpoint answers with
 	// another one, that one takes its place.
-	RefreshToken string
+	RefreshToken Secret
 	Scopes       []string
 	// Params are further parameters of the token request, such as audience.
-	Params map[string]string
+	Params []Pair
 	// Store keeps what RefreshToken became; nil: it is kept in memory alone.
 	Store TokenStore
 	// Unkept, if set, hears that Store could not keep a refresh token, which is
@@ -47,23 +46,8 @@ type TokenStore interface {
 	KeepToken(ctx context.Context, name, token string) error
 }
 
-// Renewing is an Authenticator that can have its credentials anew.
-type Renewing interface {
-	Authenticator
-	// Refused says that the owner refused the credentials on r, as Apply put
-	// them there, and reports whether it can put others.
-	Refused(r *http.Request) bool
-}
-
-const (
-	tokenTimeout = 30 * time.Second
-	// longestSkew is how long before its end a token is not used any more: what
-	// a request and the difference of two clocks may take. Of a short-lived
-	// token it is a quarter of its life.
-	longestSkew = 30 * time.Second
-	// parting is how long who gives up waits for a token that is on its way.
-	parting = 5 * time.Second
-)
+// tokenTimeout bounds a token request.
+const tokenTimeout = 30 * time.Second
 
 // OAuth2 sends access tokens of an OAuth 2.0 token endpoint (RFC 6749). It
 // fetches one when the first request needs it, and another one shortly before
@@ -72,32 +56,48 @@ const (
 // goes on without those who gave up, until its answer is kept or Client's timeout
 // has passed.
 func OAuth2(o OAuth2Options) Authenticator {
-	t := &tokens{options: o, endpoint: newEndpoint(o), turn: make(chan struct{}, 1), name: o.name()}
-	t.now.refresh = o.RefreshToken
+	from := []Secret{o.ClientID, o.ClientSecret, o.RefreshToken}
+	names, values := split(o.Params)
+	t := &tokens{options: o, params: names, endpoint: newEndpoint(o)}
+	t.client = hold(func(values []string) []string { return t.read(values).shown() }, append(from, values...)...)
+	t.renewal = newRenewal(func(ctx context.Context, _ http.RoundTripper) (*grant, error) { return t.fetch(ctx) })
+	t.outlives = o.RefreshToken.Value != ""
 	return t
 }
 
-// name is by what the refresh token is kept. Another one in the configuration
+// client is who asks for tokens, as the secrets stand.
+type client struct {
+	id, secret string
+	// refresh is what the line of refresh tokens began with; "": there is none.
+	refresh string
+	params  map[string]string
+}
+
+// name is by what a refresh token is kept. Another one in the configuration
 // begins a line of its own.
-func (o OAuth2Options) name() string {
+func (c client) name(endpoint string) string {
 	h := sha256.New()
-	for _, part := range []string{o.TokenURL, o.ClientID, o.RefreshToken} {
+	for _, part := range []string{endpoint, c.id, c.refresh} {
 		fmt.Fprintf(h, "%d:%s", len(part), part)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// secretParams are the values of Params, any of which may be a credential, but
-// for what the standards have said in the open, and for what is too short to be
-// one: to hide that would make every text unreadable.
-func (o OAuth2Options) secretParams() []string {
-	var all []string
-	for name, value := range o.Params {
+// shown is what gives the client's secrets away: any further parameter may be
+// one, but for what the standards have said in the open, and for what is too
+// short.
+func (c client) shown() []string {
+	all := []string{c.secret, c.refresh}
+	if c.secret != "" {
+		pair := url.QueryEscape(c.id) + ":" + url.QueryEscape(c.secret)
+		all = append(all, base64.StdEncoding.EncodeToString([]byte(pair)))
+	}
+	for name, value := range c.params {
 		switch name {
 		case "audience", "resource", "client_assertion_type", "subject_token_type", "requested_token_type":
 			continue
 		}
-		if len(value) >= 4 {
+		if len(value) >= leastSecret {
 			all = append(all, value)
 		}
 	}
@@ -106,192 +106,123 @@ func (o OAuth2Options) secretParams() []string {
 
 // tokens is the Authenticator: the token in use, and how another one is had.
 type tokens struct {
+	*renewal
 	options  OAuth2Options
+	params   []string // their names
+	client   *secrets
 	endpoint *endpoint
-	name     string
-	// turn is held by who fetches a token: others wait for what it gets.
-	turn chan struct{}
-	// loaded and kept belong to who holds turn: whether the store was asked,
-	// and whether it has what is in use.
-	loaded bool
-	kept   string
+	// line belongs to who fetches.
+	line line
 
-	mu  sync.Mutex
-	now inUse
+	mu      sync.Mutex
+	refresh string // in use
 }
 
-// inUse is what is known at one moment. Guarded by tokens.mu.
-type inUse struct {
-	access, before *grant // nil: none
-	refresh        string
-	// failures counts fetches that failed, failed is what the last one said.
-	failures int
-	failed   error
+// line is a refresh token and what became of it.
+type line struct {
+	name, began string
+	// loaded says that the store was asked, kept is what it has.
+	loaded bool
+	kept   string
+}
+
+// read gives the secrets their names.
+func (t *tokens) read(values []string) client {
+	c := client{id: values[0], secret: values[1], refresh: values[2], params: make(map[string]string, len(t.params))}
+	for i, name := range t.params {
+		c.params[name] = values[3+i]
+	}
+	return c
 }
 
 // Apply implements Authenticator.
-func (t *tokens) Apply(r *http.Request) error {
-	g, err := t.grant(r.Context())
+func (t *tokens) Apply(r *http.Request, via http.RoundTripper) (int, error) {
+	g, number, err := t.get(r.Context(), via)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	r.Header.Set("Authorization", g.header)
-	return nil
+	r.Header.Set("Authorization", g.kind+" "+g.token)
+	return number, nil
 }
 
-// grant is the token in use, or a new one.
-func (t *tokens) grant(ctx context.Context) (*grant, error) {
-	g, failures := t.peek()
-	if g != nil {
-		return g, nil
-	}
-	select {
-	case t.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	switch {
-	case ctx.Err() != nil:
-		<-t.turn
-		return nil, context.Cause(ctx)
-	case t.options.RefreshToken != "":
-		return t.detached(ctx, failures)
-	}
-	defer func() { <-t.turn }()
-	return t.inTurn(ctx, failures)
+// Refused implements Authenticator.
+func (t *tokens) Refused(_ context.Context, number int) (bool, error) {
+	t.refuse(number)
+	return true, nil
 }
 
-// detached is inTurn for a token that may replace another one, which is void
-// once the endpoint has it: if nobody read the answer, both would be lost. So
-// who gives up leaves the fetch to end by itself, which the client's timeout
-// sees to. Who is told to stop waits a while, since the process may end next.
-func (t *tokens) detached(ctx context.Context, failures int) (*grant, error) {
-	fetched := make(chan granted, 1)
-	go func() {
-		defer func() { <-t.turn }()
-		g, err := t.inTurn(context.WithoutCancel(ctx), failures)
-		fetched <- granted{g, err}
-	}()
-	select {
-	case got := <-fetched:
-		return got.grant, got.err
-	case <-ctx.Done():
-	}
-	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		select {
-		case <-fetched:
-		case <-time.After(parting):
-		}
-	}
-	return nil, context.Cause(ctx)
+// Strip implements Authenticator.
+func (t *tokens) Strip(*url.URL) {}
+
+// Secrets implements Authenticator.
+func (t *tokens) Secrets() []string {
+	return slices.Concat(t.client.Secrets(), t.renewal.tokens(), []string{t.inUse()})
 }
 
-// granted is what came of a fetch.
-type granted struct {
-	grant *grant
-	err   error
-}
-
-// inTurn is the token in use, or a new one, or what others were told since
-// there were so many failures. The caller holds turn.
-func (t *tokens) inTurn(ctx context.Context, failures int) (*grant, error) {
-	if g, _ := t.peek(); g != nil {
-		return g, nil
-	}
-	t.mu.Lock()
-	failed := t.now.failed
-	if t.now.failures == failures {
-		failed = nil
-	}
-	t.mu.Unlock()
-	if failed != nil {
-		return nil, failed
-	}
-	return t.renew(ctx)
-}
-
-// peek is the token in use, nil if there is none that lasts, and how many
-// fetches have failed so far.
-func (t *tokens) peek() (*grant, int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if g := t.now.access; g != nil && g.lasts(time.Now()) {
-		return g, t.now.failures
-	}
-	return nil, t.now.failures
-}
-
-// renew fetches a token. The caller holds turn.
-func (t *tokens) renew(ctx context.Context) (*grant, error) {
-	g, err := t.fetch(ctx)
-	if ctx.Err() != nil && err != nil {
-		return nil, context.Cause(ctx) // says nothing about the endpoint
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if err != nil {
-		t.now.failures++
-		t.now.failed = err
-		return nil, err
-	}
-	if t.now.access != nil {
-		t.now.before = t.now.access
-	}
-	t.now.access = g
-	return g, nil
-}
-
-// fetch asks the endpoint, with the refresh token that is in use.
+// fetch asks for a token, and once more where the endpoint refuses a client
+// whose secrets are others by now.
 func (t *tokens) fetch(ctx context.Context) (*grant, error) {
-	if t.options.RefreshToken == "" {
-		return t.endpoint.ask(ctx, "")
+	return retried(ctx, t.client, func(values []string) (*grant, error) { return t.fetchFor(ctx, t.read(values)) })
+}
+
+// fetchFor asks the endpoint, with the refresh token that is in use.
+func (t *tokens) fetchFor(ctx context.Context, c client) (*grant, error) {
+	if c.refresh == "" {
+		return t.endpoint.ask(ctx, c, "")
+	}
+	if name := c.name(t.options.TokenURL); name != t.line.name {
+		t.line = line{name: name, began: c.refresh}
+		t.use(c.refresh)
 	}
 	if err := t.load(ctx); err != nil {
 		return nil, err
 	}
-	used := t.refresh()
-	g, err := t.endpoint.ask(ctx, used)
+	used := t.inUse()
+	g, err := t.endpoint.ask(ctx, c, used)
 	if isCode(err, "invalid_grant") {
 		// Another process of the same home may have gone on with the line.
-		t.loaded = false
-		if again := t.load(ctx); again != nil || t.refresh() == used {
+		t.line.loaded = false
+		if again := t.load(ctx); again != nil || t.inUse() == used {
 			return nil, err
 		}
-		g, err = t.endpoint.ask(ctx, t.refresh())
+		g, err = t.endpoint.ask(ctx, c, t.inUse())
 	}
 	if err != nil {
 		return nil, err
 	}
 	if g.refresh != "" {
-		t.mu.Lock()
-		t.now.refresh = g.refresh
-		t.mu.Unlock()
+		t.use(g.refresh)
 	}
 	t.keep(ctx)
 	return g, nil
 }
 
-func (t *tokens) refresh() string {
+// inUse is the refresh token in use.
+func (t *tokens) inUse() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.now.refresh
+	return t.refresh
+}
+
+func (t *tokens) use(refresh string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.refresh = refresh
 }
 
 // load asks the store, once, what became of the refresh token.
 func (t *tokens) load(ctx context.Context) error {
-	if t.loaded || t.options.Store == nil {
+	if t.line.loaded || t.options.Store == nil {
 		return nil
 	}
-	stored, err := t.options.Store.Token(ctx, t.name)
+	stored, err := t.options.Store.Token(ctx, t.line.name)
 	if err != nil {
 		return &TokenError{Cause: fmt.Errorf("read refresh token: %w", err), passes: true, local: true}
 	}
-	t.loaded = true
-	if stored != "" && stored != t.kept {
-		t.kept = stored
-		t.mu.Lock()
-		t.now.refresh = stored
-		t.mu.Unlock()
+	t.line.loaded = true
+	if stored != "" && stored != t.line.kept {
+		t.line.kept = stored
+		t.use(stored)
 	}
 	return nil
 }
@@ -299,45 +230,14 @@ func (t *tokens) load(ctx context.Context) error {
 // keep stores a refresh token that is not the one the line began with or that
 // the store has.
 func (t *tokens) keep(ctx context.Context) {
-	token := t.refresh()
-	if t.options.Store == nil || token == t.kept || t.kept == "" && token == t.options.RefreshToken {
+	token := t.inUse()
+	if t.options.Store == nil || token == t.line.kept || t.line.kept == "" && token == t.line.began {
 		return
 	}
-	err := t.options.Store.KeepToken(ctx, t.name, token)
+	err := t.options.Store.KeepToken(ctx, t.line.name, token)
 	if err == nil {
-		t.kept = token
+		t.line.kept = token
 	} else if t.options.Unkept != nil {
 		t.options.Unkept(fmt.Errorf("keep refresh token: %w", err))
 	}
-}
-
-// Refused implements Renewing. A token that others have replaced already stays.
-func (t *tokens) Refused(r *http.Request) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if g := t.now.access; g != nil && g.header == r.Header.Get("Authorization") {
-		t.now.before, t.now.access = g, nil
-	}
-	return true
-}
-
-// Strip implements Authenticator.
-func (t *tokens) Strip(*url.URL) {}
-
-// Secrets implements Authenticator. They change with every token.
-func (t *tokens) Secrets() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	all := append(t.options.secretParams(), t.options.ClientSecret, t.options.RefreshToken, t.now.refresh)
-	if t.options.ClientSecret != "" {
-		pair := url.QueryEscape(t.options.ClientID) + ":" + url.QueryEscape(t.options.ClientSecret)
-		all = append(all, base64.StdEncoding.EncodeToString([]byte(pair)))
-	}
-	for _, g := range []*grant{t.now.access, t.now.before} {
-		if g != nil {
-			_, token, _ := strings.Cut(g.header, " ")
-			all = append(all, token)
-		}
-	}
-	return all
 }

@@ -91,15 +91,15 @@ func (i *issuer) count() (granted, asked int) {
 
 // signer is an Authenticator that asks the issuer over a real connection,
 // where o does not say otherwise.
-func signer(t *testing.T, i *issuer, o auth.OAuth2Options) auth.Renewing {
+func signer(t *testing.T, i *issuer, o auth.OAuth2Options) auth.Authenticator {
 	t.Helper()
 	if o.TokenURL == "" {
 		server := httptest.NewServer(i)
 		t.Cleanup(server.Close)
 		o.TokenURL = server.URL
 	}
-	o.ClientID, o.ClientSecret = "client", secret
-	return auth.OAuth2(o).(auth.Renewing)
+	o.ClientID, o.ClientSecret = auth.Literal("client"), auth.Literal(secret)
+	return auth.OAuth2(o)
 }
 
 func sign(ctx context.Context, who auth.Authenticator) (string, error) {
@@ -107,7 +107,7 @@ func sign(ctx context.Context, who auth.Authenticator) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	err = who.Apply(r)
+	_, err = who.Apply(r, nil)
 	return r.Header.Get("Authorization"), err
 }
 
@@ -145,7 +145,7 @@ func (s *store) KeepToken(ctx context.Context, name, token string) error {
 func TestClientCredentials(t *testing.T) {
 	for name, form := range map[string]bool{"in the header": false, "in the form": true} {
 		i := &issuer{form: form, lives: "3600"}
-		who := signer(t, i, auth.OAuth2Options{Scopes: []string{"a", "b"}, Params: map[string]string{"audience": "users"}})
+		who := signer(t, i, auth.OAuth2Options{Scopes: []string{"a", "b"}, Params: []auth.Pair{{Name: "audience", Value: auth.Literal("users")}}})
 		if a, b := signed(t, who), signed(t, who); a != "Bearer at1" || b != a {
 			t.Errorf("%s: %q, then %q", name, a, b)
 		}
@@ -153,13 +153,11 @@ func TestClientCredentials(t *testing.T) {
 		if last.Get("grant_type") != "client_credentials" || last.Get("scope") != "a b" || last.Get("audience") != "users" {
 			t.Errorf("%s: asked with %v", name, last)
 		}
-		r, _ := http.NewRequest(http.MethodGet, "/", nil)
-		r.Header.Set("Authorization", "Bearer at1")
-		who.Refused(r)
+		refuses(t, who, 1)
 		if got := signed(t, who); got != "Bearer at2" {
 			t.Errorf("%s: %q after a refusal", name, got)
 		}
-		who.Refused(r) // told late: at1 is not in use any more
+		refuses(t, who, 1) // told late: at1 is not in use any more
 		if got := signed(t, who); got != "Bearer at2" {
 			t.Errorf("%s: %q after a late refusal", name, got)
 		}
@@ -257,17 +255,26 @@ func TestTokenEndsBeforeItExpires(t *testing.T) {
 	}
 }
 
-// renewed drops the token in use and returns the next one.
-func renewed(t *testing.T, who auth.Renewing) string {
+// refuses says that the owner refused credentials, of which there are others.
+func refuses(t *testing.T, who auth.Authenticator, number int) {
 	t.Helper()
-	r, err := http.NewRequest(http.MethodGet, "/", nil)
+	if others, err := who.Refused(t.Context(), number); !others || err != nil {
+		t.Errorf("others than number %d: %v, %v", number, others, err)
+	}
+}
+
+// renewed drops the token in use and returns the next one.
+func renewed(t *testing.T, who auth.Authenticator) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Header.Set("Authorization", signed(t, who))
-	if !who.Refused(r) {
-		t.Error("there is no other token")
+	number, err := who.Apply(r, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
+	refuses(t, who, number)
 	return signed(t, who)
 }
 
@@ -276,7 +283,7 @@ func TestRefreshTokenRotates(t *testing.T) {
 	server := httptest.NewServer(i)
 	t.Cleanup(server.Close)
 	kept := &store{tokens: map[string]string{}}
-	o := auth.OAuth2Options{TokenURL: server.URL, RefreshToken: "rt0", Store: kept, Scopes: []string{"a"}}
+	o := auth.OAuth2Options{TokenURL: server.URL, RefreshToken: auth.Literal("rt0"), Store: kept, Scopes: []string{"a"}}
 	who := signer(t, i, o)
 	if got := renewed(t, who); got != "Bearer at2" {
 		t.Errorf("got %q", got)
@@ -299,7 +306,7 @@ func TestRefreshTokenRotates(t *testing.T) {
 		t.Errorf("beside another process: %q", got)
 	}
 	// One that the configuration brings anew begins a line of its own.
-	i.refresh, o.RefreshToken = "fresh", "fresh"
+	i.refresh, o.RefreshToken = "fresh", auth.Literal("fresh")
 	if got := signed(t, signer(t, i, o)); got != "Bearer at6" || len(kept.tokens) != 2 {
 		t.Errorf("with another refresh token: %q, %d kept", got, len(kept.tokens))
 	}
@@ -309,7 +316,7 @@ func TestRefreshTokenIsKeptLater(t *testing.T) {
 	i := &issuer{rotate: true, refresh: "rt0"}
 	kept := &store{tokens: map[string]string{}, fails: errors.New("disk is full")}
 	var told []error
-	who := signer(t, i, auth.OAuth2Options{RefreshToken: "rt0", Store: kept, Unkept: func(err error) { told = append(told, err) }})
+	who := signer(t, i, auth.OAuth2Options{RefreshToken: auth.Literal("rt0"), Store: kept, Unkept: func(err error) { told = append(told, err) }})
 	_, err := sign(t.Context(), who)
 	if failed, ok := errors.AsType[*auth.TokenError](err); !ok || !failed.Local() || !failed.Temporary() || err.Error() != "fetch token: read refresh token: disk is full" {
 		t.Errorf("store that cannot be read: %v", err)
@@ -332,7 +339,7 @@ func TestRefreshTokenIsKeptLater(t *testing.T) {
 // endpoint has it. An answer that is about to come is waited for, one that takes
 // longer comes all the same, and who asks meanwhile gets it.
 func TestWhoGivesUpKeepsTheRefreshToken(t *testing.T) {
-	for takes, waits := range map[time.Duration]time.Duration{time.Second: time.Second, 20 * time.Second: 5 * time.Second} {
+	for takes, waits := range map[time.Duration]time.Duration{time.Second: time.Second, 20 * time.Second: 20 * time.Second, 28 * time.Second: 25 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			gone := errors.New("gone")
@@ -349,7 +356,7 @@ func TestWhoGivesUpKeepsTheRefreshToken(t *testing.T) {
 				}
 			})
 			kept := &store{tokens: map[string]string{}}
-			who := signer(t, i, auth.OAuth2Options{TokenURL: "https://issuer.example", RefreshToken: "rt0", Store: kept, Client: &http.Client{Transport: slow}})
+			who := signer(t, i, auth.OAuth2Options{TokenURL: "https://issuer.example", RefreshToken: auth.Literal("rt0"), Store: kept, Client: &http.Client{Transport: slow}})
 			start := time.Now()
 			if _, err := sign(ctx, who); !errors.Is(err, gone) || time.Since(start) != waits {
 				t.Errorf("answer after %v: %v after %v", takes, err, time.Since(start))
@@ -386,8 +393,9 @@ func TestNobodyAsksForWhoHasGivenUp(t *testing.T) {
 // Any further parameter may be a credential, but for those that are known to be
 // none; what is too short to be one would hide half of every text.
 func TestParamsAreSecrets(t *testing.T) {
-	who := signer(t, nil, auth.OAuth2Options{TokenURL: "https://issuer.example", Params: map[string]string{
-		"assertion": "canary-1", "pin": "canary-2", "audience": "users", "v": "2",
+	who := signer(t, nil, auth.OAuth2Options{TokenURL: "https://issuer.example", Params: []auth.Pair{
+		{Name: "assertion", Value: auth.Literal("canary-1")}, {Name: "pin", Value: auth.Literal("canary-2")},
+		{Name: "audience", Value: auth.Literal("users")}, {Name: "v", Value: auth.Literal("2")},
 	}})
 	for text, want := range map[string]bool{"canary-1": true, "canary-2": true, "users": false, "2": false} {
 		if got := slices.Contains(who.Secrets(), text); got != want {
