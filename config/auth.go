@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"net"
 	"net/url"
 	"strings"
@@ -31,6 +30,24 @@ const (
 	AuthOAuth2 AuthKind = "oauth2"
 )
 
+// authKind is how one kind is read: from its own value and, in s, the table of auth around it.
+type authKind struct {
+	kind AuthKind
+	read func(s section, n *node, a *Auth)
+	// reusable says that what is sent is all that somebody on the way needs to send requests of their own.
+	reusable bool
+}
+
+func authKinds() []authKind {
+	return []authKind{
+		{AuthBearer, section.bearer, true},
+		{AuthBasic, section.basic, true},
+		{AuthHeader, section.authHeader, false}, // may be no secret at all
+		{AuthQuery, section.authQuery, false},
+		{AuthOAuth2, section.oauth2, true},
+	}
+}
+
 // auth reads credentials. No value of theirs is ever part of a mistake.
 func (r *reader) auth(n *node) Auth {
 	var a Auth
@@ -38,37 +55,19 @@ func (r *reader) auth(n *node) Auth {
 	if !ok {
 		return a
 	}
-	var given []string
-	for _, kind := range []AuthKind{AuthBearer, AuthBasic, AuthHeader, AuthQuery, AuthOAuth2} {
-		if s.has(string(kind)) {
-			given, a.Kind = append(given, string(kind)), kind
+	var known, given []string
+	for _, k := range authKinds() {
+		known = append(known, string(k.kind))
+		if own := s.child(string(k.kind)); own != nil {
+			given, a.Kind = append(given, string(k.kind)), k.kind
+			k.read(s, own, &a)
 		}
 	}
 	if len(given) != 1 {
-		r.wrong(n, "names %s; give exactly one of bearer, basic, header, query, oauth2", countOf(given))
+		r.wrong(n, "names %s; give exactly one of %s", countOf(given), strings.Join(known, ", "))
 	}
 	if scheme := s.child("scheme"); scheme != nil && !s.has("bearer") {
 		r.wrong(scheme, "belongs to bearer; leave it out")
-	}
-	if bearer := s.child("bearer"); bearer != nil {
-		a.Bearer = r.headerSecret(bearer)
-		a.Scheme = "Bearer"
-		s.text("scheme", &a.Scheme)
-		if !isToken(a.Scheme) {
-			r.wrong(s.child("scheme"), `is no scheme; write one word, such as "Bearer" or "Token"`)
-		}
-	}
-	if basic := s.child("basic"); basic != nil {
-		r.basic(basic, &a)
-	}
-	if headers := s.child("header"); headers != nil {
-		a.Values = r.credentials(headers, true)
-	}
-	if query := s.child("query"); query != nil {
-		a.Values = r.credentials(query, false)
-	}
-	if oauth2 := s.child("oauth2"); oauth2 != nil {
-		a.OAuth2 = r.oauth2(oauth2)
 	}
 	return a
 }
@@ -78,19 +77,6 @@ func countOf(given []string) string {
 		return "no kind"
 	}
 	return strings.Join(given, " and ")
-}
-
-func (r *reader) basic(n *node, a *Auth) {
-	s, ok := r.section(n)
-	if !ok {
-		return
-	}
-	if s.need("user", `user = "${USER_NAME}"`) != nil {
-		s.secret("user", &a.User)
-	}
-	if s.need("password", `password = "${PASSWORD}"`) != nil {
-		s.secret("password", &a.Password)
-	}
 }
 
 // credentials reads NAME = value pairs whose values are secrets.
@@ -109,8 +95,7 @@ func (r *reader) credentials(n *node, headers bool) []Credential {
 			all = append(all, Credential{Name: c.key, Value: r.headerSecret(c)})
 			continue
 		}
-		text, _ := r.text(c)
-		all = append(all, Credential{Name: c.key, Value: NewSecret(text)})
+		all = append(all, Credential{Name: c.key, Value: r.secret(c, nil)})
 	}
 	return all
 }
@@ -123,27 +108,31 @@ func (n *node) whatOrEmpty() string {
 }
 
 // headerSecret reads a secret that travels in a header.
-func (r *reader) headerSecret(n *node) Secret {
-	text, ok := r.text(n)
-	if ok && strings.ContainsFunc(text, isControl) {
-		r.wrong(n, "holds a line break or another control character, which no header can carry")
+func (r *reader) headerSecret(n *node) Secret { return r.secret(n, fitsHeader) }
+
+// fitsHeader says what is wrong with a value for a header; "": nothing.
+func fitsHeader(text string) string {
+	switch {
+	case strings.ContainsFunc(text, isControl):
+		return "holds a line break or another control character, which no header can carry"
+	case text == "":
+		return "is empty; set it, or leave it out"
 	}
-	if ok && text == "" {
-		r.wrong(n, "is empty; set it, or leave it out")
-	}
-	return NewSecret(text)
+	return ""
 }
 
 func isControl(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
 
-// checkPlainHTTP refuses to send a bearer or a password where everybody on the way can read it.
+// checkPlainHTTP refuses to send what anybody on the way could read and send again.
 func (r *reader) checkPlainHTTP(n *node, o *Owner) {
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Scheme != "http" || isLoopback(u.Hostname()) {
 		return
 	}
-	if o.Auth.Kind == AuthBearer || o.Auth.Kind == AuthBasic || o.Auth.Kind == AuthOAuth2 {
-		r.wrong(n, "%s", fmt.Sprintf("%s would travel readable over http; use an https url", o.Auth.Kind))
+	for _, k := range authKinds() {
+		if k.kind == o.Auth.Kind && k.reusable {
+			r.wrong(n, "%s would travel readable over http; use an https url", k.kind)
+		}
 	}
 }
 

@@ -13,6 +13,8 @@ type OAuth2 struct {
 	Params       []Credential // sent to TokenURL on top
 }
 
+func (s section) oauth2(n *node, a *Auth) { a.OAuth2 = s.r.oauth2(n) }
+
 func (r *reader) oauth2(n *node) *OAuth2 {
 	o := new(OAuth2)
 	s, ok := r.section(n)

@@ -103,9 +103,7 @@ func (s section) choice(key string, into *string, words ...string) {
 
 func (s section) secret(key string, into *Secret) {
 	if n := s.child(key); n != nil {
-		if text, ok := s.r.text(n); ok {
-			*into = NewSecret(text)
-		}
+		*into = s.r.secret(n, nil)
 	}
 }
 

@@ -119,45 +119,6 @@ func ownerOf(o *config.Owner, store auth.TokenStore, log zerolog.Logger) sources
 	return out
 }
 
-func authOf(a config.Auth, store auth.TokenStore, log zerolog.Logger) auth.Authenticator {
-	pairs := func() []auth.Pair {
-		var out []auth.Pair
-		for _, v := range a.Values {
-			out = append(out, auth.Pair{Name: v.Name, Value: v.Value.Reveal()})
-		}
-		return out
-	}
-	switch a.Kind {
-	case config.AuthBearer:
-		return auth.Bearer(a.Scheme, a.Bearer.Reveal())
-	case config.AuthBasic:
-		return auth.Basic(a.User.Reveal(), a.Password.Reveal())
-	case config.AuthHeader:
-		return auth.Header(pairs()...)
-	case config.AuthQuery:
-		return auth.Query(pairs()...)
-	case config.AuthOAuth2:
-		return oauth2Of(a.OAuth2, store, log)
-	}
-	return nil
-}
-
-// oauth2Of maps how access tokens are had. What becomes of a refresh token is
-// kept at home.
-func oauth2Of(o *config.OAuth2, store auth.TokenStore, log zerolog.Logger) auth.Authenticator {
-	out := auth.OAuth2Options{
-		TokenURL: o.TokenURL, ClientID: o.ClientID.Reveal(), ClientSecret: o.ClientSecret.Reveal(), RefreshToken: o.RefreshToken.Reveal(),
-		Scopes: o.Scopes, Params: make(map[string]string, len(o.Params)), Store: store,
-		Unkept: func(err error) {
-			log.Error().Err(err).Msg("refresh token is not kept: it is lost when this process ends")
-		},
-	}
-	for _, p := range o.Params {
-		out.Params[p.Name] = p.Value.Reveal()
-	}
-	return auth.OAuth2(out)
-}
-
 // sourceOf maps a source.
 func sourceOf(s *config.Source) (sources.Spec, error) {
 	out := sources.Spec{

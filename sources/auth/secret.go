@@ -128,7 +128,7 @@ func (s *secrets) read(now []string) ([]string, error) {
 			continue
 		}
 		value, err := one.Again()
-		if err == nil && value == "" {
+		if err == nil && value == "" && now[i] != "" {
 			err = errors.New("it is empty")
 		}
 		if err != nil {
