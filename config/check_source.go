@@ -67,6 +67,7 @@ func (r *reader) checkPaging(s section, src *Source) {
 		return
 	}
 	p := src.Paging
+	r.checkConnection(s, &src.Request, p)
 	for _, x := range pagingPlaceholders {
 		switch used := src.Request.Uses(x.name); {
 		case p.By == x.style && !used && !src.broken["request"]:
@@ -81,7 +82,7 @@ func (r *reader) checkPaging(s section, src *Source) {
 	}
 	next := p.By == PagingCursor || p.By == PagingNextURL
 	switch {
-	case next && p.Next.IsZero() && paging.child("next") == nil:
+	case next && p.Next.IsZero() && paging.child("next") == nil && s.child("request").child("connection") == nil:
 		r.wrong(s.at("paging"), "next is missing: where in an answer the next page is told, such as next = \"meta.next\"")
 	case paging == nil: // what a resync takes from its source is checked there
 		return

@@ -53,7 +53,11 @@ func request() form {
 		key{"query", anyNames(anything()), none, "Parameters; a list repeats one, a table is sent as JSON text."},
 		key{"headers", anyNames(template()), none, "Headers of this source."},
 		key{"body", anything(), none, "A table or a list is sent as JSON, a text as it is."},
-		key{"content_type", text(), none, "What a text body is."},
+		key{"content_type", text(formType), none, "What a text body is; a table of this type is sent as a form."},
+		key{"graphql", text(), none, "A GraphQL document, taken as it is."},
+		key{"variables", anyNames(anything()), none, "The document's variables; one that is a placeholder alone is left out while it has no value."},
+		key{"connection", path(), none, "The path of a Relay connection in the answer: says where records and the next page are."},
+		key{"space", choice("%20", "+"), "%20", "How a space is written in a query and a form."},
 		key{"conditional", flag(), none, "Sends ETag and Last-Modified back; on where the answer is one page."},
 		key{"later", table(
 			key{"query", anyNames(anything()), none, "Parameters that replace those of the same name; false takes one away."},

@@ -7,16 +7,20 @@ import (
 
 // Request is how a source asks, with placeholders where something changes from page to page or poll to poll.
 type Request struct {
-	Method      string // GET or POST
-	Path        Template
-	Query       []Param
-	Headers     []Header
-	Body        *Value // a text is sent as it is, everything else as JSON; nil: no body
+	Method  string // GET or POST
+	Path    Template
+	Query   []Param
+	Headers []Header
+	// Body: a text is sent as it is, everything else as JSON, but for a table whose ContentType is Form; nil: no body.
+	Body        *Value
 	ContentType string // of the body
+	Plus        bool   // in a query and a form a space is written as a plus
 	Conditional bool   // ETag and Last-Modified go back to the owner
 	Later       Later  // what is asked otherwise for every page after the first
 
 	conditional *node
+	graphql     *node // the document that Body was made of
+	connection  Path  // of the pages in its answer
 }
 
 // Param is a query parameter. Several values repeat it; a list or an object is sent as JSON text.
@@ -63,7 +67,13 @@ func (r *reader) request(n *node, q *Request) {
 	if q.conditional = s.child("conditional"); q.conditional != nil {
 		s.flag("conditional", &q.Conditional)
 	}
-	s.checkBody(q)
+	space := "%20"
+	s.choice("space", &space)
+	q.Plus = space == "+"
+	s.checkSpace(q)
+	if s.graphql(q); q.graphql == nil {
+		s.checkBody(q)
+	}
 	if later := s.child("later"); later != nil {
 		r.later(later, q)
 	}
@@ -84,7 +94,7 @@ func (r *reader) later(n *node, q *Request) {
 	}
 	body := s.child("body")
 	switch {
-	case body == nil:
+	case body == nil || q.graphql != nil:
 	case q.Body == nil || q.Body.Kind != Object:
 		r.wrong(body, "replaces members of a body that is a table, and request.body is none")
 	default:
@@ -127,6 +137,8 @@ func (s section) checkBody(q *Request) {
 	case body == nil && kind != nil:
 		s.r.wrong(kind, "has no use without a body; leave it out")
 	case body == nil || q.Body == nil:
+	case q.Body.Kind == List && isForm(q.ContentType):
+		s.r.wrong(body, "is %s, and a form has names; write a table", body.what())
 	case q.Method == "GET":
 		s.r.wrong(s.child("method"), `GET sends no body; write "POST", or leave out the method`)
 	case q.Body.Kind == Text && kind == nil:
@@ -184,6 +196,10 @@ func (r *reader) headers(n *node) []Header {
 func (q *Request) templates(f func(t Template, must bool)) {
 	q.first(f)
 	parameters(q.Later.Query, f)
+	if q.IsForm() {
+		parameters(formOf(q.Later.Body), f)
+		return
+	}
 	for _, m := range q.Later.Body {
 		m.Value.templates(func(t Template) { f(t, !t.IsSingle()) })
 	}
@@ -196,7 +212,11 @@ func (q *Request) first(f func(t Template, must bool)) {
 	for _, h := range q.Headers {
 		f(h.Value, !h.Value.IsSingle())
 	}
-	if q.Body != nil {
+	switch {
+	case q.Body == nil:
+	case q.IsForm():
+		parameters(formOf(q.Body.Members), f)
+	default:
 		q.Body.templates(func(t Template) { f(t, !t.IsSingle() || q.Body.Kind == Text) })
 	}
 }

@@ -69,14 +69,15 @@ func (r *reader) resyncParts(s section, y *Resync, part *Source) {
 		// A list is not asked by the last event.
 		part.Paging.By, y.Paging = "", &part.Paging
 	}
-	if part.Paging.By == "" {
-		part.Paging.By = part.Paging.style(part.Request.Uses)
-	}
-	part.Request.fill(part.Paging.By)
 	if records := s.child("records"); records != nil {
 		y.Records = &part.Records
 		r.resyncRecords(records, y.Records)
 	}
+	y.connect(s, part)
+	if part.Paging.By == "" {
+		part.Paging.By = part.Paging.style(part.Request.Uses)
+	}
+	part.Request.fill(part.Paging.By)
 }
 
 // resyncRecords reads where the records of a list are. Their key and version are the source's, because the columns
@@ -219,6 +220,9 @@ func (r *reader) checkAlone(s section, q *Request, src *Source, known ...string)
 	q.Conditional, q.conditional = false, nil
 	if later := s.child("request").child("later"); later != nil {
 		r.wrong(later, "has no use: this request has one page; leave it out")
+	}
+	if connection := s.child("request").child("connection"); connection != nil {
+		r.wrong(connection, "has no use: this request has one page; say where its answer is, and leave it out")
 	}
 	r.checkEachIn(s, q, src)
 	q.templates(func(t Template, _ bool) {

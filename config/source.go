@@ -93,6 +93,7 @@ func (r *reader) parts(s section, src *Source, consumers []*Consumer) {
 	read("epoch", func(n *node) { src.Epoch = r.epoch(n) })
 	src.Mode = src.Watermark.mode()
 	choose(s, "mode", &src.Mode)
+	src.Request.connect(&src.Paging, &src.Records)
 	if src.Paging.By == "" {
 		src.Paging.By = src.Paging.style(src.Request.Uses)
 	}

@@ -77,8 +77,8 @@ func (s *Source) decode(body []byte) (decode.Page, error) {
 
 // judge looks at the places that make a 200 a failure.
 func (s *Source) judge(header http.Header, body [][]byte) error {
-	if s.errorAt.set() && !empty(s.errorAt.in(header, body)) {
-		return answerError("answer has something at %q", s.errorAt)
+	if err := s.client.redact.wrong(s.errorAt, header, body); err != nil {
+		return err
 	}
 	if s.require.at.set() && !holds(s.require.at.in(header, body), s.require.equals) {
 		return answerError("answer does not hold what is required at %q", s.require.at)

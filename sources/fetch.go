@@ -218,8 +218,8 @@ func (k *walk) fetchJob(ctx context.Context, j *job) error {
 		return err
 	}
 	page, err := h.decoder.Page(bytes.NewReader(r.body))
-	if h.errorAt.set() && !empty(h.errorAt.in(r.header, page.Body)) {
-		return answerError("answer has something at %q", h.errorAt)
+	if wrong := k.client.redact.wrong(h.errorAt, r.header, page.Body); wrong != nil {
+		return wrong
 	}
 	if err != nil {
 		return unreadable(err)

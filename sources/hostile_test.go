@@ -1,6 +1,8 @@
 package sources
 
 import (
+	"bytes"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -103,19 +105,64 @@ func FuzzTemplate(f *testing.F) {
 		}
 		look := func(Part) []byte { return quote(value) }
 		hole := Part{Placeholder: "each", Field: "v"}
-		query, err := encodeQuery([]Param{{Name: "n" + literal, Values: []Value{TextValue(Template{{Literal: literal}, hole})}}}, look)
-		if err != nil {
-			t.Fatal(err)
-		}
-		values, err := url.ParseQuery(query)
-		if err != nil || len(values) != 1 || values.Get("n"+literal) != literal+value {
-			t.Errorf("query %q: %v", query, err)
+		for _, plus := range []bool{false, true} {
+			query, err := encodeQuery([]Param{{Name: "n" + literal, Values: []Value{TextValue(Template{{Literal: literal}, hole})}}}, plus, look)
+			if err != nil {
+				t.Fatal(err)
+			}
+			values, err := url.ParseQuery(query)
+			if err != nil || len(values) != 1 || values.Get("n"+literal) != literal+value {
+				t.Errorf("query %q: %v", query, err)
+			}
 		}
 		if path, ok, err := (Template{{Literal: "/"}, hole}).expand(look, pathSegment); err == nil {
 			u, err := url.Parse("https://owner.example" + path)
 			if err != nil || !ok || u.Path != "/"+value || strings.Count(u.EscapedPath(), "/") != 1 {
 				t.Errorf("path %q: %v", path, err)
 			}
+		}
+	})
+}
+
+// FuzzForm: what a standard server reads in a form is what was meant: texts as
+// they are, lists as repeated parameters, tables as JSON.
+func FuzzForm(f *testing.F) {
+	f.Add("expand[]", "a+b c", "=%/+&;", true)
+	f.Add("", "", "\x00\r\n", false)
+	f.Add("é", `"{}[]`, "\u2028<>", false)
+	f.Fuzz(func(t *testing.T, name, one, two string, plus bool) {
+		if !utf8.ValidString(name + one + two) {
+			return // broken text does not come this far
+		}
+		look := func(p Part) []byte {
+			if p.Field == "two" {
+				return quote(two)
+			}
+			return quote(one)
+		}
+		hole := func(name string) Value { return TextValue(Template{{Placeholder: "each", Field: name}}) }
+		a := &asker{request: Request{Plus: plus, ContentType: "application/x-www-form-urlencoded; charset=utf-8", Body: &Value{Kind: Object, Members: []Member{
+			{Name: "l" + name, Value: Value{Kind: List, Items: []Value{hole("one"), hole("two")}}},
+			{Name: "t" + name, Value: Value{Kind: Object, Members: []Member{{Name: one, Value: hole("two")}}}},
+		}}}}
+		body, err := a.body(step{first: true}, look)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := http.NewRequest(http.MethodPost, "https://owner.example", bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", a.request.ContentType)
+		if err := r.ParseForm(); err != nil {
+			t.Fatalf("%q: %v", body, err)
+		}
+		table := map[string]string{}
+		if err := json.Unmarshal([]byte(r.PostForm.Get("t"+name)), &table); err != nil || len(table) != 1 || table[one] != two {
+			t.Errorf("%q: table %v: %v", body, table, err)
+		}
+		if list := r.PostForm["l"+name]; len(r.PostForm) != 2 || len(list) != 2 || list[0] != one || list[1] != two {
+			t.Errorf("%q: %v", body, r.PostForm)
 		}
 	})
 }

@@ -84,7 +84,7 @@ func (a *asker) url(s step, look values) (*url.URL, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make path: %w", bare(err))
 	}
-	if u.RawQuery, err = encodeQuery(a.query(s), look); err != nil {
+	if u.RawQuery, err = encodeQuery(a.query(s), a.request.Plus, look); err != nil {
 		return nil, fmt.Errorf("make query: %w", err)
 	}
 	return u, a.client.origin.admit(u)
@@ -107,26 +107,6 @@ func (a *asker) query(s step) []Param {
 	return params
 }
 
-func encodeQuery(params []Param, look values) (string, error) {
-	var b strings.Builder
-	for _, p := range params {
-		for _, v := range p.Values {
-			text, ok, err := v.scalar(look)
-			if err != nil {
-				return "", fmt.Errorf("parameter %q: %w", p.Name, err)
-			}
-			if !ok {
-				continue
-			}
-			if b.Len() > 0 {
-				b.WriteByte('&')
-			}
-			b.WriteString(queryEscape(p.Name) + "=" + queryEscape(text))
-		}
-	}
-	return b.String(), nil
-}
-
 func (a *asker) body(s step, look values) ([]byte, error) {
 	v := a.request.Body
 	if v == nil {
@@ -138,6 +118,10 @@ func (a *asker) body(s step, look values) ([]byte, error) {
 	}
 	if v.Kind == Object && !s.first {
 		v = &Value{Kind: Object, Members: a.laterMembers(v.Members)}
+	}
+	if v.Kind == Object && isForm(a.request.ContentType) {
+		text, err := encodeQuery(formOf(v.Members), a.request.Plus, look)
+		return []byte(text), err
 	}
 	return v.json(look)
 }

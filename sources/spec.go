@@ -57,9 +57,12 @@ type Request struct {
 	Path    Template
 	Query   []Param
 	Headers []Header
-	// Body: a text is sent as it is, everything else as JSON; nil: none.
+	// Body: a text is sent as it is, everything else as JSON; but an object whose
+	// ContentType is that of a form is sent as one. nil: none.
 	Body        *Value
 	ContentType string // of the body; "": application/json
+	// Plus writes a space in a query or a form as a plus, in place of %20.
+	Plus bool
 	// Conditional sends the validator of the last answer back.
 	Conditional bool
 	// Later changes the request for every page after the first.

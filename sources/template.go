@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/larder-sync/larder/sources/decode"
@@ -103,38 +102,6 @@ func textOf(raw []byte) (string, bool, error) {
 }
 
 func asIs(s string) (string, error) { return s, nil }
-
-// pathSegment encodes a value for a path, slashes included.
-func pathSegment(s string) (string, error) {
-	if s == "" || s == "." || s == ".." {
-		return "", fmt.Errorf("value %q cannot stand in a path", s)
-	}
-	return url.PathEscape(s), nil
-}
-
-// queryEscape encodes what stands left or right of an equals sign in a query.
-// A space becomes %20, because not every owner reads a plus as one.
-func queryEscape(s string) string {
-	return strings.ReplaceAll(url.QueryEscape(s), "+", "%20")
-}
-
-// escapeOdd escapes the bytes that can stand nowhere in a URL, and leaves what
-// is escaped already as it is.
-func escapeOdd(s string) string {
-	const hex = "0123456789ABCDEF"
-	odd := func(c byte) bool {
-		return c <= ' ' || c >= 0x7f || c == '"' || c == '<' || c == '>' || c == '\\' || c == '^' || c == '`'
-	}
-	var b strings.Builder
-	for i := range len(s) {
-		if c := s[i]; odd(c) {
-			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
-}
 
 // scalar renders a value of a query parameter or of a text body.
 func (v Value) scalar(look values) (string, bool, error) {

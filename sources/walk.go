@@ -263,6 +263,8 @@ func (k *walk) resumable(err error) error {
 	var status *StatusError
 	var refused refusal
 	switch {
+	case errors.As(err, &refused) && passing(refused):
+		return err
 	case errors.As(err, &refused):
 	case errors.As(err, &status) && status.Status >= 400 && status.Status < 500:
 		switch status.Status {
@@ -273,6 +275,12 @@ func (k *walk) resumable(err error) error {
 		return err
 	}
 	return fmt.Errorf("go on where it stood (%v): %w", err, syncer.ErrNotResumable)
+}
+
+// passing reports whether an owner refuses whoever asks, and not what is asked.
+func passing(r refusal) bool {
+	class := syncer.Classify(r.error)
+	return class == syncer.ClassRateLimited || class == syncer.ClassAuth
 }
 
 // page turns an answer into a batch and finds the next step; nil at the end.

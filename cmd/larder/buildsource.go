@@ -220,7 +220,7 @@ func optional[A, B any](a *A, to func(A) B) *B {
 }
 
 func requestOf(r config.Request) sources.Request {
-	out := sources.Request{Method: r.Method, Path: templateOf(r.Path), Query: paramsOf(r.Query), ContentType: r.ContentType, Conditional: r.Conditional}
+	out := sources.Request{Method: r.Method, Path: templateOf(r.Path), Query: paramsOf(r.Query), ContentType: r.ContentType, Plus: r.Plus, Conditional: r.Conditional}
 	out.Later = sources.Later{Query: paramsOf(r.Later.Query), Without: r.Later.Without}
 	for _, m := range r.Later.Body {
 		out.Later.Body = append(out.Later.Body, sources.Member{Name: m.Name, Value: valueOf(m.Value)})

@@ -39,7 +39,21 @@ func sourceDigest(s *config.Source) string {
 	}
 	parts := []any{path, s.Request.Method, s.Request.Path.String(), queryText(s.Request.Query), s.Request.Body, queryText(s.Request.Later.Query), s.Request.Later.Body, s.Request.Later.Without,
 		s.Records.At.Text, strings.Join(texts(s.Records.Key), "\n"), watermark}
+	parts = append(parts, writingOf(s.Request)...)
 	return digest(append(parts, readingOf(s.Records)...)...)
+}
+
+// writingOf is how a request is written, as far as it is not the plain way. A
+// GraphQL document and its variables are the body.
+func writingOf(q config.Request) []any {
+	var parts []any
+	if q.IsForm() {
+		parts = append(parts, []any{"form"})
+	}
+	if q.Plus {
+		parts = append(parts, []any{"space", "+"})
+	}
+	return parts
 }
 
 // readingOf is how records are read, as far as it is not the plain way: so that

@@ -200,3 +200,46 @@ func TestChangesBesideAListNeedAVersionWhereWatermarksCount(t *testing.T) {
 		}
 	}
 }
+
+// How a request is written shapes the answer only where it is not the plain
+// way, and a document and its variables do wherever they stand.
+func TestWritingIsInTheDigest(t *testing.T) {
+	const text = `
+consumer.app.database = "sqlite:app.db"
+owner.app.url         = "https://app.internal"
+[source.users]
+REQUEST
+records   = { at = "data", key = "id", deleted = "gone" }
+watermark = "at"
+[[table]]
+source  = "users"
+budget  = "1h"
+columns = { id = "text" }
+`
+	shape := func(request string) string {
+		return sourceDigest(parse(t, strings.Replace(text, "REQUEST", "request = "+request, 1)).Sources[0])
+	}
+	seen := map[string]string{}
+	for _, request := range []string{
+		`{ query = { since = "{since}" } }`,
+		`{ query = { since = "{since}" }, space = "+" }`,
+		`{ body = { since = "{since}" } }`,
+		`{ body = { since = "{since}" }, content_type = "application/x-www-form-urlencoded" }`,
+		`{ graphql = "query A", variables = { since = "{since}" } }`,
+		`{ graphql = "query B", variables = { since = "{since}" } }`,
+		`{ graphql = "query B", variables = { since = "{since}", n = 1 } }`,
+	} {
+		if other, known := seen[shape(request)]; known {
+			t.Errorf("%s and %s have one shape", request, other)
+		}
+		seen[shape(request)] = request
+	}
+	for _, same := range [][2]string{
+		{`{ query = { since = "{since}" } }`, `{ query = { since = "{since}" }, space = "%20" }`},
+		{`{ body = { since = "{since}" } }`, `{ body = { since = "{since}" }, content_type = "application/vnd.api+json" }`},
+	} {
+		if shape(same[0]) != shape(same[1]) {
+			t.Errorf("%s and %s have two shapes", same[0], same[1])
+		}
+	}
+}
