@@ -20,6 +20,8 @@ type page struct {
 	gone [][]byte // keys of a list of its own
 	// unchanged pages are "not modified", and hold nothing.
 	unchanged bool
+	// long is a response that is too long for a page: it is read as it comes.
+	long *response
 }
 
 // refusal is a sound answer by which the owner says no.
@@ -34,8 +36,8 @@ func (s *Source) read(r *response) (*page, error) {
 	if err := s.refuse(r, r.body); err != nil {
 		return nil, err
 	}
-	decoded, err := s.decode(r.body)
-	if s.spec.Records.AbsentEmpty && errors.Is(err, decode.ErrNoArray) {
+	decoded, err := s.decoder.Page(bytes.NewReader(r.body))
+	if s.lacksList(err) {
 		err = nil
 	}
 	if err != nil && !decode.Sound(err) {
@@ -58,21 +60,6 @@ func (s *Source) read(r *response) (*page, error) {
 	p.header, p.url, p.records, p.body = r.header, r.url, decoded.Records, decoded.Body
 	p.gone, err = s.removals.read(r.body)
 	return p, err
-}
-
-func (s *Source) decode(body []byte) (decode.Page, error) {
-	if s.spec.Records.Format != NDJSON {
-		return s.decoder.Page(bytes.NewReader(body))
-	}
-	var all decode.Page
-	for window, err := range s.decoder.Lines(bytes.NewReader(body), decode.Window{}) {
-		if err != nil {
-			return decode.Page{}, err
-		}
-		all.Records = append(all.Records, window.Records...)
-		all.Held += window.Held
-	}
-	return all, nil
 }
 
 // judge looks at the places that make a 200 a failure.
@@ -103,15 +90,19 @@ func refuseHTML(h http.Header, body []byte) error {
 	return nil
 }
 
-// refuse refuses HTML, lines that could have been cut off unseen, and lines
-// with another status than 200: an empty body is a sound list of lines, and
+// refuse refuses HTML, what says that it is another format, and of a format
+// whose bodies hold nothing but records those that could have been cut off
+// unseen, or have another status than 200: an empty body is a sound list, and
 // "accepted" or "no content" would pass for one.
 func (s *Source) refuse(r *response, body []byte) error {
-	if s.spec.Records.Format == NDJSON && r.status != http.StatusOK {
+	kind, _, _ := mime.ParseMediaType(r.header.Get("Content-Type"))
+	switch {
+	case s.format.Bare && r.status != http.StatusOK:
 		return answerError("owner answers %d %s instead of a list", r.status, http.StatusText(r.status))
-	}
-	if s.spec.Records.Format == NDJSON && !r.whole {
-		return errNoLength()
+	case s.format.Bare && !r.whole:
+		return answerError("answer has no length, so that a cut would not show")
+	case s.format.Denies(kind):
+		return answerError("answer says by its media type that it is no %s", s.format.Name)
 	}
 	return refuseHTML(r.header, body)
 }

@@ -36,9 +36,6 @@ type attempts struct {
 	owner   *Owner
 	limiter *rate.Limiter // nil: no bound
 	slots   chan struct{}
-	// streamed bodies are as long as they are: for them the timeout bounds
-	// each wait for bytes, not the whole.
-	streamed bool
 }
 
 func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -47,7 +44,7 @@ func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
-	body := &attemptBody{streamed: a.streamed, timeout: a.owner.Timeout}
+	body := &attemptBody{timeout: a.owner.Timeout}
 	body.late = func() bool { return errors.Is(context.Cause(ctx), errAttemptTimeout) }
 	body.done = sync.OnceFunc(func() { cancel(nil); release() })
 	body.timer = time.AfterFunc(a.owner.Timeout, func() { cancel(errAttemptTimeout) })
@@ -181,13 +178,21 @@ func (a *attempts) wait(ctx context.Context) error {
 
 // attemptBody ends its attempt when it is closed.
 type attemptBody struct {
-	inner    io.ReadCloser
-	late     func() bool // whether the attempt was cut off by its timeout
-	timer    *time.Timer
-	timeout  time.Duration
+	inner   io.ReadCloser
+	late    func() bool // whether the attempt was cut off by its timeout
+	timer   *time.Timer
+	timeout time.Duration
+	// streamed bodies are as long as they are: for them the timeout bounds
+	// each wait for bytes, not the whole.
 	streamed bool
 	done     func()
 	took     time.Duration // until the headers were there
+}
+
+// stream says that the body is long, and read while it arrives.
+func (b *attemptBody) stream() {
+	b.timer.Stop()
+	b.streamed = true
 }
 
 func (b *attemptBody) Read(p []byte) (int, error) {

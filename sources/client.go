@@ -48,13 +48,12 @@ type Retry struct {
 // Client speaks to one owner. All sources of the owner share it: its rate, its
 // bound on concurrency and its connections. It is safe for concurrent use.
 type Client struct {
-	owner   Owner
-	base    *url.URL
-	origin  origin
-	pages   *http.Client // bodies that are read at once
-	streams *http.Client // bodies that are read as they come
-	redact  redactor
-	clock   ownerClock
+	owner  Owner
+	base   *url.URL
+	origin origin
+	pages  *http.Client // bodies that are read at once
+	redact redactor
+	clock  ownerClock
 }
 
 // NewClient makes the client of an owner. It sends nothing.
@@ -77,10 +76,7 @@ func NewClient(o Owner) (*Client, error) {
 	if o.Rate > 0 {
 		pages.limiter = rate.NewLimiter(rate.Limit(o.Rate), o.Burst)
 	}
-	streams := pages
-	streams.streamed = true
 	c.pages = &http.Client{Transport: &pages, CheckRedirect: c.checkRedirect}
-	c.streams = &http.Client{Transport: &streams, CheckRedirect: c.checkRedirect}
 	return c, nil
 }
 

@@ -45,7 +45,7 @@ func (s *Source) compileEpoch(set *pathSet) (err error) {
 	if s.epochs.at, err = own.add(e.At); err != nil {
 		return err
 	}
-	if s.epochs.asker, err = newAsker(s.client, *e.Request, false); err != nil {
+	if s.epochs.asker, err = newAsker(s.client, *e.Request); err != nil {
 		return fmt.Errorf("read epoch: %w", err)
 	}
 	o := &s.client.owner

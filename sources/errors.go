@@ -102,7 +102,7 @@ func unreadable(err error) error {
 	case errors.Is(err, decode.ErrTooLarge), errors.Is(err, decode.ErrTooDeep):
 		class = syncer.ClassTooLarge
 	case errors.Is(err, decode.ErrNoArray), errors.Is(err, decode.ErrNotArray),
-		errors.Is(err, decode.ErrNotMap), errors.Is(err, decode.ErrUneven):
+		errors.Is(err, decode.ErrNotMap), errors.Is(err, decode.ErrUneven), errors.Is(err, decode.ErrNoHeader):
 		class = syncer.ClassAnswer
 	case errors.Is(err, decode.ErrSyntax), errors.Is(err, decode.ErrNotObject), errors.Is(err, decode.ErrNotValue):
 		class = syncer.ClassDecode

@@ -34,10 +34,11 @@ const (
 
 // question is one request, ready to be sent as often as it takes.
 type question struct {
-	method   string
-	url      *url.URL
-	header   http.Header
-	body     []byte // nil: none
+	method string
+	url    *url.URL
+	header http.Header
+	body   []byte // nil: none
+	// streamed says that a body of more than a window is read as it comes.
 	streamed bool
 	// expect is about how large the body will be, as the page before tells; 0
 	// if nothing does. It is for bodies that do not announce their length.
@@ -55,7 +56,7 @@ type response struct {
 	header http.Header
 	url    *url.URL      // after redirects
 	body   []byte        // of success, read to its end
-	stream io.ReadCloser // instead of body, of a streamed question
+	stream io.ReadCloser // instead of body, where that is long and may be streamed
 	// whole says that a body that was cut off would have shown.
 	whole bool
 	// took is how long the owner took until the headers were there.
@@ -69,6 +70,7 @@ type exchange struct {
 	question question
 	attempts int
 	body     []byte
+	long     bool // body is the first window of one that is to be streamed
 }
 
 // ask sends q. The error is of a known class and shows no query, credential or
@@ -108,9 +110,6 @@ func (x *exchange) run(ctx context.Context) (*response, error) {
 			x.attempts++
 		},
 	}
-	if x.question.streamed {
-		caller.HTTPClient = x.client.streams
-	}
 	r, err := x.request(ctx)
 	if err != nil {
 		return nil, err
@@ -140,13 +139,21 @@ func (x *exchange) request(ctx context.Context) (*retryablehttp.Request, error) 
 }
 
 // read takes the body of a success inside its attempt, so that one that is cut
-// off is asked for again.
+// off is asked for again; of one that is to be streamed, no more than a window.
 func (x *exchange) read(resp *http.Response) error {
-	if !isSuccess(resp.StatusCode) || x.question.streamed || isHTML(resp.Header) {
+	x.long = false
+	if !isSuccess(resp.StatusCode) || isHTML(resp.Header) {
 		return nil
 	}
-	defer func() { _ = resp.Body.Close() }()
 	limit := cmp.Or(x.question.most, x.client.owner.MaxBody)
+	if x.question.streamed {
+		limit = min(limit, windowBytes)
+	}
+	defer func() {
+		if !x.long {
+			_ = resp.Body.Close()
+		}
+	}()
 	var body bytes.Buffer
 	if resp.ContentLength <= limit {
 		size := resp.ContentLength
@@ -156,7 +163,14 @@ func (x *exchange) read(resp *http.Response) error {
 		body.Grow(int(size) + bytes.MinRead)
 	}
 	_, err := body.ReadFrom(io.LimitReader(resp.Body, limit+1))
-	if err == nil && int64(body.Len()) > limit {
+	switch {
+	case err != nil || int64(body.Len()) <= limit:
+	case x.question.streamed:
+		x.long = true
+		if b, ok := resp.Body.(interface{ stream() }); ok {
+			b.stream()
+		}
+	default:
 		err = &failure{class: syncer.ClassTooLarge, text: fmt.Sprintf("body is larger than %d bytes", limit)}
 	}
 	x.body = body.Bytes()
@@ -174,12 +188,8 @@ func (x *exchange) judge(resp *http.Response) (*response, error) {
 	if b, ok := resp.Body.(*attemptBody); ok {
 		r.took = b.took
 	}
-	if x.question.streamed && isSuccess(resp.StatusCode) && !isHTML(resp.Header) {
-		r.stream = resp.Body
-		if !r.whole {
-			_ = resp.Body.Close()
-			return nil, errNoLength()
-		}
+	if x.long && isSuccess(resp.StatusCode) {
+		r.stream, r.body = rest{io.MultiReader(bytes.NewReader(x.body), resp.Body), resp.Body}, nil
 		return r, nil
 	}
 	failed := &StatusError{Status: resp.StatusCode, Attempts: x.attempts, header: resp.Header}
@@ -198,8 +208,10 @@ func (x *exchange) judge(resp *http.Response) (*response, error) {
 	return nil, failed
 }
 
-func errNoLength() error {
-	return answerError("answer has no length, so that a cut would not show")
+// rest is a body whose beginning has been read.
+type rest struct {
+	io.Reader
+	io.Closer
 }
 
 // provesItsEnd reports whether a body that is cut off would show: by its

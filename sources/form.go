@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/larder-sync/larder/sources/decode"
 )
@@ -24,12 +25,13 @@ type form struct {
 // compileForm comes when all that is read of records is known.
 func (s *Source) compileForm(set *pathSet) error {
 	r := &s.spec.Records
-	lines := r.Format == NDJSON
 	switch {
-	case lines && (len(set.at) > 0 || len(set.body) > 0 || r.DeletedList.At != ""):
-		return errors.New("lines hold records only: no place in the body can be named")
-	case lines && r.As != AsArray:
-		return fmt.Errorf("each line is a record: they cannot come as %q", r.As)
+	case s.format.Bare && (len(set.at) > 0 || len(set.body) > 0 || r.DeletedList.At != ""):
+		return fmt.Errorf("%s holds records only: no place in the body can be named", s.format.Name)
+	case s.format.Bare && r.As != AsArray:
+		return fmt.Errorf("each line of %s is a record: they cannot come as %q", s.format.Name, r.As)
+	case r.Separator != "" && r.Format != CSV:
+		return fmt.Errorf("%s has no separator", s.format.Name)
 	case r.AbsentEmpty && r.Require.At == "":
 		return errors.New("an answer without the records is empty only together with require, which tells it from an error")
 	}
@@ -85,11 +87,36 @@ func (s *Source) open(records [][][]byte) error {
 				slots[slot] = v
 			}
 		}
-		if !something && !(s.deleted >= 0 && holds(slots[s.deleted], s.goneIf)) {
+		if !something && !(s.deleted >= 0 && s.saysGone(slots[s.deleted])) {
 			return decodeError("an event has nothing at %q and is no deletion", s.spec.Records.Unwrap)
 		}
 	}
 	return nil
+}
+
+// saysGone reports whether what stands in the field of deletions says so. Where
+// values are texts, an empty one, false and 0 do not.
+func (s *Source) saysGone(raw []byte) bool {
+	if text, _, err := decode.Text(raw); s.format.Texts && len(s.goneIf) == 0 && err == nil {
+		switch strings.ToLower(text) {
+		case "", "0", "false":
+			return false
+		}
+	}
+	return holds(raw, s.goneIf)
+}
+
+// asTexts makes the values that a field may hold to texts, as those of a format
+// of texts are.
+func asTexts(values [][]byte) [][]byte {
+	texts := make([][]byte, len(values))
+	for i, raw := range values {
+		texts[i] = raw
+		if text, ok, err := decode.Text(raw); ok && err == nil {
+			texts[i] = quote(text)
+		}
+	}
+	return texts
 }
 
 // named is the slots of a record of which only the key is known.

@@ -147,7 +147,7 @@ func (s *Source) compileHydrated(h *hydrate, spec *Hydrate, set *pathSet) error 
 	if h.decoder, err = s.reader(l); err != nil {
 		return err
 	}
-	h.asker, err = newAsker(s.client, spec.Request, false)
+	h.asker, err = newAsker(s.client, spec.Request)
 	return err
 }
 

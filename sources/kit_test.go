@@ -92,7 +92,10 @@ func users(t testing.TB, by sources.Style) sources.Spec {
 	return spec
 }
 
-// lines is the spec of the owner's streamed list.
+// long is a name by which a few thousand records are more than a window.
+var long = strings.Repeat("long ", 120)
+
+// lines is the spec of the owner's list of lines.
 func lines(t testing.TB) sources.Spec {
 	spec := users(t, sources.None)
 	spec.Records.At, spec.Records.Format = "", sources.NDJSON

@@ -183,7 +183,7 @@ func (s *Source) compileRemoved() error {
 	r.errorAt, errs[0] = own.add(s.spec.Records.Error)
 	r.from, errs[1] = own.add(ask.From)
 	r.earliest, errs[2] = own.add(ask.Earliest)
-	r.asker, errs[3] = newAsker(s.client, ask.Request, false)
+	r.asker, errs[3] = newAsker(s.client, ask.Request)
 	if err := errors.Join(errs[:]...); err != nil {
 		return fmt.Errorf("read the endpoint of what is gone: %w", err)
 	}

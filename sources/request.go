@@ -11,14 +11,17 @@ import (
 
 // asker builds the questions of one source.
 type asker struct {
-	client   *Client
-	request  Request
+	client  *Client
+	request Request
+	// accept is what a response may be; "": JSON.
+	accept string
+	// streamed says that a long body is read as it comes.
 	streamed bool
 	// examine lists the statuses whose bodies tell why.
 	examine []int
 }
 
-func newAsker(c *Client, r Request, streamed bool) (*asker, error) {
+func newAsker(c *Client, r Request) (*asker, error) {
 	if r.Method == "" {
 		r.Method = http.MethodGet
 	}
@@ -27,7 +30,7 @@ func newAsker(c *Client, r Request, streamed bool) (*asker, error) {
 			return nil, fmt.Errorf("path %q holds ? or #", p.Literal)
 		}
 	}
-	a := &asker{client: c, request: r, streamed: streamed}
+	a := &asker{client: c, request: r}
 	if _, err := url.Parse(a.client.base.String() + a.literalPath()); err != nil {
 		return nil, fmt.Errorf("path is no part of a URL: %w", bare(err))
 	}
@@ -146,11 +149,8 @@ func (a *asker) laterMembers(members []Member) []Member {
 func (a *asker) header(look values) (http.Header, error) {
 	h := http.Header{
 		"User-Agent":    {"larder"},
-		"Accept":        {"application/json"},
+		"Accept":        {cmp.Or(a.accept, "application/json")},
 		"Cache-Control": {"no-cache"},
-	}
-	if a.streamed {
-		h.Set("Accept", "application/x-ndjson, application/json")
 	}
 	if a.request.Body != nil {
 		h.Set("Content-Type", cmp.Or(a.request.ContentType, "application/json"))

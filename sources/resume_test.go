@@ -103,7 +103,7 @@ func TestPagesThatMoveAreNotResumed(t *testing.T) {
 		}
 	}
 	o := &sourcetest.Owner{Style: sourcetest.Lines}
-	o.Put("row", sequence(1, 3000)...)
+	o.Put(long, sequence(1, 3000)...)
 	for _, b := range upTo(t, source(t, quick(o), lines(t)), resync(), 2) {
 		if b.Resume != nil {
 			t.Errorf("streamed: %+v", b.Resume)
@@ -124,7 +124,7 @@ func TestAscendingResumesFromTheHighest(t *testing.T) {
 				}
 				spec.Watermark.Order, spec.Paging.Size = sources.Ascending, 0
 				for _, id := range sequence(1, 2100) {
-					o.Put("row", id)
+					o.Put(long, id)
 					time.Sleep(time.Second)
 				}
 				s := source(t, quick(o), spec)
@@ -269,7 +269,7 @@ func TestResumeHoldsNoCredential(t *testing.T) {
 // owner's only slot.
 func TestStoppedWalkLetsGo(t *testing.T) {
 	o := &sourcetest.Owner{Style: sourcetest.Lines}
-	o.Put("row", sequence(1, 5000)...)
+	o.Put(long, sequence(1, 5000)...)
 	owner := quick(o)
 	owner.Concurrency = 1
 	s := source(t, owner, lines(t))

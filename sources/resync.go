@@ -97,7 +97,7 @@ func (s *Source) compileBefore() (err error) {
 		return nil
 	}
 	o := &s.client.owner
-	if s.before.asker, err = newAsker(s.client, *s.spec.Resync.Before, false); err != nil {
+	if s.before.asker, err = newAsker(s.client, *s.spec.Resync.Before); err != nil {
 		return fmt.Errorf("read resync: %w", err)
 	}
 	s.before.decoder, err = decode.Layout{Body: s.before.places, MaxDepth: o.MaxDepth, MaxBytes: o.MaxBody}.Compile()

@@ -29,8 +29,7 @@ type Source struct {
 	goneIf    [][]byte
 	keys      []int          // slots
 	constants map[int]string // slot to the partition value that fills it
-	// streamed bodies are read in windows while they arrive.
-	streamed bool
+	format    decode.Format
 	// everything is asked by a resync, where that is not asked as changes are;
 	// before, where set, is asked ahead of it. lists says that a complete
 	// resync has seen all that there is.
@@ -74,11 +73,12 @@ func (s *Source) compile() error {
 	}
 	s.spec.Paging.By = cmp.Or(s.spec.Paging.By, None)
 	s.spec.Paging.MaxTime = cmp.Or(s.spec.Paging.MaxTime, 24*time.Hour)
-	// A body that is read as it comes holds one of the owner's slots meanwhile,
-	// for which the fetches of its records would wait for ever.
-	s.streamed = s.spec.Records.Format == NDJSON && s.spec.Paging.By == None && s.spec.Records.Hydrate == nil
 	if s.spec.Request.Conditional && s.spec.Paging.By != None {
 		return errors.New("conditional needs paging by \"none\": later pages may change while the first does not")
+	}
+	var err error
+	if s.format, err = decode.FormatNamed(string(s.spec.Records.Format)); err != nil {
+		return err
 	}
 	set, err := newPathSet(&s.spec.Records, s.constants)
 	if err != nil {
@@ -99,17 +99,27 @@ func (s *Source) compile() error {
 	if err := s.compileForm(set); err != nil {
 		return err
 	}
-	if s.asker, err = newAsker(s.client, s.spec.Request, s.streamed); err != nil {
+	return s.compileAsking(set)
+}
+
+// compileAsking comes last: how the source asks, and what it reads of answers.
+func (s *Source) compileAsking(set *pathSet) error {
+	s.claim(set)
+	layout, err := s.layout(set)
+	if err != nil {
 		return err
 	}
-	s.asker.examine = s.expired.examine()
-	s.claim(set)
-	l := s.layout(set)
 	if s.hydrate == nil { // else what it fetches are the records
-		l.Unnamed = s.unnamed(set.inner)
+		layout.Unnamed = s.unnamed(set.inner)
 	}
-	s.decoder, err = l.Compile()
-	return err
+	if s.decoder, err = layout.Compile(); err != nil {
+		return err
+	}
+	if s.asker, err = newAsker(s.client, s.spec.Request); err != nil {
+		return err
+	}
+	s.asker.examine, s.asker.accept, s.asker.streamed = s.expired.examine(), s.format.Accept, s.streams()
+	return nil
 }
 
 func (s *Source) compileRecords(set *pathSet) (err error) {
@@ -136,6 +146,9 @@ func (s *Source) compileRecords(set *pathSet) (err error) {
 			return err
 		}
 		s.goneIf = rawValues(r.DeletedEquals)
+		if s.format.Texts {
+			s.goneIf = asTexts(s.goneIf)
+		}
 	}
 	if s.errorAt, err = set.body.add(r.Error); err != nil {
 		return err
@@ -184,9 +197,18 @@ func (s *Source) compilePaging(set *pathSet) error {
 	return err
 }
 
-func (s *Source) layout(set *pathSet) decode.Layout {
+func (s *Source) layout(set *pathSet) (decode.Layout, error) {
 	o := &s.client.owner
-	return decode.Layout{At: set.at, As: decode.As(set.as), Record: set.record, Names: set.names, Body: set.body, MaxDepth: o.MaxDepth, MaxBytes: o.MaxBody}
+	l := decode.Layout{Format: s.format, At: set.at, As: decode.As(set.as), Record: set.record, Names: set.names, Body: set.body,
+		Must: slices.Clone(s.keys), MaxDepth: o.MaxDepth, MaxBytes: o.MaxBody}
+	if s.deleted >= 0 {
+		l.Must = append(l.Must, s.deleted)
+	}
+	var err error
+	if l.Separator, err = decode.Separator(s.spec.Records.Separator); err != nil {
+		return l, fmt.Errorf("separator %q %w", s.spec.Records.Separator, err)
+	}
+	return l, nil
 }
 
 // fields are those of a placeholder such as {last.FIELD}, each once.

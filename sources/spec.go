@@ -136,6 +136,8 @@ type Records struct {
 	At     string // path of what holds the records; "": the body does
 	As     As
 	Format Format
+	// Separator stands between the fields of CSV; "": a comma.
+	Separator string
 	// AbsentEmpty takes an answer without At for one without records. It needs
 	// Require, which tells such an answer from one of another kind.
 	AbsentEmpty bool
@@ -224,13 +226,14 @@ type Hydrate struct {
 	MissingDeleted bool
 }
 
-// Format is how a body holds records.
+// Format is how a body holds records: the name of one of decode.Formats.
 type Format string
 
 // The formats of bodies.
 const (
 	JSON   Format = "json"
-	NDJSON Format = "ndjson" // one record a line; without paging it is streamed
+	NDJSON Format = "ndjson" // one record a line
+	CSV    Format = "csv"    // a header, and one record a line
 )
 
 // Watermark is what a source is asked for next and where that comes from:

@@ -88,9 +88,6 @@ func (k *walk) run(ctx context.Context) error {
 
 // passes walks the pages until a pass has seen all of them.
 func (k *walk) passes(ctx context.Context) error {
-	if k.streamed {
-		return k.stream(ctx)
-	}
 	for again := 0; ; again++ {
 		why, err := k.pass(ctx)
 		if err != nil || why == "" {
@@ -112,6 +109,9 @@ func (k *walk) pass(ctx context.Context) (why string, err error) {
 		p, err := k.fetch(ctx)
 		if err != nil {
 			return "", fmt.Errorf("fetch page %d: %w", k.pages+1, err)
+		}
+		if p.long != nil {
+			return k.stream(ctx, p.long)
 		}
 		k.pages++
 		if p.unchanged {
@@ -182,6 +182,9 @@ func (k *walk) fetch(ctx context.Context) (*page, error) {
 	r, err := k.ask(ctx, k.asker)
 	if err == nil && r.status == http.StatusNotModified {
 		return &page{answer: answer{header: r.header}, unchanged: true}, nil
+	}
+	if err == nil && r.stream != nil {
+		return &page{long: r}, nil
 	}
 	var p *page
 	if err == nil {
@@ -354,7 +357,7 @@ func (k *walk) batch(records [][][]byte, size int64) (*syncer.Batch, error) {
 			return nil, err
 		}
 		if k.deleted >= 0 {
-			r.Gone = holds(slots[k.deleted], k.goneIf)
+			r.Gone = k.saysGone(slots[k.deleted])
 		}
 		if k.w.Kind == syncer.Changes {
 			r.Late = k.mark.late(stamp)

@@ -45,7 +45,7 @@ func TestEveryStyleCopiesTheOwner(t *testing.T) {
 
 func TestStreamCopiesTheOwner(t *testing.T) {
 	o := &sourcetest.Owner{Style: sourcetest.Lines}
-	o.Put("first", sequence(1, 2500)...)
+	o.Put(long, sequence(1, 2500)...)
 	batches, end := complete(t, source(t, quick(o), lines(t)), resync())
 	if diff := cmp.Diff(truth(o), copied(t, batches, nil)); diff != "" {
 		t.Fatal(diff)

@@ -12,8 +12,11 @@ type guard struct {
 	r         io.Reader
 	left, max int64
 	read      int64
-	nesting   nesting
-	err       error // what every further Read answers
+	// windowed bodies have no bound as a whole: left is given anew now and then,
+	// so that what is read ahead may not break it.
+	windowed bool
+	nesting  nesting
+	err      error // what every further Read answers
 }
 
 // Read fills p unless the body ends. A parser that holds one huge value moves
@@ -22,7 +25,11 @@ func (g *guard) Read(p []byte) (int, error) {
 	if g.err != nil {
 		return 0, g.err
 	}
-	n, err := g.fill(p[:min(int64(len(p)), g.left+1)])
+	most := g.left + 1
+	if g.windowed && g.left > 0 {
+		most = g.left
+	}
+	n, err := g.fill(p[:min(int64(len(p)), most)])
 	if err != nil && err != io.EOF {
 		err = fmt.Errorf("read body: %w", err)
 	}

@@ -1,6 +1,9 @@
-// Package decode cuts an owner's JSON down to the places somebody asked for,
+// Package decode cuts an owner's answers down to the places somebody asked for,
 // in one pass, inside fixed bounds, and without changing a byte of what it
 // keeps. It touches nothing but the reader it is given.
+//
+// What it keeps is JSON text, whatever the format: see Formats for those there
+// are. Each is one value, made in one file.
 //
 // Numbers are never parsed and text is never repaired: a slot holds what the
 // owner wrote, so an integer above 2^53, a 40-digit decimal and a broken
@@ -10,8 +13,11 @@
 package decode
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"sync"
 
@@ -28,6 +34,12 @@ const (
 // Layout says which places of an owner's answers are wanted. The same place
 // may be asked for more than once, and one place may lie inside another.
 type Layout struct {
+	// Format is how a body holds records; the zero Format is JSON.
+	Format Format
+	// Separator stands between the fields of CSV; 0: a comma.
+	Separator byte
+	// Must lists slots of fields that CSV's header has to name.
+	Must []int
 	// At is what holds the records. Nil: the body itself does.
 	At Path
 	// As is how the records stand there.
@@ -52,18 +64,19 @@ type Layout struct {
 	// body's own included: 1 to 10,000.
 	MaxDepth int
 	// MaxBytes bounds one page, counted in decompressed bytes as they are
-	// read; for lines it bounds one window. 1 to 2^40.
+	// read; in windows it bounds one of them. 1 to 2^40.
 	MaxBytes int64
 }
 
-// Page is what was kept of one answer, or of one window of lines. It shares
+// Page is what was kept of one answer, or of one window of it. It shares
 // no memory with anything but its own records.
 type Page struct {
 	// Records holds, for each record in the owner's order, the JSON text of
 	// each slot as the owner wrote it. Nil is absent; JSON null is "null". With
 	// Layout.Unnamed more may stand behind the slots: see Split.
 	Records [][][]byte
-	// Body holds the JSON text found at each of the layout's body places.
+	// Body holds the JSON text found at each of the layout's body places; in a
+	// window, those found so far.
 	Body [][]byte
 	// Size is how many bytes were read for the page.
 	Size int64
@@ -73,6 +86,10 @@ type Page struct {
 
 // Decoder reads answers of one Layout. It is safe for concurrent use.
 type Decoder struct {
+	format       Format
+	separator    byte
+	must         []int
+	fields       map[string][]int // of CSV: which slots a column fills
 	body, record *node
 	slots        int // of a record
 	places       int // of the body
@@ -84,6 +101,7 @@ type Decoder struct {
 	blanks       bool     // nulls among the records are left out
 	tells        bool     // what nobody named
 	columns      []string // which arrays are zipped
+	windowed     bool     // of JSON: it can be read in windows
 	maxDepth     int
 	maxBytes     int64
 	options      []jsontext.Options
@@ -99,10 +117,14 @@ func (l Layout) Compile() (*Decoder, error) {
 	if l.MaxBytes < 1 || l.MaxBytes > largest {
 		return nil, fmt.Errorf("bound the size to %d bytes: must be 1 to 2^40", l.MaxBytes)
 	}
+	if l.Format.page == nil {
+		l.Format = JSON()
+	}
 	if err := l.check(); err != nil {
 		return nil, err
 	}
 	d := &Decoder{
+		format: l.Format, separator: cmp.Or(l.Separator, ','), must: slices.Clone(l.Must),
 		body: new(node), record: new(node),
 		slots: len(l.Record), places: len(l.Body),
 		top: len(l.At) == 0, at: l.At.String(),
@@ -111,14 +133,19 @@ func (l Layout) Compile() (*Decoder, error) {
 		// Broken text inside a value is one record's trouble, not the page's.
 		options: []jsontext.Options{jsontext.AllowInvalidUTF8(true)},
 	}
+	d.windowed = l.windowed()
 	d.body.descend(l.At).records = true
 	for i, path := range l.Body {
 		n := d.body.descend(path)
 		n.slots = append(n.slots, i)
 	}
+	d.fields = map[string][]int{}
 	for i, path := range l.Record {
 		if path == nil {
 			continue
+		}
+		if len(path) == 1 {
+			d.fields[path[0]] = append(d.fields[path[0]], i)
 		}
 		n := d.record.descend(path)
 		n.slots = append(n.slots, i)
@@ -138,27 +165,50 @@ func (l Layout) Compile() (*Decoder, error) {
 // to its end (see Sound); the Page that comes with them has no records but its Body, because the owner often says
 // there what went wrong. With any other error the Page is empty: ErrSyntax (a
 // *SyntaxError), ErrTooLarge, ErrTooDeep, or what r itself failed with.
-func (d *Decoder) Page(r io.Reader) (Page, error) {
-	w := d.open()
-	defer d.release(w)
-	w.guard = guard{r: r, left: d.maxBytes, max: d.maxBytes, nesting: nesting{max: d.maxDepth}}
-	w.json.Reset(&w.guard, d.options...)
+func (d *Decoder) Page(r io.Reader) (Page, error) { return d.format.page(d, r) }
 
-	if err := w.value(d.body); err != nil {
-		return Page{}, w.explain(err)
-	}
-	if err := w.end(); err != nil {
-		return Page{}, w.explain(err)
-	}
-	if !w.found && w.misfit == nil {
-		w.misfit = d.where(ErrNoArray)
-	}
-	page := w.cut(w.guard.read)
-	if w.misfit != nil {
-		page.Records = nil
-	}
-	return page, w.misfit
+// Window is how much of a body is handed out at once. Zero fields leave only the
+// layout's MaxBytes.
+type Window struct {
+	// Records is the most records of a window.
+	Records int
+	// Bytes is the most bytes of a window, line ends included, but for JSON,
+	// where the last record may reach beyond it. A single record that is longer
+	// is a window of its own.
+	Bytes int64
 }
+
+// Windows reads an answer while it arrives and yields its records in windows;
+// Size and the slots of a window are its own. The sequence ends with the body,
+// or with one error, which Page describes: the records of the window that it
+// falls into are not yielded, and of an error that is Sound comes what the body
+// has. A body without records may yield nothing.
+//
+// Windows stand for nothing before the sequence has ended without an error.
+// See Format.Bare for what a reader has to do.
+func (d *Decoder) Windows(r io.Reader, w Window) iter.Seq2[Page, error] {
+	return func(yield func(Page, error) bool) {
+		if !d.Streams() {
+			yield(Page{}, errNoStream)
+			return
+		}
+		page, err := d.format.windows(d, r, w, func(p Page) bool { return yield(p, nil) })
+		if err != nil && !errors.Is(err, errEnough) {
+			yield(page, err)
+		}
+	}
+}
+
+var (
+	// errNoStream: what holds the records, or a place around them, is whole or
+	// nothing.
+	errNoStream = errors.New("read windows: the layout has records that only a whole body shows")
+	// errEnough says that whoever ranges over the windows has enough.
+	errEnough = errors.New("has enough")
+)
+
+// Streams reports whether Windows can be asked for.
+func (d *Decoder) Streams() bool { return d.format.Bare || d.windowed }
 
 // where says at which place err was met.
 func (d *Decoder) where(err error) error {

@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 )
@@ -9,8 +10,11 @@ import (
 // of the body, which may hold secrets.
 var (
 	// ErrSyntax: not sound JSON, cut off, followed by more, or with a member
-	// named twice. The error is a *SyntaxError.
-	ErrSyntax = errors.New("unsound JSON")
+	// named twice; not sound CSV. The error is a *SyntaxError.
+	ErrSyntax = errors.New("unsound body")
+	// ErrNoHeader: the first line of CSV does not name the fields, names one
+	// twice, or lacks one that must be there.
+	ErrNoHeader = errors.New("no header")
 	// ErrNoArray: the place of the records is not there.
 	ErrNoArray = errors.New("no records")
 	// ErrNotArray: something else than an array is there, null included.
@@ -36,8 +40,10 @@ var (
 	ErrNotScalar = errors.New("neither text, number nor boolean")
 )
 
-// SyntaxError says where a body stopped being sound JSON. It is an ErrSyntax.
+// SyntaxError says where a body stopped being sound. It is an ErrSyntax.
 type SyntaxError struct {
+	// Format is what the body is not; "": JSON.
+	Format string
 	// Offset is how many bytes of the body were sound, about.
 	Offset int64
 	// Why is one of a few fixed phrases, never a part of the body.
@@ -45,14 +51,14 @@ type SyntaxError struct {
 }
 
 func (e *SyntaxError) Error() string {
-	return fmt.Sprintf("%v after byte %d: %s", ErrSyntax, e.Offset, e.Why)
+	return fmt.Sprintf("unsound %s after byte %d: %s", cmp.Or(e.Format, "JSON"), e.Offset, e.Why)
 }
 
 // Is makes a SyntaxError an ErrSyntax.
 func (e *SyntaxError) Is(target error) bool { return target == ErrSyntax }
 
 // Sound reports whether err is told of a body that was read to its end and is
-// sound JSON, though it does not hold records as the layout wants them.
+// sound, though it does not hold records as the layout wants them.
 func Sound(err error) bool {
 	for _, misfit := range []error{ErrNoArray, ErrNotArray, ErrNotMap, ErrUneven, ErrNotObject, ErrNotValue} {
 		if errors.Is(err, misfit) {

@@ -14,13 +14,13 @@ import (
 )
 
 func lineLayout() decode.Layout {
-	return decode.Layout{Record: []decode.Path{{"id"}, {"p", "n"}}, MaxDepth: 5, MaxBytes: 1000}
+	return decode.Layout{Format: decode.NDJSON(), Record: []decode.Path{{"id"}, {"p", "n"}}, MaxDepth: 5, MaxBytes: 1000}
 }
 
 // windows reads all of r, and the error that ended it.
 func windows(d *decode.Decoder, r io.Reader, w decode.Window) ([]decode.Page, error) {
 	var pages []decode.Page
-	for page, err := range d.Lines(r, w) {
+	for page, err := range d.Windows(r, w) {
 		if err != nil {
 			return pages, err
 		}
@@ -260,7 +260,7 @@ func TestCrowdOfEmptyLines(t *testing.T) {
 func TestLinesStopWhenTold(t *testing.T) {
 	r := &counted{r: &repeat{text: "{\"id\":1}\n"}}
 	seen := 0
-	for _, err := range compile(t, lineLayout()).Lines(r, decode.Window{Records: 3}) {
+	for _, err := range compile(t, lineLayout()).Windows(r, decode.Window{Records: 3}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -286,11 +286,15 @@ func (c *counted) Read(p []byte) (int, error) {
 
 func TestLinesRefusePlacesAroundRecords(t *testing.T) {
 	for _, l := range []decode.Layout{
-		{At: decode.Path{"data"}, MaxDepth: 5, MaxBytes: 10},
-		{Body: []decode.Path{{"next"}}, MaxDepth: 5, MaxBytes: 10},
+		{At: decode.Path{"data"}},
+		{Body: []decode.Path{{"next"}}},
+		{As: decode.Map},
 	} {
-		if _, err := windows(compile(t, l), strings.NewReader("{}"), decode.Window{}); err == nil {
-			t.Errorf("%+v read lines", l)
+		for _, format := range []decode.Format{decode.NDJSON(), decode.CSV()} {
+			l.Format, l.MaxDepth, l.MaxBytes = format, 5, 10
+			if _, err := l.Compile(); err == nil {
+				t.Errorf("%s took %+v", format.Name, l)
+			}
 		}
 	}
 }

@@ -275,7 +275,7 @@ func FuzzLines(f *testing.F) {
 		f.Add([]byte(seed), 2, int64(20))
 	}
 	l := fuzzLayout()
-	l.At, l.Body = nil, nil
+	l.Format, l.At, l.Body = decode.NDJSON(), nil, nil
 	f.Fuzz(func(t *testing.T, body []byte, records int, size int64) {
 		d := compile(t, l)
 		pages, err := windows(d, bytes.NewReader(body), decode.Window{Records: records, Bytes: size})

@@ -45,6 +45,7 @@ type reading struct {
 	loose  []loose // members that nobody named, in the order of the records
 	arrays []array // parallel arrays that nobody named
 
+	flow   *flow // of a body that is handed out in windows; nil: it is not
 	found  bool  // the array of the records was there
 	misfit error // the first thing that sound JSON did wrong
 }
@@ -54,7 +55,7 @@ func (d *Decoder) open() *reading {
 	if w == nil {
 		w = &reading{Decoder: d, json: new(jsontext.Decoder), places: make([]span, d.places)}
 	}
-	w.base, w.level, w.found, w.misfit = 0, 0, false, nil
+	w.base, w.level, w.found, w.misfit, w.flow = 0, 0, false, nil, nil
 	w.clear()
 	return w
 }
@@ -160,6 +161,9 @@ func (w *reading) records(n *node) error {
 		return err
 	}
 	for i := 0; w.json.PeekKind() != ']'; i++ {
+		if err := w.between(); err != nil {
+			return err
+		}
 		if w.blanks && w.json.PeekKind() == 'n' {
 			if err := w.value(n.elements[i]); err != nil {
 				return err
@@ -172,6 +176,9 @@ func (w *reading) records(n *node) error {
 		if err := w.element(n.elements[i]); err != nil {
 			return err
 		}
+	}
+	if err := w.between(); err != nil {
+		return err
 	}
 	_, err := w.json.ReadToken()
 	return err
@@ -196,7 +203,7 @@ func (w *reading) element(n *node) error {
 // one reads the next value as a record.
 func (w *reading) one() error {
 	if misfit := w.unfit(w.json.PeekKind()); misfit != nil {
-		w.note(fmt.Errorf("record %d: %w", w.count, misfit))
+		w.note(fmt.Errorf("record %d: %w", w.flow.before()+w.count, misfit))
 	}
 	w.into = w.grow()
 	if len(w.names) > 0 {
@@ -263,7 +270,7 @@ func (w *reading) unquote(raw []byte) ([]byte, error) {
 	var err error
 	if w.name, err = jsontext.AppendUnquote(w.name[:0], raw); err != nil {
 		at := w.base + w.json.InputOffset() - int64(len(raw))
-		return nil, &SyntaxError{at, "a member name is broken text"}
+		return nil, &SyntaxError{Offset: at, Why: "a member name is broken text"}
 	}
 	return w.name, nil
 }
@@ -298,7 +305,7 @@ func (w *reading) end() error {
 	case w.guard.failed(err):
 		return err
 	}
-	return &SyntaxError{w.base + w.json.InputOffset(), "more follows the value"}
+	return &SyntaxError{Offset: w.base + w.json.InputOffset(), Why: "more follows the value"}
 }
 
 // explain turns what jsontext says into an error of ours that carries nothing
@@ -308,7 +315,7 @@ func (w *reading) explain(err error) error {
 		return w.guard.err
 	}
 	if err == io.EOF {
-		return &SyntaxError{w.base, "cut off"}
+		return &SyntaxError{Offset: w.base, Why: "cut off"}
 	}
 	syntax, ok := errors.AsType[*jsontext.SyntacticError](err)
 	if !ok {
@@ -321,7 +328,7 @@ func (w *reading) explain(err error) error {
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		why = "a member is named twice"
 	}
-	return &SyntaxError{w.base + syntax.ByteOffset, why}
+	return &SyntaxError{Offset: w.base + syntax.ByteOffset, Why: why}
 }
 
 // cut hands out what was read as a page that shares no memory with w.

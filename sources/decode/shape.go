@@ -56,6 +56,13 @@ func (l *Layout) check() error {
 			return fmt.Errorf("slot %d holds no name: only records of a map have one", slot)
 		}
 	}
+	if l.Format.Bare && (l.As != Array || len(l.At) > 0 || len(l.Body) > 0) {
+		return fmt.Errorf("%s holds records only: the layout has places outside the records, or does not list them", l.Format.Name)
+	}
+	nested := func(p Path) bool { return p != nil && len(p) != 1 }
+	if i := slices.IndexFunc(l.Record, nested); l.Format.Texts && i >= 0 {
+		return fmt.Errorf("a field of %s is a column, and path %q leads elsewhere", l.Format.Name, l.Record[i])
+	}
 	named := slices.ContainsFunc(l.Record, func(p Path) bool { return p != nil && len(p) == 0 })
 	if l.As == Columns && named {
 		return fmt.Errorf("a record of columns is no value: a path must name an array")

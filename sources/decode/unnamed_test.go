@@ -102,12 +102,12 @@ func sortedWords(s string) []string {
 }
 
 func TestMembersOfLinesAreTold(t *testing.T) {
-	d, err := decode.Layout{Record: []decode.Path{{"id"}}, Unnamed: &decode.Unnamed{Named: []string{"id"}}, MaxDepth: 10, MaxBytes: 1000}.Compile()
+	d, err := decode.Layout{Format: decode.NDJSON(), Record: []decode.Path{{"id"}}, Unnamed: &decode.Unnamed{Named: []string{"id"}}, MaxDepth: 10, MaxBytes: 1000}.Compile()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
-	for page, err := range d.Lines(strings.NewReader("{\"id\":1,\"x\":2}\n{\"id\":3}\n{\"y\":4}\n"), decode.Window{Records: 2}) {
+	for page, err := range d.Windows(strings.NewReader("{\"id\":1,\"x\":2}\n{\"id\":3}\n{\"y\":4}\n"), decode.Window{Records: 2}) {
 		if err != nil {
 			t.Fatal(err)
 		}
