@@ -54,7 +54,7 @@ func TestErrorsInside200(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			owner := pages(c.body)
-			owner.Auth = auth.Bearer("Bearer", "s3cr3t/+")
+			owner.Auth = auth.Bearer("Bearer", auth.Literal("s3cr3t/+"))
 			err := fails(t, source(t, owner, connection()), snapshot(), c.class)
 			if text := err.Error(); !strings.Contains(text, c.says) || len(text) > 1000 || strings.Contains(text, "s3cr") || strings.Contains(text, "\n") {
 				t.Errorf("says %s", text)
