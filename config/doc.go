@@ -8,5 +8,7 @@
 // when left out, and a sentence for editors. Its reader takes it by name, as in s.integer("burst", &o.Burst) or
 // choose(s, "order", &w.Order): names, bounds and words come from the table by the key path of what is read, so that
 // the JSON Schema, the mistakes and the reader cannot differ. Its default is set in defaults.go, its row stands in
-// README.md, and a file in testdata/bad shows each misuse; tests compare all of them.
+// README.md, and a file in testdata/bad shows each misuse; tests compare all of them. Then write the schema's copy anew:
+//
+//	go test ./config -run TestSchema -update
 package config

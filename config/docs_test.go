@@ -1,26 +1,19 @@
 package config_test
 
 import (
-	"errors"
+	"encoding/json"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
-	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/pelletier/go-toml/v2"
 
 	"github.com/larder-sync/larder/config"
 )
-
-// unknown is a key that is near to no known one, so that the mistake about it lists them all.
-const unknown = "qqqqqqqqqqqqqqqqqqqq"
 
 var (
 	headingLine = regexp.MustCompile("^#+ (.*)$")
@@ -28,16 +21,19 @@ var (
 	keyCell     = regexp.MustCompile("^`([a-z_.A-Z0-9]+)`$")
 )
 
-// documented returns the keys that the tables of README.md name, by the key path of the table they are in:
-// "owner.NAME.auth" holds "bearer". A table of keys begins with a cell "key" or "section"; its keys are those
-// of the last heading that names a section, and of the subsection that a heading below it names.
-func documented(t *testing.T) map[string][]string {
+// row is what README.md says of a key.
+type row struct{ byDefault, is string }
+
+// documented returns the rows of README.md's tables of keys, by key path: "owner.NAME.auth.bearer". A table of keys
+// begins with a cell "key" or "section"; its keys are those of the last heading that names a section, and of the
+// subsection that a heading below it names.
+func documented(t *testing.T) map[string]row {
 	t.Helper()
 	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := map[string][]string{}
+	rows := map[string]row{}
 	section, part, inKeys := "", "", false
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSpace(line)
@@ -45,29 +41,27 @@ func documented(t *testing.T) map[string][]string {
 			section, part = under(section, part, m[1])
 			continue
 		}
-		cells := strings.Split(strings.Trim(line, "|"), "|")
+		cells := strings.Split(strings.Trim(line, "|"), " | ")
 		first := strings.TrimSpace(cells[0])
 		switch {
 		case !strings.HasPrefix(line, "|"):
 			inKeys = false
 		case first == "key" || first == "section":
 			inKeys = true
-		case inKeys && strings.Trim(first, "-") != "":
+		case inKeys && strings.Trim(first, "- |") != "":
 			m := keyCell.FindStringSubmatch(first)
 			if m == nil {
 				t.Errorf("%q is no key; one a row, in backquotes", first)
 				continue
 			}
-			path := strings.Split(strings.Trim(section+"."+part+"."+m[1], "."), ".")
-			path = slices.DeleteFunc(path, func(s string) bool { return s == "" })
-			table := strings.Join(path[:len(path)-1], ".")
-			keys[table] = append(keys[table], path[len(path)-1])
+			path := strings.Join(slices.DeleteFunc([]string{section, part, m[1]}, func(s string) bool { return s == "" }), ".")
+			if _, twice := rows[path]; twice {
+				t.Errorf("%s has two rows", path)
+			}
+			rows[path] = row{strings.TrimSpace(cells[1]), strings.TrimSpace(cells[len(cells)-1])}
 		}
 	}
-	for _, known := range keys {
-		slices.Sort(known)
-	}
-	return keys
+	return rows
 }
 
 // under follows the headings. Below "[source.NAME]", "### request" is the table of that key, while the rows
@@ -85,147 +79,178 @@ func under(section, part, heading string) (string, string) {
 	return section, ""
 }
 
-// accepted asks the reader which keys it knows at a key path.
-func accepted(t *testing.T, path string) []string {
-	t.Helper()
-	const base = "consumer.c.database = \"sqlite:c.db\"\nowner.o.url = \"https://o\"\n" +
-		"source.s.mode = \"snapshot\"\nsource.s.records.key = \"id\"\n"
-	const table = "[[table]]\nsource = \"s\"\ncolumns.id = \"text\"\n"
-	name := map[string]string{"consumer": "c", "owner": "o", "source": "s", "table": "column"}
-	first, _, _ := strings.Cut(path, ".")
-	probe := strings.TrimPrefix(strings.ReplaceAll(path, "NAME", name[first])+"."+unknown+" = 1\n", ".")
-	text := base + probe + table
-	if first == "table" {
-		text = base + table + strings.TrimPrefix(probe, "table.")
-	}
-	_, err := config.Parse("docs.toml", []byte(text), environ())
-	mistakes, _ := errors.AsType[config.Mistakes](err)
-	for _, m := range mistakes {
-		before, known, ok := strings.Cut(m.Text, "; known: ")
-		if ok && strings.HasSuffix(before, fmt.Sprintf("unknown key %q", unknown)) {
-			keys := strings.Split(known, ", ")
-			slices.Sort(keys)
-			return keys
-		}
-	}
-	t.Errorf("nothing is known at %q: %v\n%s", path, err, text)
-	return nil
+// known is a key of the schema.
+type known struct {
+	pointer string // where the schema describes it: one place for all requests
+	is      map[string]any
 }
 
-// Every table of keys in README.md names the keys that the reader accepts there, and no other.
-func TestEveryKeyIsDocumented(t *testing.T) {
-	docs := documented(t)
-	told := map[string]bool{}
-	for path, keys := range docs {
-		known := accepted(t, path)
-		if diff := cmp.Diff(known, keys); diff != "" {
-			t.Errorf("keys at %q (-accepted +documented):\n%s", path, diff)
-		}
-		told[strings.Join(known, " ")] = true
-	}
-	for at, keys := range sections(t) {
-		if !told[strings.Join(keys, " ")] {
-			t.Errorf("%s accepts a table of %s, and README.md has no rows for these keys", at, strings.Join(keys, ", "))
-		}
-	}
-}
-
-// sections finds in the source of the package every table that the reader reads, by the keys that it declares.
-func sections(t *testing.T) map[string][]string {
+// keysOf returns every key of the schema, by key path.
+func keysOf(t *testing.T) map[string]known {
 	t.Helper()
-	files, err := filepath.Glob("*.go")
+	text, err := config.Schema()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var parsed []*ast.File
-	fset, lists := token.NewFileSet(), map[string][]string{}
-	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		f, err := parser.ParseFile(fset, name, nil, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		parsed = append(parsed, f)
-		ast.Inspect(f, func(n ast.Node) bool {
-			if v, ok := n.(*ast.ValueSpec); ok && len(v.Values) == 1 {
-				if list, ok := v.Values[0].(*ast.CompositeLit); ok {
-					lists[v.Names[0].Name] = texts(list.Elts)
-				}
-			}
-			return true
-		})
+	var root map[string]any
+	if err := json.Unmarshal(text, &root); err != nil {
+		t.Fatal(err)
 	}
-	found := map[string][]string{}
-	for _, f := range parsed {
-		ast.Inspect(f, func(n ast.Node) bool {
-			call, ok := n.(*ast.CallExpr)
-			if !ok {
-				return true
-			}
-			if sel, ok := call.Fun.(*ast.SelectorExpr); !ok || sel.Sel.Name != "section" || len(call.Args) == 1 {
-				return true
-			}
-			keys := texts(call.Args[1:])
-			if list, ok := call.Args[1].(*ast.Ident); ok {
-				keys = lists[list.Name]
-			}
-			slices.Sort(keys)
-			found[fset.Position(call.Pos()).String()] = keys
-			return true
-		})
-	}
-	return found
+	w := walker{defs: root["$defs"].(map[string]any), found: map[string]known{}}
+	w.walk("", "#", root)
+	return w.found
 }
 
-// texts are the string literals among expressions.
-func texts(all []ast.Expr) []string {
-	var out []string
-	for _, e := range all {
-		if lit, ok := e.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-			text, err := strconv.Unquote(lit.Value)
-			if err == nil {
-				out = append(out, text)
+type walker struct {
+	defs  map[string]any
+	found map[string]known
+}
+
+func (w walker) walk(path, pointer string, s map[string]any) {
+	if ref, ok := s["$ref"].(string); ok {
+		name := strings.TrimPrefix(ref, "#/$defs/")
+		if name != "file" && name != "environment" {
+			w.walk(path, ref, w.defs[name].(map[string]any))
+		}
+	}
+	for i, one := range values(s["anyOf"]) {
+		w.walk(path, fmt.Sprintf("%s/anyOf/%d", pointer, i), one.(map[string]any))
+	}
+	if items, ok := s["items"].(map[string]any); ok {
+		w.walk(path, pointer+"/items", items)
+	}
+	if named, ok := s["additionalProperties"].(map[string]any); ok {
+		w.walk(path+".NAME", pointer+"/additionalProperties", named)
+	}
+	properties, _ := s["properties"].(map[string]any)
+	for name, one := range properties {
+		below := strings.TrimPrefix(path+"."+name, ".")
+		at := pointer + "/properties/" + name
+		w.found[below] = known{at, one.(map[string]any)}
+		w.walk(below, at, one.(map[string]any))
+	}
+}
+
+func values(v any) []any {
+	all, _ := v.([]any)
+	return all
+}
+
+// Every key has its row in README.md, and every row its key. A table that stands in several places, such as a
+// request, has its rows at one of them.
+func TestEveryKeyIsDocumented(t *testing.T) {
+	rows, keys := documented(t), keysOf(t)
+	told := map[string]bool{}
+	for path := range rows {
+		if _, ok := keys[path]; !ok {
+			t.Errorf("README.md has a row for %s, and there is no such key", path)
+		}
+		told[keys[path].pointer] = true
+	}
+	for path, k := range keys {
+		if !told[k.pointer] {
+			t.Errorf("README.md has no row for %s", path)
+		}
+	}
+	if len(rows) < 100 || len(keys) < 100 {
+		t.Errorf("only %d rows and %d keys: this test does not see them", len(rows), len(keys))
+	}
+}
+
+var (
+	literal = regexp.MustCompile("^`?([^` ]+|\\[.*\\])`?$")
+	spans   = regexp.MustCompile("`([^`]*)`")
+	bounds  = regexp.MustCompile(`\b([0-9]+[A-Za-z]*) to ([0-9]+[A-Za-z]*)\b`)
+)
+
+// What README.md says of defaults and bounds is so: a value that stands alone in the cell "default" is the key's, and
+// what goes from here to there goes so far.
+func TestDefaultsAndBoundsAreDocumented(t *testing.T) {
+	keys := keysOf(t)
+	for path, row := range documented(t) {
+		k := keys[path].is
+		want, has := k["default"]
+		said, isValue := value(row.byDefault)
+		switch {
+		case strings.HasPrefix(path, "defaults.") || !strings.Contains(path, "."): // sections: their rows have two cells
+		case isValue && !has:
+			t.Errorf("%s: README.md says that the default is %v, and the schema knows none", path, said)
+		case has && (!isValue || !reflect.DeepEqual(said, want)):
+			t.Errorf("%s: README.md says %q of the default, and it is %v", path, row.byDefault, want)
+		case (row.byDefault == "required") != strings.HasSuffix(k["description"].(string), "Required.") && !strings.HasPrefix(row.byDefault, "required"):
+			t.Errorf("%s: README.md says %q, and the schema %q", path, row.byDefault, k["description"])
+		}
+		if low, high, ok := boundsOf(k); ok {
+			m := bounds.FindStringSubmatch(strings.ReplaceAll(row.is, "`", ""))
+			if m != nil && (m[1] != low || m[2] != high) {
+				t.Errorf("%s: README.md says %s to %s, and it is %s to %s", path, m[1], m[2], low, high)
+			}
+			if m == nil && len(high) < 10 && !strings.Contains(row.is, "up to `"+high+"`") && !strings.Contains(row.is, "up to "+high) {
+				t.Errorf("%s: README.md does not say that it is from %s to %s", path, low, high)
 			}
 		}
 	}
-	return out
 }
 
-// The words that some keys choose from are all in README.md, and so is every placeholder and type.
+// value reads a cell that is nothing but a value of TOML.
+func value(cell string) (any, bool) {
+	m := literal.FindStringSubmatch(cell)
+	if m == nil {
+		return nil, false
+	}
+	var whole struct{ V any }
+	if err := toml.Unmarshal([]byte("v = "+m[1]), &whole); err != nil {
+		return nil, false
+	}
+	text, err := json.Marshal(whole.V)
+	if err != nil {
+		return nil, false
+	}
+	var v any
+	return v, json.Unmarshal(text, &v) == nil
+}
+
+// boundsOf are those of a number in the schema; those of a duration or size end its description.
+func boundsOf(k map[string]any) (low, high string, ok bool) {
+	if low, ok := k["minimum"].(float64); ok {
+		return fmt.Sprint(int64(low)), fmt.Sprint(int64(k["maximum"].(float64))), true
+	}
+	m := bounds.FindStringSubmatch(k["description"].(string))
+	if m == nil || !strings.HasSuffix(strings.TrimSuffix(k["description"].(string), " Required."), m[0]+".") {
+		return "", "", false
+	}
+	return m[1], m[2], true
+}
+
+// The words that some keys choose from are all in README.md, and so is every placeholder.
 func TestEveryWordIsDocumented(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	words := config.ColumnTypes()
-	for _, probe := range []string{
-		`source.s.mode`, `source.s.request.method`, `source.s.paging.by`, `source.s.records.format`,
-		`source.s.watermark.format`, `source.s.watermark.order`, `source.s.watermark.null`,
-		`source.s.watermark.ask`, `source.s.audit.compare`, `source.s.records.at.as`, `source.s.records.hydrate.missing`,
-		`source.s.records.absent`,
-		`larder.log.format`, `larder.log.level`, `defaults.table.misfit`, `defaults.table.on_delete`,
-	} {
-		_, err := config.Parse("docs.toml", []byte(probe+" = \""+unknown+"\"\n[[table]]\n"), environ())
-		if err == nil {
-			t.Fatalf("%s takes any word", probe)
-		}
-		_, known, ok := strings.Cut(err.Error(), strconv.Quote(unknown))
-		known, _, _ = strings.Cut(known, "\n")
-		_, known, told := strings.Cut(known, "; known: ")
-		if !ok || !told {
-			t.Errorf("%s tells no words: %v", probe, err)
-			continue
-		}
-		words = append(words, strings.Split(known, ", ")...)
+	said := map[string]bool{}
+	for _, m := range spans.FindAllStringSubmatch(string(text), -1) {
+		said[strings.Trim(m[1], `"`)] = true
 	}
-	_, err = config.ParseTemplate("{" + unknown + "}")
-	_, known, _ := strings.Cut(err.Error(), "known: ")
-	words = append(words, strings.Fields(known)...)
-	for _, word := range words {
-		if !strings.Contains(string(text), "`"+word+"`") && !strings.Contains(string(text), "`\""+word+"\"`") {
-			t.Errorf("README.md does not name `%s`", word)
+	words := map[string]string{}
+	for path, k := range keysOf(t) {
+		for _, one := range append(values(k.is["anyOf"]), k.is) {
+			for _, word := range values(one.(map[string]any)["enum"]) {
+				words[word.(string)] = path
+			}
+		}
+	}
+	_, err = config.ParseTemplate("{qqqqqqqqqqqqqqqqqqqq}")
+	_, all, _ := strings.Cut(err.Error(), "known: ")
+	for _, word := range strings.Fields(all) {
+		words[word] = "a template"
+	}
+	if len(words) < 60 {
+		t.Errorf("only %d words: this test does not see them", len(words))
+	}
+	for word, path := range words {
+		if !said[word] {
+			t.Errorf("README.md does not name `%s` of %s", word, path)
 		}
 	}
 }

@@ -32,6 +32,7 @@ type variant struct {
 	keys      []key    // of a table
 	obvious   string   // of a table: the key that is meant where its value stands alone
 	shared    string   // of a table: its name in the schema, which writes it once
+	whole     bool     // of a table: it is one of several kinds, and no default is merged into it
 	of        form     // of the elements of a list, and of the values of a table of any names
 	least     int      // elements of a list
 }
@@ -104,13 +105,24 @@ func tableOr(obvious string, keys ...key) form {
 	return form{{kind: isTable, keys: keys, obvious: obvious}}
 }
 
+// whole is a table that stands for itself: it is one of several kinds, so no default is merged into it.
+func whole(keys ...key) form { return form{{kind: isTable, keys: keys, whole: true}} }
+
+// shared lets the schema write a table once, under this name.
+func shared(name string, f form) form {
+	f[0].shared = name
+	return f
+}
+
 // anyNames is a table whose keys are names, all with values of one form.
 func anyNames(of form) form { return form{{kind: isNames, of: of}} }
 
 func list(of form) form { return form{{kind: isList, of: of}} }
 
-// oneOrMore is a single value, or a list that is not empty.
-func oneOrMore(of form) form { return either(of, form{{kind: isList, of: of, least: 1}}) }
+// some is a list that is not empty.
+func some(of form) form { return form{{kind: isList, of: of, least: 1}} }
+
+func oneOrMore(of form) form { return either(of, some(of)) }
 
 func either(all ...form) (f form) {
 	for _, one := range all {

@@ -30,6 +30,9 @@ func FuzzParse(f *testing.F) {
 		c, err := config.Parse("testdata/fuzz.toml", data, environ("TOKEN", "{canary}"))
 		if err == nil {
 			checkWhole(t, c)
+			if err := validate(t, data); err != nil {
+				t.Errorf("the program takes what its schema refuses: %v", err)
+			}
 			return
 		}
 		mistakes, ok := errors.AsType[config.Mistakes](err)

@@ -15,35 +15,32 @@ func (r *reader) inherit(root *node) {
 			r.wrong(from, "is %s; write [defaults.%s] with keys below", from.what(), what)
 			from = nil
 		}
-		expand(from)
+		r.expand(from)
 		all := root.child(what)
 		if all == nil {
 			continue
 		}
 		for i, n := range all.below {
-			expand(n)
-			all.below[i] = merged(n, from)
+			r.expand(n)
+			all.below[i] = r.merged(n, from)
 		}
 	}
 }
 
-// shorthands are the tables for whose one obvious key a value alone will do.
-var shorthands = map[string]string{"watermark": "from", "budget": "critical", "audit": "schedule", "epoch": "at"}
-
-// expand writes out the shorthands of a source or table, so that defaults can be merged into them.
-func expand(n *node) {
+// expand writes out what stands for a table by its one obvious key, so that defaults can be merged into it.
+func (r *reader) expand(n *node) {
 	if n == nil || n.kind != kindTable {
 		return
 	}
 	for i, c := range n.below {
-		key, short := shorthands[c.key]
+		t, _ := r.form(c).variant(isTable)
 		_, isFile := fileOf(c)
-		if !short || c.kind == kindTable && !isFile {
+		if t.obvious == "" || c.kind == kindTable && !isFile {
 			continue
 		}
 		whole := &node{kind: kindTable, key: c.key, index: c.index, parent: n, keyAt: c.keyAt, at: c.at}
 		value := *c
-		value.key = key
+		value.key = t.obvious
 		for _, below := range value.below {
 			below.parent = &value
 		}
@@ -52,11 +49,9 @@ func expand(n *node) {
 	}
 }
 
-var wholes = map[string]bool{"auth": true, "deleted": true, "each": true}
-
 // merged returns n with what it lacks from d. The nodes of d keep their parents, so their mistakes are told
 // where they stand, under [defaults].
-func merged(n, d *node) *node {
+func (r *reader) merged(n, d *node) *node {
 	if n.kind != kindTable || d == nil || d.kind != kindTable {
 		return n
 	}
@@ -66,8 +61,8 @@ func merged(n, d *node) *node {
 	m := *n
 	m.below = nil
 	for _, c := range n.below {
-		if !wholes[c.key] {
-			c = merged(c, d.child(c.key))
+		if t, _ := r.form(c).variant(isTable); !t.whole {
+			c = r.merged(c, d.child(c.key))
 		}
 		m.below = append(m.below, c)
 	}

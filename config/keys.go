@@ -10,15 +10,15 @@ const years = 3650 * day
 func fileKeys() form {
 	return table(
 		key{"larder", table(larderKeys()...), none, "The daemon."},
-		key{"consumer", anyNames(table(consumerKeys()...)), none, "[consumer.NAME]: a service and its database."},
-		key{"owner", anyNames(table(ownerKeys()...)), none, "[owner.NAME]: a service that is polled."},
-		key{"source", anyNames(table(sourceKeys()...)), none, "[source.NAME]: one feed of an owner."},
-		key{"table", list(table(tableKeys()...)), required, "[[table]]: a copy of a source in a consumer's database."},
+		key{"consumer", anyNames(shared("consumer", table(consumerKeys()...))), none, "[consumer.NAME]: a service and its database."},
+		key{"owner", anyNames(shared("owner", table(ownerKeys()...))), none, "[owner.NAME]: a service that is polled."},
+		key{"source", anyNames(shared("source", table(sourceKeys()...))), none, "[source.NAME]: one feed of an owner."},
+		key{"table", list(shared("table", table(tableKeys()...))), required, "[[table]]: a copy of a source in a consumer's database."},
 		key{"defaults", table(
-			key{"consumer", table(consumerKeys()...), none, "Keys of [consumer.NAME] that all consumers share."},
-			key{"owner", table(ownerKeys()...), none, "Keys of [owner.NAME] that all owners share."},
-			key{"source", table(sourceKeys()...), none, "Keys of [source.NAME] that all sources share."},
-			key{"table", table(tableKeys()...), none, "Keys of [[table]] that all tables share."},
+			key{"consumer", shared("consumer", table(consumerKeys()...)), none, "Keys of [consumer.NAME] that all consumers share."},
+			key{"owner", shared("owner", table(ownerKeys()...)), none, "Keys of [owner.NAME] that all owners share."},
+			key{"source", shared("source", table(sourceKeys()...)), none, "Keys of [source.NAME] that all sources share."},
+			key{"table", shared("table", table(tableKeys()...)), none, "Keys of [[table]] that all tables share."},
 		), none, "What all consumers, owners, sources or tables share, merged in key by key."},
 	)
 }
@@ -47,7 +47,7 @@ func consumerKeys() []key {
 func ownerKeys() []key {
 	return []key{
 		{"url", text(), required, "The base, http or https; a request's path is appended to it."},
-		{"auth", table(authKeys()...), none, "Who we are: exactly one of the ways."},
+		{"auth", whole(authKeys()...), none, "Who we are: exactly one of the ways."},
 		{"headers", anyNames(secret()), none, "Headers that are sent with every request."},
 		{"rate", rate(), none, "Requests over all sources of this owner, such as 10/s."},
 		{"burst", integer(1, 100_000), 1, "How many requests may follow each other at once under rate."},
@@ -111,11 +111,11 @@ func tableKeys() []key {
 
 // columns are NAME = "type", or tables.
 func columns() form {
-	return anyNames(either(columnType(), table(
+	return shared("columns", anyNames(either(columnType(), table(
 		key{"from", oneOrMore(field()), none, "The path, or a list of which the first that is there counts; the column's name unless said."},
 		key{"type", columnType(), required, "The type, with not null behind it where a null does not fit."},
 		key{"default", scalar(), none, "The value for a record without the field."},
 		key{"as", text(formatNames()...), none, "How the owner writes a time: a format of the watermark, or a Go layout."},
 		key{"zone", text(), none, "The time zone of a layout that writes none."},
-	)))
+	))))
 }

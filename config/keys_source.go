@@ -11,9 +11,9 @@ func sourceKeys() []key {
 		{"schedule", text(ScheduleAuto, "@hourly", "@daily", "@weekly", "@monthly", "@yearly"), ScheduleAuto, "When to poll: a cron spec, @every 30s, or auto."},
 		{"mode", choice(Incremental, Snapshot, Delta, EventLog), none, "What a poll asks for; it follows from the watermark unless said."},
 		{"jitter", duration(0, day), none, "At most so much later than its tick a poll starts; a tenth of the interval unless said."},
-		{"lag", duration(0, 30*day), none, "How late the owner may show a committed change."},
-		{"each", table(
-			key{"values", list(anyNames(scalar())), none, "A list of tables of constants, one a partition."},
+		{"lag", duration(0, 30*day), "0s", "How late the owner may show a committed change."},
+		{"each", whole(
+			key{"values", some(anyNames(scalar())), none, "A list of tables of constants, one a partition."},
 			key{"query", text(), none, "SQL that is asked at every poll, one partition a row."},
 			key{"consumer", text(), none, "Whose database query asks."},
 			key{"concurrency", integer(1, 1000), none, "How many partitions are walked at one time."},
@@ -47,12 +47,12 @@ func sourceKeys() []key {
 }
 
 func request() form {
-	f := table(
+	return shared("request", table(
 		key{"method", choice("GET", "POST"), none, "GET, or POST with a body."},
 		key{"path", template(), none, "Begins with / and is appended to the owner's url."},
 		key{"query", anyNames(anything()), none, "Parameters; a list repeats one, a table is sent as JSON text."},
 		key{"headers", anyNames(template()), none, "Headers of this source."},
-		key{"body", anything(), none, "A table or a list is sent as JSON, a text as it is."},
+		key{"body", either(text(), list(anything()), anyNames(anything())), none, "A table or a list is sent as JSON, a text as it is."},
 		key{"content_type", text(formType), none, "What a text body is; a table of this type is sent as a form."},
 		key{"graphql", text(), none, "A GraphQL document, taken as it is."},
 		key{"variables", anyNames(anything()), none, "The document's variables; one that is a placeholder alone is left out while it has no value."},
@@ -63,13 +63,11 @@ func request() form {
 			key{"query", anyNames(anything()), none, "Parameters that replace those of the same name; false takes one away."},
 			key{"body", anyNames(anything()), none, "Members that replace those of the body; false takes one away."},
 		), none, "What every page after the first asks otherwise."},
-	)
-	f[0].shared = "request"
-	return f
+	))
 }
 
 func paging() form {
-	f := table(
+	return shared("paging", table(
 		key{"by", choice(PagingNone, PagingCursor, PagingNextURL, PagingLink, PagingPage, PagingOffset, PagingKeyset, PagingSince), none, "The style; it follows from the placeholders unless said."},
 		key{"next", place(), none, "The place where an answer tells the next page."},
 		key{"first", integer(0, 1_000_000), 1, "The number of the first page, by page."},
@@ -80,25 +78,23 @@ func paging() form {
 		key{"short_page", flag(), false, "true: a page of fewer than size records is the last."},
 		key{"max_pages", integer(1, 1_000_000_000), none, "A walk with more pages fails."},
 		key{"max_time", duration(time.Second, 30*day), "1d", "A walk that takes longer fails."},
-	)
-	f[0].shared = "paging"
-	return f
+	))
 }
 
 // test is a place and what must stand there, or what else short says.
 func test(short form) form {
-	return either(short, table(
+	return either(short, shared("test", table(
 		key{"at", place(), required, "The place."},
 		key{"equals", oneOrMore(scalar()), required, "The value, or list of values."},
-	))
+	)))
 }
 
 func recordsKeys() []key {
 	return []key{
-		{"at", either(path(), table(
+		{"at", either(path(), shared("recordsAt", table(
 			key{"at", path(), none, "The path of what holds the records."},
 			key{"as", choice(AsMap, AsOne, AsColumns, AsValue), required, "What holds them: an object's values, one record, parallel arrays, or bare keys."},
-		)), none, "The path of the array; the body is the array unless said."},
+		))), none, "The path of the array; the body is the array unless said."},
 		{"absent", choice(absentFail, absentEmpty), absentFail, "What an answer without at is: a failure, or a list without records."},
 		{"format", choice(JSON, NDJSON), string(JSON), "How a body holds records."},
 		{"unwrap", path(), none, "The path of the record inside its envelope."},
@@ -113,7 +109,7 @@ func recordsKeys() []key {
 }
 
 func deleted() form {
-	return table(
+	return shared("deleted", whole(
 		key{"field", field(), none, "The field that is there, neither null nor false, in a record that is gone."},
 		key{"equals", oneOrMore(scalar()), none, "The value, or list of values, of that field."},
 		key{"at", path(), none, "The path of a list of what is gone."},
@@ -121,18 +117,18 @@ func deleted() form {
 		key{"request", request(), none, "A request of its own that tells what is gone."},
 		key{"from", place(), none, "The place in its answer of how far it reaches."},
 		key{"earliest", place(), none, "The place in its answer of how far back the owner can tell."},
-	)
+	))
 }
 
 func hydrate() form {
-	return table(
+	return shared("hydrate", table(
 		key{"request", request(), required, "The request, with {keys} or with {record.FIELD}."},
 		key{"batch", integer(1, 10_000), none, "How many keys are asked for at once; 100 with {keys}."},
 		key{"join", text(), ",", "What stands between the keys in a text."},
 		key{"at", path(), none, "The path of the records in the answer."},
 		key{"deleted", path(), none, "The field that marks a record of the answer as gone."},
 		key{"missing", choice(missingKeep, missingDeleted), missingKeep, "What is asked for and not answered: its row is kept, or deleted."},
-	)
+	))
 }
 
 func watermarkKeys() []key {
@@ -142,7 +138,7 @@ func watermarkKeys() []key {
 		{"zone", text(), none, "The time zone of a layout that writes none."},
 		{"ask", text(formatNames()...), none, "How {since}, {until} and {now} are written, if otherwise."},
 		{"overlap", either(duration(0, years), integer(0, 1<<53)), none, "How far before the watermark each poll asks again."},
-		{"settle", duration(0, 30*day), none, "How far behind the newest a poll stays."},
+		{"settle", duration(0, 30*day), "0s", "How far behind the newest a poll stays."},
 		{"initial", scalar(), none, "Where the first poll starts, as the owner writes it."},
 		{"order", choice(OrderNone, OrderAscending, OrderDescending), string(OrderNone), "What the owner promises about the sequence of records."},
 		{"window", duration(time.Second, years), none, "Cuts the first copy into slices from initial on."},
@@ -152,8 +148,12 @@ func watermarkKeys() []key {
 }
 
 func resyncKeys() []key {
-	// The list has the key, the version and the columns of the source's records, and whole records.
 	records := slices.DeleteFunc(recordsKeys(), func(k key) bool { return k.name == "partial" })
+	for i := range records {
+		if k := &records[i]; k.name == "key" || k.name == "version" {
+			k.def, k.says = none, "As the source's."
+		}
+	}
 	return []key{
 		{"request", request(), required, "The request that lists everything."},
 		{"paging", paging(), none, "How the pages of the list follow each other; as the source's unless said."},

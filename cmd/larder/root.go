@@ -21,8 +21,9 @@ Start here:
   larder run                   the daemon
   larder status                is my copy fresh, why not, since when?
 
-Every command but demo and version reads one file, larder.toml unless --config
-names another. A table is called CONSUMER.NAME, or NAME where that is unique.
+Every command but demo, schema and version reads one file, larder.toml unless
+--config names another. A table is called CONSUMER.NAME, or NAME where that is
+unique.
 Where a daemon runs, a command that writes asks it and waits for the outcome.
 
 Data goes to stdout, logs go to stderr.
@@ -58,7 +59,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.PersistentFlags().StringVarP(&a.configPath, "config", "c", "larder.toml", "the configuration file")
 	addGroup(root, "Day by day:", a.validateCommand(), a.planCommand(), a.pollCommand(), a.runCommand(), a.statusCommand(), a.checkCommand())
 	addGroup(root, "When something is wrong:", a.auditCommand(), a.resyncCommand(), a.acceptCommand(), a.quarantineCommand(), a.pauseCommand(), a.resumeCommand(), a.forgetCommand())
-	root.AddCommand(a.demoCommand(), a.versionCommand())
+	root.AddCommand(a.demoCommand(), a.schemaCommand(), a.versionCommand())
 	return root
 }
 
