@@ -200,10 +200,10 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestGzipIsUnpacked by the transport, and bounded unpacked.
+// TestGzipIsUnpacked, whatever the configuration asks for.
 func TestGzipIsUnpacked(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Accept-Encoding") != "gzip" {
+		if r.Header.Get("Accept-Encoding") != "gzip, zstd" {
 			t.Errorf("accepts %q", r.Header.Get("Accept-Encoding"))
 		}
 		w.Header().Set("Content-Type", "application/json")

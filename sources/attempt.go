@@ -2,16 +2,11 @@ package sources
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"sync"
-	"syscall"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 const (
@@ -28,45 +23,80 @@ func (timeoutError) Error() string { return "owner takes too long" }
 func (timeoutError) Timeout() bool { return true }
 
 // attempts sends single requests, redirects included: it waits for its turn,
-// adds the credentials, and bounds how long one may take. It is an
-// http.RoundTripper below the http.Client, so that neither the client nor its
-// errors ever see a credential.
+// adds the credentials where they may go, and bounds how long one may take. It
+// is an http.RoundTripper below the http.Client, so that neither the client nor
+// its errors ever see a credential.
 type attempts struct {
-	base    http.RoundTripper
-	owner   *Owner
-	limiter *rate.Limiter // nil: no bound
-	slots   chan struct{}
+	*Client
+	base http.RoundTripper
 }
 
 func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
-	release, err := a.turn(r.Context())
+	to := a.hosts.request(r)
+	if to < trusted && r.Body != nil && r.Body != http.NoBody {
+		_ = r.Body.Close()
+		return nil, blockedError("request would carry its body away from the owner's origin")
+	}
+	release, err := a.budget.slot(r.Context())
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancelCause(r.Context())
 	body := &attemptBody{timeout: a.owner.Timeout}
+	if body.request, err = a.turn(r.Context()); err != nil {
+		release()
+		return nil, err
+	}
+	body.answered = sync.OnceFunc(a.gate.answered)
+	ctx, cancel := context.WithCancelCause(r.Context())
 	body.late = func() bool { return errors.Is(context.Cause(ctx), errAttemptTimeout) }
-	body.done = sync.OnceFunc(func() { cancel(nil); release() })
+	body.done = sync.OnceFunc(func() { cancel(nil); body.answered(); release() })
 	body.timer = time.AfterFunc(a.owner.Timeout, func() { cancel(errAttemptTimeout) })
 
 	sent := r.Clone(ctx)
+	sent.Header.Set("Accept-Encoding", acceptEncoding)
 	sent.Header.Del("Referer")
-	resp, took, err := a.send(sent, body.timer)
+	resp, took, err := a.send(sent, to, body)
 	body.took = took
 	if err != nil {
 		err = body.explain(err)
 		body.stop()
 		return nil, err
 	}
+	a.receive(resp, to, body)
 	resp.Request = r // without the credentials
-	body.inner, resp.Body = resp.Body, body
 	return resp, nil
+}
+
+// receive hears what the headers tell of the quota, and unpacks the body.
+func (a *attempts) receive(resp *http.Response, to reach, body *attemptBody) {
+	if body.counted = to >= trusted; body.counted {
+		a.gate.hear(body.request, a.quota.read(resp.Header, nil))
+	}
+	if a.quota.decoder == nil {
+		body.answered()
+	}
+	body.whole = provesItsEnd(resp)
+	body.inner, resp.Body = resp.Body, body
+	if body.unpacked = a.unpackers.reader(resp.Header.Get("Content-Encoding"), timed{body}); body.unpacked != nil {
+		resp.Header.Del("Content-Encoding")
+		resp.Header.Del("Content-Length")
+		resp.ContentLength = -1
+	}
 }
 
 // send sends a request with the credentials, and once more where the owner
 // refuses them and others can be had. It also tells how long the owner took.
-func (a *attempts) send(r *http.Request, timer *time.Timer) (*http.Response, time.Duration, error) {
-	via := errands{a, timer}
+func (a *attempts) send(r *http.Request, to reach, body *attemptBody) (*http.Response, time.Duration, error) {
+	if to < trusted {
+		r.Header = withoutOwner(r.Header)
+		if a.owner.Auth != nil {
+			a.owner.Auth.Strip(r.URL)
+		}
+		start := time.Now()
+		resp, err := a.base.RoundTrip(r)
+		return resp, time.Since(start), err
+	}
+	via := errands{a, body.timer}
 	resp, number, took, err := a.sendOnce(r, via)
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || a.owner.Auth == nil || r.Body != nil && r.GetBody == nil {
 		return resp, took, err
@@ -134,45 +164,31 @@ func (e errands) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // wait waits for the rate, while the attempt's time stands still.
 func (e errands) wait(ctx context.Context) error {
-	if e.attempts.limiter == nil {
+	if e.attempts.budget.limiter == nil {
 		return nil
 	}
 	if e.timer.Stop() {
 		defer e.timer.Reset(e.attempts.owner.Timeout)
 	}
-	return e.attempts.wait(ctx)
+	return e.attempts.budget.share(ctx)
 }
 
-// turn waits for a slot and for the rate, in this order, so that a request
-// that waits for a slot has not used up its share of the rate.
-func (a *attempts) turn(ctx context.Context) (release func(), err error) {
-	select {
-	case a.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	release = func() { <-a.slots }
-	if a.limiter != nil {
-		if err := a.wait(ctx); err != nil {
-			release()
-			return nil, err
+// turn waits until the owner takes a request, and then for the rate: those that
+// waited for the owner together may not be sent together. It numbers the
+// request.
+func (a *attempts) turn(ctx context.Context) (uint64, error) {
+	for {
+		request, err := a.gate.pass(ctx, a.owner.Retry.Max)
+		if err != nil {
+			return 0, err
 		}
-	}
-	return release, nil
-}
-
-// wait is limiter.Wait without its refusal of deadlines that it foresees to
-// miss, which would hide the context's own error.
-func (a *attempts) wait(ctx context.Context) error {
-	reserved := a.limiter.Reserve()
-	timer := time.NewTimer(reserved.Delay())
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		reserved.Cancel()
-		return context.Cause(ctx)
+		if err = a.budget.share(ctx); err == nil && a.gate.open() {
+			return request, nil
+		}
+		a.gate.answered()
+		if err != nil {
+			return 0, err
+		}
 	}
 }
 
@@ -187,6 +203,13 @@ type attemptBody struct {
 	streamed bool
 	done     func()
 	took     time.Duration // until the headers were there
+	whole    bool          // one that is cut off shows
+	unpacked io.Reader     // nil: inner is not packed
+	// request is its number at the gate, answered says there that the owner has
+	// counted it, and counted that it tells of the owner's quota.
+	request  uint64
+	answered func()
+	counted  bool
 }
 
 // stream says that the body is long, and read while it arrives.
@@ -196,6 +219,17 @@ func (b *attemptBody) stream() {
 }
 
 func (b *attemptBody) Read(p []byte) (int, error) {
+	if b.unpacked != nil {
+		return b.unpacked.Read(p)
+	}
+	return timed{b}.Read(p)
+}
+
+// timed reads a body as it was sent. Each wait for bytes of a stream is bounded,
+// not what somebody does with them.
+type timed struct{ *attemptBody }
+
+func (b timed) Read(p []byte) (int, error) {
 	if b.streamed {
 		b.timer.Reset(b.timeout)
 		defer b.timer.Stop()
@@ -224,29 +258,4 @@ func (b *attemptBody) Close() error {
 func (b *attemptBody) stop() {
 	b.timer.Stop()
 	b.done()
-}
-
-// newTransport dials for one owner: TLS 1.2 and up, and no link-local address,
-// judged after the name was resolved.
-func newTransport(o origin, concurrency int) *http.Transport {
-	dialer := &net.Dialer{
-		Timeout:   10 * time.Second,
-		KeepAlive: 30 * time.Second,
-		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
-			if o.blockedAddress(address) {
-				return blockedError("owner's name leads to a link-local address")
-			}
-			return nil
-		},
-	}
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            dialer.DialContext,
-		ForceAttemptHTTP2:      true,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    10 * time.Second,
-		MaxIdleConnsPerHost:    concurrency,
-		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: maxHeaderBytes,
-	}
 }

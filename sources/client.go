@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/time/rate"
 
 	"github.com/larder-sync/larder/sources/auth"
 )
@@ -24,12 +23,19 @@ type Owner struct {
 	Headers map[string]string
 	// Rate is requests a second over all sources of the owner; 0: no bound.
 	Rate        float64
-	Burst       int           // 1
-	Concurrency int           // 2: requests at one time
-	Timeout     time.Duration // 30s: one attempt, body included
-	Retry       Retry
-	MaxBody     int64 // 64 MiB, decompressed
-	MaxDepth    int   // 512
+	Burst       int // 1
+	Concurrency int // 2: requests at one time
+	// Budget bounds rate and concurrency together with other owners; nil: one of
+	// the client's own, of Rate, Burst and Concurrency.
+	Budget *Budget
+	Quota  Quota
+	TLS    TLS // of a Transport of the client's own
+	// Hosts are where links and redirects may lead besides URL's origin.
+	Hosts    []Host
+	Timeout  time.Duration // 30s: one attempt, body included
+	Retry    Retry
+	MaxBody  int64 // 64 MiB, decompressed
+	MaxDepth int   // 512
 	// Log hears of each request at debug, without queries and credentials. It
 	// should carry the owner's name.
 	Log zerolog.Logger
@@ -46,14 +52,20 @@ type Retry struct {
 }
 
 // Client speaks to one owner. All sources of the owner share it: its rate, its
-// bound on concurrency and its connections. It is safe for concurrent use.
+// bound on concurrency, its quota and its connections. It is safe for concurrent
+// use.
 type Client struct {
-	owner  Owner
-	base   *url.URL
-	origin origin
-	pages  *http.Client // bodies that are read at once
-	redact redactor
-	clock  ownerClock
+	owner     Owner
+	base      *url.URL
+	origin    origin
+	hosts     hosts
+	budget    *Budget
+	quota     *quota
+	gate      gate
+	unpackers unpackers
+	pages     *http.Client
+	redact    redactor
+	clock     ownerClock
 }
 
 // NewClient makes the client of an owner. It sends nothing.
@@ -63,18 +75,22 @@ func NewClient(o Owner) (*Client, error) {
 		return nil, fmt.Errorf("read url of owner %q: %w", o.Name, err)
 	}
 	o.setDefaults()
-	c := &Client{owner: o, base: base, origin: originOf(base)}
+	c := &Client{owner: o, base: base, origin: originOf(base), budget: o.Budget}
+	c.hosts = hosts{origin: c.origin, allowed: o.Hosts}
 	c.redact.fixed = newReplacer(o.secrets())
 	if o.Auth != nil {
 		c.redact.changing = o.Auth.Secrets
 	}
 
-	pages := attempts{base: o.Transport, owner: &c.owner, slots: make(chan struct{}, o.Concurrency)}
-	if pages.base == nil {
-		pages.base = newTransport(c.origin, o.Concurrency)
+	if c.quota, err = c.owner.compileQuota(); err != nil {
+		return nil, fmt.Errorf("owner %q: %w", o.Name, err)
 	}
-	if o.Rate > 0 {
-		pages.limiter = rate.NewLimiter(rate.Limit(o.Rate), o.Burst)
+	if c.budget == nil {
+		c.budget = NewBudget(o.Rate, o.Burst, o.Concurrency)
+	}
+	pages := attempts{Client: c, base: o.Transport}
+	if pages.base == nil {
+		pages.base = &carrier{hosts: c.hosts, tls: o.TLS, concurrency: o.Concurrency, log: o.Log}
 	}
 	c.pages = &http.Client{Transport: &pages, CheckRedirect: c.checkRedirect}
 	return c, nil
@@ -138,15 +154,15 @@ func parseBase(text string) (*url.URL, error) {
 // follow resolves an owner's link, without the credentials that the owner may
 // have echoed in it.
 func (c *Client) follow(from *url.URL, link string) (*url.URL, error) {
-	u, err := c.origin.follow(from, link)
+	u, err := c.hosts.follow(from, link)
 	if err == nil && c.owner.Auth != nil {
 		c.owner.Auth.Strip(u)
 	}
 	return u, err
 }
 
-// checkRedirect keeps redirects on the owner's origin. One that would change
-// the method would drop the request's body with it.
+// checkRedirect keeps redirects where links may lead. One that would change the
+// method would drop the request's body with it.
 func (c *Client) checkRedirect(r *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return blockedError("more than %d redirects", maxRedirects)
@@ -154,7 +170,7 @@ func (c *Client) checkRedirect(r *http.Request, via []*http.Request) error {
 	if r.Method != via[0].Method {
 		return blockedError("redirect changes %s to %s", via[0].Method, r.Method)
 	}
-	if err := c.origin.admit(r.URL); err != nil {
+	if err := c.hosts.admit(via[len(via)-1].URL, r.URL); err != nil {
 		return fmt.Errorf("follow redirect: %w", err)
 	}
 	return nil

@@ -33,10 +33,15 @@ type StatusError struct {
 	// where somebody asked for it.
 	header http.Header
 	body   []byte
+	// throttled says that it was asked too often, whatever the status.
+	throttled bool
 }
 
 func (e *StatusError) Error() string {
 	text := fmt.Sprintf("owner answers %d %s", e.Status, http.StatusText(e.Status))
+	if e.throttled && e.Status != http.StatusTooManyRequests {
+		text += ", and says that it is asked too often,"
+	}
 	if e.Attempts > 1 {
 		text += fmt.Sprintf(" after %d attempts", e.Attempts)
 	}
@@ -46,7 +51,7 @@ func (e *StatusError) Error() string {
 // FailureClass tells throttling, refused credentials and the rest apart.
 func (e *StatusError) FailureClass() syncer.Class {
 	switch {
-	case e.Status == http.StatusTooManyRequests:
+	case e.throttled, e.Status == http.StatusTooManyRequests:
 		return syncer.ClassRateLimited
 	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden:
 		return syncer.ClassAuth
@@ -180,6 +185,10 @@ func isCertificate(err error) bool {
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var record tls.RecordHeaderError
+	// An alert, such as of an owner that wants another certificate of ours.
+	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "remote error" || op.Op == "local error") {
+		return true
+	}
 	return errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &host) ||
 		errors.As(err, &invalid) || errors.As(err, &record)
 }

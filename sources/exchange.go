@@ -7,13 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -23,9 +19,7 @@ import (
 )
 
 const (
-	// longestRetryAfter bounds how long an owner can make us stay away.
-	longestRetryAfter = time.Hour
-	drainBytes        = 4 << 10
+	drainBytes = 4 << 10
 	// mostExpected bounds the room made for a body that announces no length.
 	mostExpected = 1 << 20
 	// mostRefusal bounds what is read of a body that tells why not.
@@ -71,6 +65,7 @@ type exchange struct {
 	attempts int
 	body     []byte
 	long     bool // body is the first window of one that is to be streamed
+	rests    rest // what the last attempt was told of asking again
 }
 
 // ask sends q. The error is of a known class and shows no query, credential or
@@ -104,7 +99,9 @@ func (x *exchange) run(ctx context.Context) (*response, error) {
 		RetryWaitMin: o.Retry.Min,
 		RetryWaitMax: o.Retry.Max,
 		CheckRetry:   x.checkRetry,
-		Backoff:      backoff,
+		Backoff: func(least, most time.Duration, attempt int, _ *http.Response) time.Duration {
+			return backoff(least, most, attempt, x.rests)
+		},
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 		RequestLogHook: func(retryablehttp.Logger, *http.Request, int) {
 			x.attempts++
@@ -174,7 +171,39 @@ func (x *exchange) read(resp *http.Response) error {
 		err = &failure{class: syncer.ClassTooLarge, text: fmt.Sprintf("body is larger than %d bytes", limit)}
 	}
 	x.body = body.Bytes()
-	return err
+	if err != nil || x.long {
+		return err
+	}
+	return x.heed(resp)
+}
+
+// heed takes what an answer's body tells of the quota. The answer may be that
+// the owner was asked too often.
+func (x *exchange) heed(resp *http.Response) error {
+	c := x.client
+	if c.quota.decoder == nil && !c.quota.refused.at.set() {
+		return nil
+	}
+	body := c.quota.places(x.body)
+	t := c.quota.read(resp.Header, body)
+	if b, ok := resp.Body.(*attemptBody); ok && b.counted {
+		c.gate.hear(b.request, t)
+	}
+	if !c.quota.refuses(resp.Header, body) {
+		return nil
+	}
+	x.rests = rest{throttles: true}
+	x.rests.wait, x.rests.told = c.gate.lacking(t)
+	return x.refused(resp)
+}
+
+// refused is the error of a response of failure.
+func (x *exchange) refused(resp *http.Response) *StatusError {
+	e := &StatusError{Status: resp.StatusCode, Attempts: x.attempts, header: resp.Header, throttled: x.rests.throttles}
+	if x.rests.told {
+		e.Retry = time.Now().Add(min(x.rests.wait, longestRetryAfter))
+	}
+	return e
 }
 
 func isSuccess(status int) bool { return status >= 200 && status < 300 }
@@ -186,13 +215,13 @@ func (x *exchange) judge(resp *http.Response) (*response, error) {
 	}
 	r := &response{status: resp.StatusCode, header: resp.Header, url: resp.Request.URL, body: x.body, whole: provesItsEnd(resp)}
 	if b, ok := resp.Body.(*attemptBody); ok {
-		r.took = b.took
+		r.took, r.whole = b.took, b.whole
 	}
 	if x.long && isSuccess(resp.StatusCode) {
-		r.stream, r.body = rest{io.MultiReader(bytes.NewReader(x.body), resp.Body), resp.Body}, nil
+		r.stream, r.body = begun{io.MultiReader(bytes.NewReader(x.body), resp.Body), resp.Body}, nil
 		return r, nil
 	}
-	failed := &StatusError{Status: resp.StatusCode, Attempts: x.attempts, header: resp.Header}
+	failed := x.refused(resp)
 	if slices.Contains(x.question.examine, resp.StatusCode) {
 		// One that breaks off is no sound JSON and tells nothing.
 		failed.body, _ = io.ReadAll(io.LimitReader(resp.Body, mostRefusal))
@@ -202,23 +231,13 @@ func (x *exchange) judge(resp *http.Response) (*response, error) {
 	if isSuccess(resp.StatusCode) || resp.StatusCode == http.StatusNotModified {
 		return r, nil
 	}
-	if wait, ok := retryAfter(resp.Header, time.Now()); ok {
-		failed.Retry = time.Now().Add(min(wait, longestRetryAfter))
-	}
 	return nil, failed
 }
 
-// rest is a body whose beginning has been read.
-type rest struct {
+// begun is a body whose beginning has been read.
+type begun struct {
 	io.Reader
 	io.Closer
-}
-
-// provesItsEnd reports whether a body that is cut off would show: by its
-// length, by chunks, by HTTP/2's frames, or by the trailer of gzip.
-func provesItsEnd(resp *http.Response) bool {
-	return resp.ContentLength >= 0 || resp.ProtoMajor > 1 || resp.Uncompressed ||
-		slices.Contains(resp.TransferEncoding, "chunked")
 }
 
 // checkRetry decides whether another attempt makes sense.
@@ -230,53 +249,30 @@ func (x *exchange) checkRetry(ctx context.Context, resp *http.Response, err erro
 		if token, ok := errors.AsType[*auth.TokenError](err); ok {
 			return token.Temporary() && !isCertificate(err), nil
 		}
+		if said, ok := errors.AsType[*StatusError](err); ok {
+			return x.again(said.Status), nil
+		}
 		var judged interface{ FailureClass() syncer.Class }
 		return !errors.As(err, &judged) && !isCertificate(err), nil
 	}
-	o := &x.client.owner
-	if !slices.Contains(o.Retry.Status, resp.StatusCode) {
+	x.rests = rest{}
+	if isSuccess(resp.StatusCode) {
 		return false, nil
 	}
-	wait, ok := retryAfter(resp.Header, time.Now())
-	return !ok || wait <= o.Retry.Max, nil
+	x.rests = x.client.quota.rests(resp.StatusCode, resp.Header)
+	return x.again(resp.StatusCode), nil
 }
 
-// backoff waits as long as the owner asks for, within the bounds, or else a
-// random time whose bound doubles with every attempt. attempt counts from 0.
-func backoff(least, most time.Duration, attempt int, resp *http.Response) time.Duration {
-	if resp != nil {
-		if wait, ok := retryAfter(resp.Header, time.Now()); ok {
-			return min(max(wait, least)+rand.N(least/4+1), most)
-		}
+// again reports whether a status is worth another attempt within this exchange,
+// and leaves the owner alone for as long as it asks for, whoever else wants
+// something of it.
+func (x *exchange) again(status int) bool {
+	o := &x.client.owner
+	if x.rests.throttles {
+		status = http.StatusTooManyRequests
 	}
-	bound := most
-	if attempt < 30 && least < most>>(attempt+1) {
-		bound = least << (attempt + 1)
+	if x.rests.told && (x.rests.throttles || status == http.StatusServiceUnavailable) {
+		x.client.gate.rest(x.rests.wait)
 	}
-	return least + rand.N(bound-least+1)
-}
-
-// retryAfter reads how long the owner wants to be left alone: seconds, or a
-// date, which is measured by the owner's own clock where it tells it.
-func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
-	text := strings.TrimSpace(h.Get("Retry-After"))
-	if text == "" {
-		return 0, false
-	}
-	if strings.Trim(text, "0123456789.") == "" {
-		seconds, err := strconv.ParseFloat(text, 64)
-		if err != nil && !errors.Is(err, strconv.ErrRange) {
-			return 0, false
-		}
-		const year = 365 * 24 * 3600
-		return time.Duration(math.Ceil(min(seconds, year)*1e3)) * time.Millisecond, true
-	}
-	at, err := http.ParseTime(text)
-	if err != nil {
-		return 0, false
-	}
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		now = date
-	}
-	return max(at.Sub(now), 0), true
+	return slices.Contains(o.Retry.Status, status) && (!x.rests.told || x.rests.wait <= o.Retry.Max)
 }

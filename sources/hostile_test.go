@@ -60,16 +60,16 @@ func FuzzRetryAfter(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text, date string) {
 		h := http.Header{"Retry-After": {text}, "Date": {date}}
-		wait, ok := retryAfter(h, time.Now())
+		wait, ok := retryAfter(h)
 		if wait < 0 || !ok && wait != 0 {
 			t.Errorf("wait %v, %v", wait, ok)
 		}
-		resp := &http.Response{Header: h}
+		told := (&quota{}).rests(429, h)
 		for attempt := range 70 {
-			if w := backoff(time.Second, time.Minute, attempt, resp); w < time.Second || w > time.Minute {
+			if w := backoff(time.Second, time.Minute, attempt, told); w < time.Second || w > time.Minute {
 				t.Errorf("backoff %v", w)
 			}
-			if w := backoff(time.Second, time.Minute, attempt, nil); w < time.Second || w > time.Minute {
+			if w := backoff(time.Second, time.Minute, attempt, rest{}); w < time.Second || w > time.Minute {
 				t.Errorf("backoff %v", w)
 			}
 		}
@@ -84,7 +84,7 @@ func FuzzFollow(f *testing.F) {
 	}
 	home, _ := url.Parse("https://owner.example/v1/list?a=b")
 	f.Fuzz(func(t *testing.T, link string) {
-		u, err := originOf(home).follow(home, link)
+		u, err := hosts{origin: originOf(home)}.follow(home, link)
 		if err != nil {
 			return
 		}

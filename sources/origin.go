@@ -10,36 +10,25 @@ import (
 // longestURL bounds what an owner may hand us as a link.
 const longestURL = 8 << 10
 
-// origin is scheme, host and port: where requests may go, and with them the
-// credentials.
+// origin is scheme, host and port: where an owner is.
 type origin struct{ scheme, host, port string }
 
 func originOf(u *url.URL) origin {
 	o := origin{strings.ToLower(u.Scheme), strings.ToLower(u.Hostname()), u.Port()}
 	if o.port == "" {
-		o.port = map[string]string{"http": "80", "https": "443"}[o.scheme]
+		o.port = defaultPort(o.scheme)
 	}
 	return o
 }
 
-// follow resolves an owner's link against the URL it came from. It must stay
-// with the origin and carry no user. The link goes on as it is written, but
-// for bytes that no URL may hold.
-func (o origin) follow(from *url.URL, link string) (*url.URL, error) {
-	if len(link) > longestURL {
-		return nil, blockedError("link is longer than %d bytes", longestURL)
+func defaultPort(scheme string) string {
+	switch scheme {
+	case "http":
+		return "80"
+	case "https":
+		return "443"
 	}
-	ref, err := url.Parse(strings.TrimSpace(link))
-	if err != nil {
-		return nil, blockedError("link is not a URL")
-	}
-	u := from.ResolveReference(ref)
-	u.Fragment, u.RawFragment = "", ""
-	u.RawQuery = escapeOdd(u.RawQuery)
-	if err := o.admit(u); err != nil {
-		return nil, err
-	}
-	return u, nil
+	return ""
 }
 
 // admit refuses URLs that lead elsewhere.
@@ -53,9 +42,9 @@ func (o origin) admit(u *url.URL) error {
 	return nil
 }
 
-// blockedAddress reports whether an address is link-local: cloud machines hand
-// out their credentials there. The owner's own configured address is not
-// blocked.
+// blockedAddress reports whether an address is link-local, or one at which
+// clouds hand out their machines' credentials. The owner's own configured
+// address is not blocked.
 func (o origin) blockedAddress(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -65,11 +54,24 @@ func (o origin) blockedAddress(address string) bool {
 	if err != nil {
 		return true
 	}
-	ip = ip.Unmap()
-	local := ip.IsLinkLocalUnicast() || ip.WithZone("") == netip.MustParseAddr("fd00:ec2::254")
-	if !local {
+	if !handsOutCredentials(ip) {
 		return false
 	}
 	own, err := netip.ParseAddr(o.host)
-	return err != nil || own.Unmap().WithZone("") != ip.WithZone("")
+	return err != nil || own.Unmap().WithZone("") != ip.Unmap().WithZone("")
+}
+
+// handsOutCredentials reports whether a machine may find its cloud's keys
+// there.
+func handsOutCredentials(ip netip.Addr) bool {
+	ip = ip.Unmap().WithZone("")
+	if translated := netip.MustParsePrefix("64:ff9b::/96"); translated.Contains(ip) {
+		b := ip.As16()
+		ip = netip.AddrFrom4([4]byte(b[12:]))
+	}
+	switch ip.String() {
+	case "fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16":
+		return true
+	}
+	return ip.IsLinkLocalUnicast()
 }

@@ -55,9 +55,8 @@ func (r redactor) wrong(at place, header http.Header, body [][]byte) error {
 		return &f
 	}
 	t := &throttled{failure: f}
-	now := time.Now()
-	if wait, ok := retryAfter(header, now); ok {
-		t.at = now.Add(min(wait, longestRetryAfter))
+	if wait, ok := retryAfter(header); ok {
+		t.at = time.Now().Add(min(wait, longestRetryAfter))
 	}
 	return t
 }

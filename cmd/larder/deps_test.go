@@ -48,7 +48,7 @@ func rooms() []room {
 			"what holds credentials imports no code of others but the Go team's exchange of tokens"},
 		{"sources", []string{
 			"syncer", "syncer/row", "sources/auth", "sources/decode", "github.com/rs/zerolog",
-			"github.com/go-json-experiment/json", "github.com/hashicorp/go-retryablehttp", "golang.org/x/time"},
+			"github.com/go-json-experiment/json", "github.com/hashicorp/go-retryablehttp", "github.com/klauspost/compress", "golang.org/x/time"},
 			"asking an owner knows no database"},
 		{"config", []string{"github.com/pelletier/go-toml/v2"},
 			"the config is plain structs; what they mean is decided where parts are built"},
