@@ -7,7 +7,7 @@ import (
 	"github.com/larder-sync/larder/config"
 	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/row"
-	"github.com/larder-sync/larder/syncer/row/where"
+	"github.com/larder-sync/larder/syncer/row/expression"
 )
 
 // builtTable is a table of the configuration on its way to a row.Spec.
@@ -79,15 +79,15 @@ func conditionOf(t *config.Table, set *pathSet) (row.Condition, error) {
 	if t.Where == "" {
 		return nil, nil
 	}
-	_, paths, err := where.Compile(t.Where, nil)
+	_, paths, err := expression.Condition(t.Where, nil)
 	if err != nil {
 		return nil, err
 	}
-	var columns []where.Column
+	var columns []expression.Field
 	for _, path := range paths {
-		columns = append(columns, where.Column{Path: path, Slot: set.slot(path)})
+		columns = append(columns, expression.Field{Path: path, Slot: set.slot(path)})
 	}
-	condition, _, err := where.Compile(t.Where, columns)
+	condition, _, err := expression.Condition(t.Where, columns)
 	return condition, err
 }
 
@@ -98,7 +98,7 @@ func conditionMistakes(c *config.Config) config.Mistakes {
 		if t.Where == "" {
 			continue
 		}
-		if _, _, err := where.Compile(t.Where, nil); err != nil {
+		if _, _, err := expression.Condition(t.Where, nil); err != nil {
 			mistakes = append(mistakes, c.Mistake(t.KeyPath+".where", "%v", err))
 		}
 	}

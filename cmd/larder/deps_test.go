@@ -32,7 +32,7 @@ func rooms() []room {
 			"the domain names no technology, so every driver and every test can stand in for another"},
 		{"syncer/row", []string{"syncer", "github.com/go-json-experiment/json"},
 			"one conversion for all databases must know none of them; values are still the owner's JSON text"},
-		{"syncer/row/where", []string{"syncer/row", "github.com/expr-lang/expr", "github.com/go-json-experiment/json"},
+		{"syncer/row/expression", []string{"syncer/row", "github.com/expr-lang/expr", "github.com/go-json-experiment/json"},
 			"a condition sees one record's fields and can reach nothing; only this package knows the language"},
 		{"syncer/schedule", []string{"github.com/robfig/cron/v3"},
 			"when a source is due depends on nothing but a spec and a clock reading"},

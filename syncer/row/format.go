@@ -232,3 +232,9 @@ func (f *Format) parseLayout(s string) (instant, error) {
 	}
 	return instantOf(wallTime(wall, f.location())), nil
 }
+
+// Counted reports whether the format reads a number that stands without quotes.
+// That of no format does not.
+func (f *Format) Counted() bool {
+	return f != nil && f.style != styleRFC3339 && f.style != styleDate
+}

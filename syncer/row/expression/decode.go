@@ -1,12 +1,10 @@
-package where
+package expression
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -22,18 +20,23 @@ const (
 
 var errNotJSON = errors.New("is not JSON")
 
-// decode is the value of JSON text: nil, bool, int, float64, string, []any or
-// map[string]any. No text at all is nil.
-func decode(raw []byte) (any, error) {
+// errBroken is of text that only a condition may read, which keeps none of it.
+var errBroken = errors.New("is not valid text")
+
+// decode is the value of JSON text: nil, bool, int, decimal, string, []any or
+// map[string]any. No text at all is nil. In text that is not valid, marks stand
+// for what is broken: it can be equal to nothing that an expression writes. Read
+// exactly, it is an error, and so is a member name that comes twice.
+func decode(raw []byte, exact bool) (any, error) {
 	raw = bytes.Trim(raw, " \t\r\n")
 	if len(raw) == 0 {
 		return nil, nil
 	}
 	switch c := raw[0]; {
 	case c == '{' || c == '[':
-		return decodeNested(raw)
+		return decodeNested(raw, exact)
 	case c == '"':
-		return decodeString(raw)
+		return decodeString(raw, exact)
 	case c == '-' || c >= '0' && c <= '9':
 		return number(string(raw))
 	}
@@ -48,14 +51,15 @@ func decode(raw []byte) (any, error) {
 	return nil, errNotJSON
 }
 
-func decodeString(raw []byte) (any, error) {
+func decodeString(raw []byte, exact bool) (any, error) {
 	if len(raw) > maxString {
 		return nil, fmt.Errorf("is longer than %d bytes", maxString)
 	}
-	// What is no valid text inside is replaced: it can be equal to nothing that
-	// an expression writes.
 	b, err := jsontext.AppendUnquote(nil, raw)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && len(raw) > 1 && raw[len(raw)-1] == '"' {
+		if exact {
+			return nil, errBroken
+		}
 		return strings.ToValidUTF8(string(b), "\uFFFD"), nil
 	}
 	if err != nil {
@@ -64,35 +68,15 @@ func decodeString(raw []byte) (any, error) {
 	return string(b), nil
 }
 
-// number is an int where the value is a whole one of 64 bits, else the nearest
-// float64.
-func number(text string) (any, error) {
-	if v, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return int(v), nil
-	}
-	if strings.ContainsAny(text, "xXpP_iInN") {
-		return nil, errNotJSON
-	}
-	v, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		if errors.Is(err, strconv.ErrRange) {
-			return nil, errors.New("is a number out of range")
-		}
-		return nil, errNotJSON
-	}
-	// Below this bound a double that is whole is the number itself.
-	if v == math.Trunc(v) && math.Abs(v) <= 1<<53 {
-		return int(v), nil
-	}
-	return v, nil
-}
-
-func decodeNested(raw []byte) (any, error) {
+func decodeNested(raw []byte, exact bool) (any, error) {
 	if len(raw) > maxValue {
 		return nil, fmt.Errorf("is longer than %d bytes", maxValue)
 	}
-	d := nested{Decoder: jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
+	d := nested{Decoder: jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(!exact), jsontext.AllowInvalidUTF8(!exact))}
 	v, err := d.value()
+	if errors.Is(err, errNotJSON) && exact && jsontext.Value(raw).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) {
+		return nil, errors.New("has a member name twice, or text that is not valid")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -166,64 +150,4 @@ func (d *nested) end() error {
 		return errNotJSON
 	}
 	return nil
-}
-
-// kindOf names what a value is.
-func kindOf(v any) string {
-	switch v.(type) {
-	case nil:
-		return "null"
-	case bool:
-		return "true or false"
-	case int, float64:
-		return "a number"
-	case string:
-		return "a text"
-	case []any:
-		return "an array"
-	case map[string]any:
-		return "an object"
-	}
-	return "something else"
-}
-
-// truth is a value where a condition is wanted.
-func truth(v any) (bool, error) {
-	switch v := v.(type) {
-	case bool:
-		return v, nil
-	case nil:
-		return false, nil
-	}
-	return false, fmt.Errorf("is %s, not a condition", kindOf(v))
-}
-
-// order compares two values by an operator: <, <=, > or >=.
-func order(op string, a, b any) (bool, error) {
-	if a == nil || b == nil {
-		return false, nil
-	}
-	var c int
-	var ok bool
-	switch a := a.(type) {
-	case string:
-		var text string
-		if text, ok = b.(string); ok {
-			c = strings.Compare(a, text)
-		}
-	case int, float64:
-		c, ok = compareNumbers(a, b)
-	}
-	if !ok {
-		return false, fmt.Errorf("compares %s with %s", kindOf(a), kindOf(b))
-	}
-	switch op {
-	case "<":
-		return c < 0, nil
-	case "<=":
-		return c <= 0, nil
-	case ">":
-		return c > 0, nil
-	}
-	return c >= 0, nil
 }
