@@ -74,14 +74,43 @@ func (r *reader) checkAudit(s section, src *Source) {
 	case listed || src.broken["resync"]:
 	case src.Mode == EventLog:
 		r.wrong(n, "compares with everything that the owner has, and a log tells only what happened; write [source.%s.resync] with the request that lists everything", bare(src.Name))
-	case w != nil && w.Initial != "":
-		r.wrong(n, "compares with everything that the owner has, and watermark.initial leaves out what lies before it; leave initial out, or write [source.%s.resync] with the request that lists everything", bare(src.Name))
 	case src.Request.Uses("until"):
 		r.wrong(n, "compares with everything that the owner has, and {until} leaves out what lies behind it; write [source.%s.resync] with the request that lists everything", bare(src.Name))
 	}
 	if w != nil && w.Null == NullSkip && src.Mode == Incremental {
 		r.wrong(n, "compares with everything that the owner has, and watermark.null = \"skip\" leaves records out; write \"include\", or leave audit out")
 	}
+}
+
+// checkFloor refuses an audit of a list that begins at watermark.initial where the table cannot tell which of its rows
+// lie before.
+func (r *reader) checkFloor(s section, t *Table) {
+	src := t.Source
+	w := src.Watermark
+	if src.Audit == nil || src.Mode != Incremental || w == nil || w.Initial == "" || src.broken["watermark"] || src.broken["resync"] || src.broken["records"] ||
+		src.Resync != nil && src.Resync.Request != nil || t.TellsFloor() {
+		return
+	}
+	const price = "source %q has an audit and watermark.initial, so that the table has to tell which of its rows lie before that"
+	if c, ok := t.Column(t.Version); ok && c.Type.Name == "text" {
+		columns := s.child("columns")
+		if columns == nil {
+			columns = src.columns
+		}
+		r.wrong(columnNode(columns, t.Version), price+", and its version is text, which has no order; give %q a type such as timestamptz, leave initial out, or write [source.%s.resync] with the request that lists everything",
+			src.Name, t.Version, bare(src.Name))
+		return
+	}
+	r.wrong(s.n, price+", and its version is not the field of the watermark; leave records.version out, leave initial out, or write [source.%s.resync] with the request that lists everything",
+		src.Name, bare(src.Name))
+}
+
+// TellsFloor reports whether the table's version is the field of the watermark, in a type with an order of its own: it
+// then tells which of its rows lie before watermark.initial.
+func (t *Table) TellsFloor() bool {
+	w := t.Source.Watermark
+	c, ok := t.Column(t.Version)
+	return ok && w != nil && len(w.Fields) > 0 && c.Type.Name != "text" && samePaths(c.From, w.Fields)
 }
 
 // withoutAudit tells how a source goes without an audit that stands at n, perhaps for all sources.

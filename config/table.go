@@ -104,6 +104,7 @@ func (r *reader) table(n *node, c *Config) []*Table {
 	r.checkWhere(s, &t)
 	r.columns(s, &t)
 	r.checkDeletesBudget(s, &t)
+	r.checkFloor(s, &t)
 	var all []*Table
 	for _, consumer := range r.consumers(s, &t, c.Consumers) {
 		one := t

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -77,8 +78,11 @@ func TestAuditListed(t *testing.T) {
 		change func(*sources.Spec)
 		want   bool
 	}{
-		"everything":       {func(*sources.Spec) {}, true},
-		"from initial":     {func(s *sources.Spec) { s.Watermark.Initial = "2020-01-01T00:00:00.000000Z" }, false},
+		"everything":   {func(*sources.Spec) {}, true},
+		"from initial": {func(s *sources.Spec) { s.Watermark.Initial = "2020-01-01T00:00:00.000000Z" }, false},
+		"from a floor": {func(s *sources.Spec) {
+			s.Watermark.Initial, s.Floored = "2020-01-01T00:00:00.000000Z", true
+		}, true},
 		"up to a bound":    {func(s *sources.Spec) { s.Request.Query = append(s.Request.Query, param("until", "{until}")) }, false},
 		"records left out": {func(s *sources.Spec) { s.Watermark.Null = sources.NullSkip }, false},
 		"a list of its own": {func(s *sources.Spec) {
@@ -92,6 +96,49 @@ func TestAuditListed(t *testing.T) {
 			c.change(&spec)
 			if _, end := complete(t, source(t, quick(o), spec), audit()); end.Listed != c.want {
 				t.Errorf("%s: listed %v", name, end.Listed)
+			}
+		})
+	}
+}
+
+// TestFloor: a list that is asked from the first watermark says where it begins,
+// in the owner's own form, unless another request lists everything.
+func TestFloor(t *testing.T) {
+	const initial = "2020-01-01T00:00:00.000000Z"
+	floored := func(s *sources.Spec) { s.Watermark.Initial, s.Floored = initial, true }
+	for name, c := range map[string]struct {
+		change func(*sources.Spec)
+		walk   syncer.Walk
+		want   string
+	}{
+		"resync": {floored, resync(), `"` + initial + `"`},
+		"audit":  {floored, audit(), `"` + initial + `"`},
+		"numbers": {func(s *sources.Spec) {
+			floored(s)
+			s.Watermark.Format, s.Watermark.Initial = format(t, "integer"), "7"
+		}, audit(), "7"},
+		"changes":           {floored, syncer.Walk{ID: "c", Kind: syncer.Changes, Sent: time.Now()}, ""},
+		"tables cannot say": {func(s *sources.Spec) { floored(s); s.Floored = false }, audit(), ""},
+		"up to a bound": {func(s *sources.Spec) {
+			floored(s)
+			s.Request.Query = append(s.Request.Query, param("until", "{until}"))
+		}, audit(), ""},
+		"records left out": {func(s *sources.Spec) { floored(s); s.Watermark.Null = sources.NullSkip }, audit(), ""},
+		"a list of its own": {func(s *sources.Spec) {
+			floored(s)
+			s.Resync.Request = &sources.Request{Path: text("/list")}
+			s.Paging = sources.Paging{}
+		}, audit(), ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o := ages(3)
+			if name == "numbers" {
+				o = ages(0)
+			}
+			spec := users(t, sources.Cursor)
+			c.change(&spec)
+			if _, end := complete(t, source(t, quick(o), spec), c.walk); string(end.Floor) != c.want {
+				t.Errorf("%s: the list begins at %q, want %q", name, end.Floor, c.want)
 			}
 		})
 	}

@@ -49,10 +49,12 @@ func (k *walk) end(header http.Header) (*syncer.End, error) {
 	if err != nil {
 		return nil, err
 	}
+	listed := k.listed()
 	return &syncer.End{
 		Watermark: watermark,
 		Validator: k.validator(header),
-		Listed:    k.listed(),
+		Listed:    listed,
+		Floor:     k.floorOf(listed),
 		Age:       max(k.age+behind, k.uncovered),
 		Epoch:     k.epoch,
 	}, nil
@@ -68,6 +70,15 @@ func (k *walk) listed() bool {
 		return k.lists && !k.bounded
 	}
 	return false
+}
+
+// floorOf is where the list of a walk begins; nil: at the beginning, or there is
+// no list.
+func (k *walk) floorOf(listed bool) []byte {
+	if !listed || k.w.Kind == syncer.Snapshot {
+		return nil
+	}
+	return k.floor()
 }
 
 // unchanged hands on the whole of a walk that was answered "not modified": it

@@ -61,7 +61,7 @@ func (s *Source) compileResync() error {
 		return fmt.Errorf("read resync: %w", err)
 	}
 	all.watermark.first = all.watermark.first || r.Request != nil && spec.Watermark.Place != ""
-	all.lists = all.listsAll(true, r.Request != nil)
+	all.lists, all.whole = all.listsAll(true, r.Request != nil), r.Request != nil
 	s.everything = all
 	return all.compileBefore()
 }
@@ -73,7 +73,7 @@ func (s *Source) compileResync() error {
 // watermark is an event's id is a log.
 func (s *Source) listsAll(known, own bool) bool {
 	w := &s.spec.Watermark
-	all := own || w.Initial == ""
+	all := own || w.Initial == "" || s.spec.Mode == Incremental && s.spec.Floored
 	switch s.spec.Mode {
 	case Delta:
 		return known && all
@@ -81,6 +81,24 @@ func (s *Source) listsAll(known, own bool) bool {
 		return known && own && w.Last == "" && w.First == ""
 	}
 	return all && w.Null != NullSkip
+}
+
+// floor is the version at which what the source lists begins; nil: it lists
+// everything.
+func (s *Source) floor() []byte {
+	if s.whole || s.spec.Mode != Incremental {
+		return nil
+	}
+	return s.spec.Watermark.Floor()
+}
+
+// Floor is Initial as JSON text, in the owner's own form; nil without Initial,
+// or where it is the owner's own word.
+func (w *Watermark) Floor() []byte {
+	if w.Initial == "" || w.Format == nil {
+		return nil
+	}
+	return (&markSpec{number: writesNumbers(w.Format)}).json(w.Initial)
 }
 
 // watermarkPlaces is where the watermark's place belongs: to the pages, or to

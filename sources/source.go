@@ -36,6 +36,7 @@ type Source struct {
 	everything *Source
 	before     *before
 	lists      bool
+	whole      bool   // a request of its own lists everything, whatever Initial is
 	parts      string // digest of those parts
 	epochs     epoch
 	bounded    bool // the request has {until}

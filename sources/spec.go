@@ -32,6 +32,10 @@ type Spec struct {
 	// them: not all of its tables do.
 	Unnamed bool
 	Open    []string
+	// Floored says that every table can tell its rows that lie before
+	// Watermark.Initial from the others: a list that is asked from there is
+	// complete for the others. See syncer.End.
+	Floored bool
 	// Paths is the path set: path i fills slot i of every record. "each.NAME"
 	// is a value of the partition. Records may hold further slots behind
 	// these, which the source needs for itself.

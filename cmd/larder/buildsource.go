@@ -30,6 +30,11 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 		}
 		spec.Versioned = spec.Versioned && t.spec.Version >= 0
 	}
+	floor := spec.Watermark.Floor()
+	spec.Floored = floored(floor, tables)
+	if cs.Audit != nil && floor != nil && spec.Mode == sources.Incremental && !spec.Floored && spec.Resync.Request == nil {
+		return nil, fmt.Errorf("a version cannot be compared with watermark.initial = %s, where the list of its audits begins", floor)
+	}
 	if d := cs.Records.Deleted; len(d.Equals) > 0 {
 		set.slots([]config.Path{d.Field}) // a field with values is one that every record has
 	}

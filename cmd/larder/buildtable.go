@@ -73,6 +73,17 @@ func (b *builtTable) fill(s *config.Source, p plan, set *pathSet) error {
 	return err
 }
 
+// floored reports whether every table can tell its rows that lie before the
+// first watermark from the others.
+func floored(floor []byte, tables []*builtTable) bool {
+	for _, t := range tables {
+		if _, ok := t.spec.Floor(floor); !ok || !t.table.TellsFloor() {
+			return false
+		}
+	}
+	return len(tables) > 0
+}
+
 // conditionOf makes the table's condition, which reads its fields from the path
 // set; nil for none.
 func conditionOf(t *config.Table, set *pathSet) (row.Condition, error) {

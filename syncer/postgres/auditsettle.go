@@ -27,11 +27,11 @@ func (t *Table) settleAudit(ctx context.Context, tx pgx.Tx, e end, settled *sync
 	}
 	a := &syncer.Audited{Compared: int(e.head.tally.compared), Missing: int(e.head.tally.missing), Different: int(e.head.tally.different)}
 	a.Repaired = a.Missing + a.Different
-	rows, err := t.findExtra(ctx, tx, f, e)
+	rows, inList, err := t.findExtra(ctx, tx, f, e)
 	if err != nil {
 		return err
 	}
-	e.head.counted = &rows
+	e.head.counted = &inList
 	if comparison(e.walk).Repair {
 		if err := t.deleteExtra(ctx, tx, f, e, a); err != nil {
 			return err
@@ -48,43 +48,48 @@ func (t *Table) settleAudit(ctx context.Context, tx pgx.Tx, e end, settled *sync
 }
 
 // findExtra brings the suspects that are extra up to date with the notes, and
-// returns how many rows the partition has.
-func (t *Table) findExtra(ctx context.Context, tx pgx.Tx, f *form, e end) (int64, error) {
+// returns how many rows the partition has, and how many of them the list could
+// have.
+func (t *Table) findExtra(ctx context.Context, tx pgx.Tx, f *form, e end) (rows, inList int64, err error) {
 	within, args, err := f.within(e.walk.Partition, 2)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	args = append([]any{e.walk.Partition.Name}, args...)
+	reaches, floor := f.inList(e.head.floor, len(args)+1)
+	args = append(args, floor...)
+	err = tx.QueryRow(ctx, fmt.Sprintf(`SELECT count(*), count(*) FILTER (WHERE %s) FROM %s t WHERE $1::text IS NOT NULL AND %s`, reaches, t.name, within), args...).
+		Scan(&rows, &inList)
+	if err != nil {
+		return 0, 0, failed("count rows", err)
+	}
+	within += " AND " + reaches
 	if e.head.missing {
 		if err := t.clearMissing(ctx, tx, f, within, args); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 	}
-	if err := t.dismiss(ctx, tx, f, e.walk); err != nil {
-		return 0, err
-	}
-	var rows int64
-	if err := tx.QueryRow(ctx, fmt.Sprintf(`SELECT count(*) FROM %s t WHERE $1::text IS NOT NULL AND %s`, t.name, within), args...).Scan(&rows); err != nil || t.spec.Keep {
-		return rows, failed("count rows", err)
+	if err := t.dismiss(ctx, tx, f, e.walk); err != nil || t.spec.Keep {
+		return rows, inList, err
 	}
 	columns := f.keyList(func(n, i int) string { return fmt.Sprintf("t.%s AS k%d", f.columns[i].name, n) })
 	err = execScript(ctx, tx, fmt.Sprintf(`CREATE TEMP TABLE larder_extra ON COMMIT DROP AS SELECT 0::bigint AS n, %s, ''::text AS ours FROM %s t WITH NO DATA`, columns, t.name))
 	if err != nil {
-		return 0, failed("find extra rows", err)
+		return 0, 0, failed("find extra rows", err)
 	}
 	_, err = tx.Exec(ctx, fmt.Sprintf(`INSERT INTO %s SELECT row_number() OVER (), %s, %s FROM %s t WHERE %s
 			AND NOT EXISTS (SELECT FROM %s o WHERE o.partition = $1 AND %s)`,
 		extraName, f.keyList(func(_, i int) string { return "t." + f.columns[i].name }), f.fingerprint(func(_ int, c column) string { return "t." + c.name }),
 		t.name, within, t.seen, f.keptKeys()), args...)
 	if err != nil {
-		return 0, failed("find extra rows", err)
+		return 0, 0, failed("find extra rows", err)
 	}
 	if err := t.sampleExtra(ctx, tx, f, e.walk); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	_, err = tx.Exec(ctx, fmt.Sprintf(`WITH found AS (SELECT x.*, 'extra' AS kind, '' AS theirs FROM %s x), judged AS (%s) %s %s`,
 		extraName, t.judgedSQL(f), t.suspectSQL(f), conflictSQL(f)), t.suspectArgs(e.walk))
-	return rows, failed("find extra rows", err)
+	return rows, inList, failed("find extra rows", err)
 }
 
 // extraName is the temporary table of rows that the list has not.

@@ -261,3 +261,14 @@ func (f *form) within(p syncer.Partition, first int) (string, []any, error) {
 	}
 	return strings.Join(all, " AND "), args, nil
 }
+
+// inList is the SQL of the target's rows that a list with this floor, nil for
+// none, has if the owner does: what is older, or has no version, it leaves out.
+// The floor is the argument of that number.
+func (f *form) inList(floor any, number int) (string, []any) {
+	if floor == nil {
+		return "true", nil
+	}
+	want := createType(row.Type{Kind: f.spec.Columns[f.spec.Version].Type.Kind})
+	return fmt.Sprintf("coalesce(%s >= $%d::text::%s, false)", f.version(f.targetVersion()), number, want), []any{row.EncodeVersion(floor)}
+}

@@ -13,6 +13,8 @@ import (
 
 // Settle implements syncer.Table.
 func (t *Table) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) (syncer.Settled, error) {
+	var floor any
+	s.End, floor = t.spec.Listed(s.End)
 	if w.Kind == syncer.Audit && s.End != nil && (!s.End.Listed || s.End.Unchanged) {
 		return syncer.Settled{}, fmt.Errorf("settle audit of %s: owner cannot list everything", t.spec.Name)
 	}
@@ -27,6 +29,7 @@ func (t *Table) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) 
 		case s.Failure != nil:
 			return t.settleFailure(ctx, tx, w, s)
 		}
+		h.floor = floor
 		e := end{w, s, h}
 		if w.Kind.Listing() && s.End.Listed && !s.End.Unchanged {
 			whole, err := t.notesWhole(ctx, tx, w, h)

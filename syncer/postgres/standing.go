@@ -124,6 +124,8 @@ type head struct {
 	cut int64
 	// counted is what a sweep counted in the partition; nil: there was none.
 	counted *int64
+	// floor is where the list begins that is settled; nil: it has everything.
+	floor any
 }
 
 // lock locks the partition's row and reads it, for a walk of a kind. Writers

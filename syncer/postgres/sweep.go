@@ -20,7 +20,7 @@ func (t *Table) sweep(ctx context.Context, tx pgx.Tx, w syncer.Walk, h *head) (s
 	if err := execScript(ctx, tx, "SET LOCAL statement_timeout = "+milliseconds(patience)); err != nil {
 		return syncer.Settled{}, failed("sweep", err)
 	}
-	rows, err := t.markMissing(ctx, tx, f, w, h)
+	rows, inList, err := t.markMissing(ctx, tx, f, w, h)
 	if err != nil {
 		return syncer.Settled{}, err
 	}
@@ -29,7 +29,7 @@ func (t *Table) sweep(ctx context.Context, tx pgx.Tx, w syncer.Walk, h *head) (s
 		return syncer.Settled{}, err
 	}
 	out := syncer.Settled{Waiting: missing - confirmed}
-	if t.spec.Guard.Holds(confirmed, int(rows)) {
+	if t.spec.Guard.Holds(confirmed, int(inList)) {
 		out.Held = confirmed
 	} else if confirmed > 0 {
 		if out.Swept, err = t.deleteConfirmed(ctx, tx, f, w.Partition); err != nil {
@@ -42,33 +42,35 @@ func (t *Table) sweep(ctx context.Context, tx pgx.Tx, w syncer.Walk, h *head) (s
 }
 
 // markMissing brings the missing rows of a partition up to date with the notes
-// and returns how many rows the partition has.
-func (t *Table) markMissing(ctx context.Context, tx pgx.Tx, f *form, w syncer.Walk, h *head) (int64, error) {
+// and returns how many rows the partition has, and how many of them the list
+// could have.
+func (t *Table) markMissing(ctx context.Context, tx pgx.Tx, f *form, w syncer.Walk, h *head) (rows, inList int64, err error) {
 	within, args, err := f.within(w.Partition, 2)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	args = append([]any{w.Partition.Name}, args...)
+	reaches, floor := f.inList(h.floor, len(args)+1)
+	args = append(args, floor...)
 	if h.missing {
-		if err := t.clearMissing(ctx, tx, f, within, args); err != nil {
-			return 0, err
+		if err := t.clearMissing(ctx, tx, f, within+" AND "+reaches, args); err != nil {
+			return 0, 0, err
 		}
 		if _, err = tx.Exec(ctx, `UPDATE `+t.missing+` SET walks = walks + 1 WHERE partition = $1`, w.Partition.Name); err != nil {
-			return 0, failed("count walks", err)
+			return 0, 0, failed("count walks", err)
 		}
 	}
-	var rows int64
-	err = tx.QueryRow(ctx, fmt.Sprintf(`WITH mine AS (SELECT %s FROM %s t WHERE %s),
+	err = tx.QueryRow(ctx, fmt.Sprintf(`WITH mine AS (SELECT %s, %s AS listed FROM %s t WHERE %s),
 		lacking AS (INSERT INTO %s (partition, %s, walks, present_at)
 			SELECT $1, %s, 1, (SELECT deletes_as_of FROM %s WHERE table_name = $%d AND partition = $1)
-			FROM mine m WHERE NOT EXISTS (SELECT FROM %s o WHERE o.partition = $1 AND %s)
+			FROM mine m WHERE m.listed AND NOT EXISTS (SELECT FROM %s o WHERE o.partition = $1 AND %s)
 			ON CONFLICT DO NOTHING)
-		SELECT count(*) FROM mine`,
-		f.keyList(func(n, i int) string { return fmt.Sprintf("t.%s AS k%d", f.columns[i].name, n) }), t.name, within,
+		SELECT count(*), count(*) FILTER (WHERE listed) FROM mine`,
+		f.keyList(func(n, i int) string { return fmt.Sprintf("t.%s AS k%d", f.columns[i].name, n) }), reaches, t.name, within,
 		t.missing, keyColumns(f), keyColumns(f), t.db.own("watermark"), len(args)+1,
 		t.seen, f.join(func(n, _ int) string { return fmt.Sprintf("o.k%d = m.k%d", n, n) })),
-		append(args, t.spec.Target)...).Scan(&rows)
-	return rows, failed("find missing", err)
+		append(args, t.spec.Target)...).Scan(&rows, &inList)
+	return rows, inList, failed("find missing", err)
 }
 
 // clearMissing ends the absence of what came back, or was deleted otherwise.

@@ -93,6 +93,7 @@ func (t *Table) settleAudit(x *tx, w syncer.Walk, s syncer.Settlement, st *state
 	if m.st.rows, err = x.count(t.sql.countRows, scope...); err != nil {
 		return out, err
 	}
+	scope = t.from(scope, st.floor)
 	if err := m.dismiss(scope); err != nil {
 		return out, fmt.Errorf("forget what does not differ any more: %w", err)
 	}
@@ -154,7 +155,11 @@ func (m *merge) extras(scope []any, out *syncer.Audited) error {
 	if err != nil || n == 0 || !c.Repair {
 		return err
 	}
-	if m.spec.Guard.Holds(int(n), int(m.st.rows)) {
+	inList, err := m.x.count(m.sql.countRows, scope...)
+	if err != nil {
+		return err
+	}
+	if m.spec.Guard.Holds(int(n), int(inList)) {
 		out.Held = int(n)
 		return run(m.x.Conn, m.sql.holdExtras, partition, m.w.ID, m.spec.Confirm)
 	}

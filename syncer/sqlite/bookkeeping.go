@@ -33,6 +33,9 @@ type state struct {
 	late            float64
 	paused, resync  bool
 	retired, isList bool
+	// floor is where the list begins that is settled right now; nil: at the
+	// beginning.
+	floor any
 }
 
 // slot is where a walk can go on: a savedResume as JSON, "" for none, and its

@@ -14,6 +14,8 @@ import (
 func (t *Table) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) (syncer.Settled, error) {
 	var out syncer.Settled
 	var lost error
+	var floor any
+	s.End, floor = t.spec.Listed(s.End)
 	now := instant(0)
 	var st state
 	err := t.db.write(ctx, func(x *tx) (err error) {
@@ -24,6 +26,7 @@ func (t *Table) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) 
 		if s.End == nil {
 			return t.fail(x, w, s)
 		}
+		st.floor = floor
 		out, err = t.end(x, w, s, &st)
 		if errors.Is(err, syncer.ErrListLost) {
 			lost = err

@@ -150,7 +150,7 @@ func (b *builder) within(first int) string {
 			first++
 		}
 	}
-	return and(terms)
+	return and(append(terms, b.inList(first)...))
 }
 
 func (b *builder) notes(s *statements, seen string) {

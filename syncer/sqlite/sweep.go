@@ -21,6 +21,13 @@ func (t *Table) sweep(x *tx, w syncer.Walk, st *state) (out syncer.Settled, err 
 	if t.spec.Keep {
 		return out, run(x.Conn, t.sql.forgetMissing, name)
 	}
+	inList := st.rows
+	if st.floor != nil {
+		scope = t.from(scope, st.floor)
+		if inList, err = x.count(t.sql.countRows, scope...); err != nil {
+			return out, err
+		}
+	}
 	for _, step := range []struct {
 		statement string
 		args      []any
@@ -38,7 +45,7 @@ func (t *Table) sweep(x *tx, w syncer.Walk, st *state) (out syncer.Settled, err 
 		return out, err
 	}
 	out.Waiting = int(waiting)
-	if t.spec.Guard.Holds(int(confirmed), int(st.rows)) {
+	if t.spec.Guard.Holds(int(confirmed), int(inList)) {
 		out.Held = int(confirmed)
 		return out, nil
 	}

@@ -110,9 +110,12 @@ func (t *Table) refresh(x *tx) error {
 	return t.forgetGone(x)
 }
 
-// scope are the values that set a partition's rows apart.
+// scope are the values that set a partition's rows apart, and no floor.
 func (t *Table) scope(p syncer.Partition) ([]any, error) {
 	_, values, err := t.spec.PartitionValues(p)
+	if floors(t.spec) {
+		values = append(values, nil)
+	}
 	return values, err
 }
 

@@ -59,7 +59,7 @@ func Conform(t *testing.T, open func(t *testing.T) Harness) {
 		name      string
 		scenarios map[string]func(*testing.T, *bench)
 	}{
-		{"apply", applyScenarios}, {"settle", settleScenarios}, {"sweep", sweepScenarios}, {"lanes", lanesScenarios},
+		{"apply", applyScenarios}, {"settle", settleScenarios}, {"sweep", sweepScenarios}, {"floor", floorScenarios}, {"lanes", lanesScenarios},
 		{"audit", auditScenarios}, {"audited parts", partScenarios}, {"deletes", deletesScenarios}, {"held deletes", heldScenarios},
 		{"keep", keepScenarios}, {"partial", partialScenarios}, {"where", whereScenarios},
 		{"configured anew", dueScenarios}, {"changing partitions", changingScenarios}, {"intent", intentScenarios},

@@ -189,7 +189,10 @@ func (a *agreement) apply(w syncer.Walk) {
 func (a *agreement) settle(w syncer.Walk) {
 	s := syncer.Settlement{End: &syncer.End{Watermark: fmt.Sprint(a.step), Listed: true, Validator: "V",
 		Epoch: rapid.SampledFrom([]string{"", "E", "F"}).Draw(a.T, "epoch")}}
-	a.Logf("%s of %s settles", w.ID, w.Partition)
+	if a.spec.Version >= 0 && rapid.IntRange(1, 3).Draw(a.T, "floored") == 3 {
+		s.End.Floor = person("", "", fmt.Sprintf("00:0%d", rapid.IntRange(0, 9).Draw(a.T, "begins"))).Slots[2]
+	}
+	a.Logf("%s of %s settles a list from %s", w.ID, w.Partition, s.End.Floor)
 	want, err1 := a.model.table.Settle(a.t.Context(), w, s)
 	got, err2 := a.real.table.Settle(a.t.Context(), w, s)
 	if err1 != nil || err2 != nil {

@@ -77,6 +77,8 @@ type memPart struct {
 	tally       memTally
 	found, left int
 	auditError  string
+	// floor is where the list begins that is settled right now.
+	floor any
 	// roster says that the part stands for the list of partitions; retired,
 	// that the list has it no more.
 	roster, retired bool

@@ -145,7 +145,7 @@ func (t *memTable) extras(p *memPart, w syncer.Walk, found *syncer.Audited) erro
 	total := 0
 	var count []string
 	for key, r := range t.rows {
-		if !within(r, columns, values) {
+		if !within(r, columns, values) || !t.inList(p, r) {
 			continue
 		}
 		total++
@@ -183,12 +183,16 @@ func (t *memTable) extras(p *memPart, w syncer.Walk, found *syncer.Audited) erro
 // dismiss forgets the suspects that the whole list does not bear out, and rows
 // that are missing no more.
 func (p *memPart) dismiss(t *memTable, w syncer.Walk) {
-	for key := range p.seen {
-		delete(p.missing, key)
+	for key := range p.missing {
+		_, seen := p.seen[key]
+		if r, there := t.rows[key]; seen || there && !t.inList(p, r) {
+			delete(p.missing, key)
+		}
 	}
 	for key, s := range p.suspects {
 		_, seen := p.seen[key]
-		_, there := t.rows[key]
+		r, there := t.rows[key]
+		there = there && t.inList(p, r)
 		if sampled(w, key) && (s.kind != extra && !seen || s.kind == extra && (seen || !there)) {
 			delete(p.suspects, key)
 		}

@@ -14,8 +14,11 @@ import (
 func (t *MemoryTable) Settle(_ context.Context, w syncer.Walk, s syncer.Settlement) (syncer.Settled, error) {
 	var out syncer.Settled
 	lost := false
+	var floor any
+	s.End, floor = t.spec.Listed(s.End)
 	err := t.d.write(t.spec.Target, func(tab *memTable) error {
 		p := tab.part(w.Partition.Name)
+		p.floor = floor
 		if s.Failure != nil {
 			p.fail(w, s)
 			return nil
@@ -82,6 +85,10 @@ func (t *memTable) sweep(p *memPart, w syncer.Walk, out *syncer.Settled) error {
 		if !within(r, columns, values) {
 			continue
 		}
+		if !t.inList(p, r) {
+			delete(p.missing, key)
+			continue
+		}
 		total++
 		if _, seen := p.seen[key]; seen {
 			delete(p.missing, key)
@@ -107,6 +114,12 @@ func (t *memTable) sweep(p *memPart, w syncer.Walk, out *syncer.Settled) error {
 	}
 	out.Waiting = len(p.missing)
 	return nil
+}
+
+// inList reports whether a list would have the row if the owner did: it is not
+// older than where the list begins.
+func (t *memTable) inList(p *memPart, r row.Row) bool {
+	return p.floor == nil || t.spec.Reaches(t.version(r), p.floor)
 }
 
 func (t *memTable) confirmed(p *memPart) []string {
