@@ -29,6 +29,11 @@ type Status struct {
 	// did not come to its end.
 	Found, Left int64
 	AuditError  string
+	// Unnamed are fields that the owner sends and nobody named, Added the columns
+	// that larder added for such, the oldest first. There may be more of the
+	// former than are kept.
+	Unnamed []Unnamed
+	Added   []AddedColumn
 	// Late is the greatest lateness of a commit that was ever observed.
 	Late time.Duration
 }

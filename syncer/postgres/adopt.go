@@ -30,13 +30,19 @@ func (e *MisfitTableError) FailureClass() syncer.Class { return syncer.ClassData
 
 // Prepare implements syncer.Keeper.
 func (t *Table) Prepare(ctx context.Context) error {
-	return t.db.fenced(ctx, "prepare "+t.name, func(tx pgx.Tx) error {
+	view := t.drift.configured
+	err := t.db.fenced(ctx, "prepare "+t.name, func(tx pgx.Tx) error {
 		if err := execScript(ctx, tx, "SET LOCAL statement_timeout = "+milliseconds(patience)); err != nil {
 			return failed("prepare", err)
 		}
 		if err := t.db.lockDDL(ctx, tx); err != nil {
 			return err
 		}
+		t, err := t.recall(ctx, tx)
+		if err != nil {
+			return err
+		}
+		view = t
 		found, ddl, err := t.outline(ctx, tx, true)
 		if err != nil {
 			return err
@@ -62,6 +68,10 @@ func (t *Table) Prepare(ctx context.Context) error {
 		}
 		return t.refresh(ctx, tx, found == nil)
 	})
+	if err == nil {
+		t.drift.recalled(view)
+	}
+	return err
 }
 
 // outline reads what the table is, nil if it is not there, and what has to be

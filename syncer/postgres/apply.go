@@ -20,7 +20,10 @@ const maxPieces = 5000
 // found fine, as a check or a length of an adopted table may, the batch is
 // applied a second time in pieces, and the rows it refuses go to quarantine.
 func (t *Table) Apply(ctx context.Context, w syncer.Walk, batches []*syncer.Batch) (syncer.Applied, error) {
-	folded := t.spec.Fold(batches, w.Kind.Listing())
+	t, folded, err := t.follow(ctx, w, batches)
+	if err != nil {
+		return syncer.Applied{}, err
+	}
 	if t.spec.MisfitFails && len(folded.Misfits) > 0 {
 		m := folded.Misfits[0]
 		return syncer.Applied{}, &syncer.MisfitError{Quarantined: len(folded.Misfits), Records: folded.Records, First: m.Why()}

@@ -23,7 +23,7 @@ func (d *Database) Forget(ctx context.Context, target string) (string, error) {
 		if known = tag.RowsAffected() > 0; err != nil || !known {
 			return failed("forget position", err)
 		}
-		for _, name := range []string{"quarantine", "gone"} {
+		for _, name := range []string{"quarantine", "gone", "field"} {
 			if _, err := tx.Exec(ctx, `DELETE FROM `+d.own(name)+` WHERE table_name = $1`, target); err != nil {
 				return failed("forget "+name, err)
 			}

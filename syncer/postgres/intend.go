@@ -36,6 +36,9 @@ func (t *Table) intend(ctx context.Context, tx pgx.Tx) (syncer.Intent, error) {
 	if err != nil {
 		return syncer.Intent{}, err
 	}
+	if t, err = t.intended(ctx, tx, found); err != nil {
+		return syncer.Intent{}, err
+	}
 	var out syncer.Intent
 	f, ddl, err := t.outline(ctx, tx, found > 0)
 	var misfit *MisfitTableError
@@ -56,7 +59,7 @@ func (t *Table) intend(ctx context.Context, tx pgx.Tx) (syncer.Intent, error) {
 // larder made it.
 func (t *Table) positions(found int) string {
 	w := t.db.own("watermark")
-	if found == layout {
+	if found > 1 {
 		return w
 	}
 	return `(SELECT o.*, '' AS epoch, NULL AS list_resume, NULL::timestamptz AS list_sent, NULL::timestamptz AS proven_as_of,

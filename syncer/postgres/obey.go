@@ -11,6 +11,7 @@ import (
 
 // Obey implements syncer.Keeper.
 func (t *Table) Obey(ctx context.Context, o syncer.Order) (string, error) {
+	t = t.current()
 	switch o.Kind {
 	case syncer.OrderResync:
 		return "everything is asked for again by the next poll",

@@ -103,6 +103,19 @@ CREATE TABLE IF NOT EXISTS {schema}.request (
     answered_at timestamptz
 );
 
+-- Fields that owners send and nobody named: those that are told of, and those
+-- that columns were added for.
+CREATE TABLE IF NOT EXISTS {schema}.field (
+    table_name text NOT NULL,
+    name       text NOT NULL,
+    type       text NOT NULL DEFAULT '',       -- of the column that was added
+    added      boolean NOT NULL DEFAULT false, -- the column is kept
+    told       boolean NOT NULL DEFAULT false, -- status tells of the field
+    why        text NOT NULL DEFAULT '',       -- no column was added
+    first_seen timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (table_name, name)
+);
+
 -- How stale every copy is: one row a table, the worst over its partitions.
 -- It compares stored deadlines with now() and so stays true while no daemon
 -- runs.
@@ -161,7 +174,9 @@ SELECT r.table_name,
          THEN min(r.proven_as_of) FILTER (WHERE NOT r.roster) END AS proven_as_of,
     sum(r.audit_found)::bigint AS audit_found,
     sum(r.audit_left)::bigint AS audit_left,
-    coalesce((array_agg(r.audit_error ORDER BY r.partition) FILTER (WHERE r.audit_error <> ''))[1], '') AS audit_error
+    coalesce((array_agg(r.audit_error ORDER BY r.partition) FILTER (WHERE r.audit_error <> ''))[1], '') AS audit_error,
+    (SELECT jsonb_agg(jsonb_build_object('name', f.name, 'type', f.type, 'added', f.added, 'why', f.why, 'since', f.first_seen) ORDER BY f.first_seen, f.name)
+        FROM {schema}.field f WHERE f.table_name = r.table_name AND (f.told OR f.added)) AS fields
 FROM reasoned r
 GROUP BY r.table_name;
 

@@ -18,6 +18,7 @@ func (t *Table) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) 
 	if w.Kind == syncer.Audit && s.End != nil && (!s.End.Listed || s.End.Unchanged) {
 		return syncer.Settled{}, fmt.Errorf("settle audit of %s: owner cannot list everything", t.spec.Name)
 	}
+	t = t.current()
 	var settled syncer.Settled
 	lost := false
 	err := t.db.fenced(ctx, "settle", func(tx pgx.Tx) (err error) {

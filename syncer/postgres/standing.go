@@ -30,7 +30,7 @@ func (t *Table) encodeResume(r *syncer.Resume) (*string, error) {
 		return nil, nil
 	}
 	text, err := json.Marshal(resume{Walk: r.Walk, Kind: r.Kind, From: r.From, OwnerStart: r.OwnerStart,
-		Cursor: r.Cursor, High: r.High, Shape: t.spec.Shape})
+		Cursor: r.Cursor, High: r.High, Shape: t.spec.WalkShape()})
 	s := string(text)
 	return &s, err
 }
@@ -57,6 +57,7 @@ func slot(kind syncer.WalkKind) (resume, sent string) {
 
 // Standing implements syncer.Table.
 func (t *Table) Standing(ctx context.Context, p syncer.Partition) (syncer.Standing, error) {
+	t = t.current()
 	pool, err := t.db.pool(ctx)
 	if err != nil {
 		return syncer.Standing{}, err
@@ -85,7 +86,7 @@ func (t *Table) standing(ctx context.Context, q querier, from string, p syncer.P
 	st.ProvenAsOf, st.Audited = ago(proven), ago(audited)
 	// A list that was begun without a column does not fill it; changes need not
 	// where a list has to follow.
-	covers := func(shape string) bool { return syncer.ShapeCovers(shape, t.spec.Shape) }
+	covers := func(shape string) bool { return syncer.ShapeCovers(shape, t.spec.WalkShape()) }
 	st.Listing = decodeResume(listed, ago(listSent), true, covers)
 	st.Position.Resume = decodeResume(resumed, ago(sent), false, func(shape string) bool {
 		return covers(shape) || st.Position.Shape != "" && syncer.SameSource(shape, t.spec.Shape)

@@ -21,12 +21,22 @@ type Table struct {
 	schema, bare                 string
 	name, seen, missing, suspect string
 
+	// drift is what all views of the table know of fields that nobody named.
+	drift *drift
+
 	mu   sync.Mutex
 	form *form // as the catalog last told
 }
 
 // Table returns the copy that spec describes, without touching the database.
 func (d *Database) Table(spec row.Spec) *Table {
+	t := d.view(spec)
+	t.drift = &drift{configured: t}
+	return t
+}
+
+// view is a table as a spec describes it.
+func (d *Database) view(spec row.Spec) *Table {
 	t := &Table{db: d, spec: spec}
 	t.schema, t.bare = d.home, spec.Target
 	if schema, bare, ok := strings.Cut(spec.Target, "."); ok {

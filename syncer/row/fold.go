@@ -42,6 +42,11 @@ type Folded struct {
 	Misfits []Misfit
 	// Records is how many records were folded.
 	Records int
+	// Unnamed are fields of records that become rows which nobody named and no
+	// column was added for, as they first came; none under DriftIgnore. Untold
+	// says that there are more.
+	Unnamed []Unnamed
+	Untold  bool
 }
 
 // Fold converts the records of all batches, in order, and leaves for each key
@@ -82,6 +87,8 @@ type fold struct {
 	// is how many may still come.
 	slab []any
 	left int
+	// finding looks for what nobody named; nil if it is not asked for.
+	finding *finding
 }
 
 type change struct {
@@ -98,7 +105,7 @@ type pending struct {
 func (c *change) told() bool { return c.gone && !c.row.Turned }
 
 func newFold(s *Spec, batches []*syncer.Batch) *fold {
-	f := &fold{reading: newReading(s), badKey: map[string]int{}}
+	f := &fold{reading: newReading(s), badKey: map[string]int{}, finding: newFinding(s)}
 	for _, b := range batches {
 		f.left += len(b.Records)
 	}
@@ -131,12 +138,18 @@ func (f *fold) record(r *syncer.Record) {
 		takes, unjudged = f.spec.Where.Holds(r.Slots)
 		takes = takes || unjudged != nil
 	}
+	if takes && r.Untold && !r.Gone && f.spec.Drift == DriftAdd {
+		unjudged = cmp.Or(unjudged, error(untold))
+	}
 	gone := r.Gone || !takes
 	if gone && f.spec.Keep {
 		return
 	}
 	for i := range f.raws {
 		f.raws[i] = f.spec.pick(i, r.Slots)
+	}
+	if takes {
+		f.finding.look(r, f.raws)
 	}
 	f.values, f.absent = f.take(), nil
 	if f.partial && !gone {
@@ -235,6 +248,9 @@ func (f *fold) setAside(m Misfit, version any) {
 
 func (f *fold) result() Folded {
 	out := Folded{Records: f.records}
+	if f.finding != nil {
+		out.Unnamed, out.Untold = f.finding.found, f.finding.more
+	}
 	if f.listing && f.spec.Where != nil {
 		f.changes = slices.DeleteFunc(f.changes, func(c change) bool { return c.row.Turned })
 	}

@@ -46,6 +46,11 @@ type Spec struct {
 	Notify string
 	// Drift is what becomes of fields that nobody named.
 	Drift Drift
+	// Named are the fields that somebody named: the source, or any table of it.
+	// Others are those of them that only other tables name: a column that was
+	// added for one stays filled, while one that the table itself names is its
+	// configuration's from then on.
+	Named, Others []string
 	// Broken is what becomes of text that is no text.
 	Broken Broken
 	// Partial says that a change may carry only what changed: of a row that is
@@ -91,6 +96,9 @@ type Column struct {
 	Each string
 	// Computed, if set, is what the column is computed by, in place of Slots.
 	Computed Expression
+	// Added says that larder added the column for the field of its name, which
+	// nobody named. It has no Slots. See With.
+	Added bool
 	// Discover says that Type is not known yet: it is that of the table's own
 	// column, which Prepare finds. A table that is not there is refused then.
 	Discover bool
