@@ -38,7 +38,7 @@ func (t *Table) Prepare(ctx context.Context) error {
 		if err := t.db.lockDDL(ctx, tx); err != nil {
 			return err
 		}
-		t, err := t.recall(ctx, tx)
+		t, err := t.recallFields(ctx, tx)
 		if err != nil {
 			return err
 		}

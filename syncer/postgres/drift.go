@@ -22,11 +22,7 @@ type drift struct {
 	view       atomic.Pointer[Table] // nil: not known yet
 	// following is held while columns are added.
 	following sync.Mutex
-
-	mu sync.Mutex
-	// settled fields are known to the bookkeeping as they are: nothing is to be
-	// written when they come again.
-	settled map[string]bool
+	heard     row.Heard
 }
 
 // current is the table with the columns that were added so far.
@@ -52,7 +48,7 @@ func (t *Table) with(added []row.Added) *Table {
 func (t *Table) follow(ctx context.Context, w syncer.Walk, batches []*syncer.Batch) (*Table, row.Folded, error) {
 	t = t.current()
 	folded := t.spec.Fold(batches, w.Kind.Listing())
-	if w.Kind == syncer.Audit || !t.drift.news(folded.Unnamed) {
+	if w.Kind == syncer.Audit || !t.drift.heard.News(&t.spec, folded.Unnamed) {
 		return t, folded, nil // an audit writes nothing but what it repairs
 	}
 	if err := t.spec.Drifted(folded); err != nil {
@@ -65,37 +61,11 @@ func (t *Table) follow(ctx context.Context, w syncer.Walk, batches []*syncer.Bat
 		return t, folded, err
 	}
 	t.drift.view.Store(next)
-	t.drift.settle(folded.Unnamed)
+	t.drift.heard.Note(&t.spec, folded.Unnamed)
 	if len(next.spec.Columns) == len(t.spec.Columns) {
 		return t, folded, nil
 	}
 	return next, next.spec.Fold(batches, w.Kind.Listing()), nil
-}
-
-// news reports whether any of the fields is not settled.
-func (d *drift) news(found []row.Unnamed) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, f := range found {
-		if d.configured.spec.Drift == row.DriftFail || !d.settled[f.Name] && (f.Typed || d.configured.spec.Drift == row.DriftNote) {
-			return true
-		}
-	}
-	return false
-}
-
-func (d *drift) settle(found []row.Unnamed) {
-	const most = 10_000 // of names that the owner makes up as it goes
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.settled == nil || len(d.settled) > most {
-		d.settled = make(map[string]bool)
-	}
-	for _, f := range found {
-		if f.Typed || d.configured.spec.Drift == row.DriftNote {
-			d.settled[f.Name] = true
-		}
-	}
 }
 
 // learn writes down what becomes of fields, and returns the table as it is then.
@@ -185,9 +155,9 @@ func (t *Table) target(ctx context.Context, q querier) (row.Target, error) {
 
 func exactly(name string) string { return name }
 
-// recall brings the bookkeeping of fields to what is configured, and returns the
+// recallFields brings the bookkeeping of fields to what is configured, and returns the
 // table with the columns that stay added.
-func (t *Table) recall(ctx context.Context, tx pgx.Tx) (*Table, error) {
+func (t *Table) recallFields(ctx context.Context, tx pgx.Tx) (*Table, error) {
 	known, err := t.known(ctx, tx)
 	if err != nil {
 		return nil, err
@@ -209,11 +179,9 @@ func (t *Table) recall(ctx context.Context, tx pgx.Tx) (*Table, error) {
 	return t.with(t.spec.Kept(stays)), nil
 }
 
-// recalled makes the view that recall returned the current one.
+// recalled makes the view that recallFields returned the current one.
 func (d *drift) recalled(v *Table) {
-	d.mu.Lock()
-	d.settled = nil
-	d.mu.Unlock()
+	d.heard.Forget()
 	d.view.Store(v)
 }
 

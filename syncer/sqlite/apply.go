@@ -37,7 +37,10 @@ type merge struct {
 
 // Apply implements syncer.Table.
 func (t *Table) Apply(ctx context.Context, w syncer.Walk, batches []*syncer.Batch) (syncer.Applied, error) {
-	folded := t.strict.Load().Fold(batches, w.Kind.Listing())
+	t, folded, err := t.follow(ctx, w, batches)
+	if err != nil {
+		return syncer.Applied{}, fmt.Errorf("apply to %q: %w", t.spec.Target, err)
+	}
 	if t.spec.MisfitFails && len(folded.Misfits) > 0 {
 		return syncer.Applied{}, &syncer.MisfitError{
 			Quarantined: len(folded.Misfits), Records: folded.Records, First: folded.Misfits[0].Why(),
@@ -48,7 +51,7 @@ func (t *Table) Apply(ctx context.Context, w syncer.Walk, batches []*syncer.Batc
 	}
 	m := merge{Table: t, w: w}
 	var lost error
-	err := t.db.write(ctx, func(x *tx) error {
+	err = t.db.write(ctx, func(x *tx) error {
 		m.x = x
 		err := m.apply(folded, batches)
 		if errors.Is(err, syncer.ErrListLost) { // before anything is written

@@ -93,6 +93,7 @@ func scanState(s *sqlite.Stmt) state {
 
 // Standing implements syncer.Table. It waits for no writer.
 func (t *Table) Standing(ctx context.Context, p syncer.Partition) (syncer.Standing, error) {
+	t = t.current()
 	var st state
 	var now instant
 	err := t.db.read(ctx, func(c *sqlite.Conn) error {
@@ -153,7 +154,7 @@ func (t *Table) resume(of slot, covers func(held, wanted string) bool, now insta
 	if err := json.Unmarshal([]byte(of.resume), &saved); err != nil {
 		return nil, fmt.Errorf("read standing of %q: resume: %w", t.spec.Target, err)
 	}
-	if !covers(saved.Shape, t.spec.Shape) {
+	if !covers(saved.Shape, t.spec.WalkShape()) {
 		return nil, nil
 	}
 	return &syncer.Resume{
@@ -217,7 +218,7 @@ func (t *Table) save(x *tx, r *syncer.Resume) (slot, error) {
 		return slot{}, nil
 	}
 	text, err := json.Marshal(savedResume{
-		Shape: t.spec.Shape, Walk: r.Walk, Kind: r.Kind, From: r.From,
+		Shape: t.spec.WalkShape(), Walk: r.Walk, Kind: r.Kind, From: r.From,
 		OwnerStart: r.OwnerStart, Cursor: r.Cursor, High: r.High,
 	})
 	if err != nil {

@@ -21,6 +21,7 @@ func (d *Database) Forget(ctx context.Context, target string) (string, error) {
 		for _, statement := range []string{
 			`DELETE FROM "larder_quarantine" WHERE table_name = ?1`,
 			`DELETE FROM "larder_gone" WHERE table_name = ?1`,
+			`DELETE FROM "larder_field" WHERE table_name = ?1`,
 		} {
 			if err := x.exec(statement, target); err != nil {
 				return err

@@ -45,6 +45,9 @@ func (t *Table) first() syncer.Intent {
 }
 
 func (t *Table) intend(x *tx) (out syncer.Intent, err error) {
+	if t, err = t.intended(x); err != nil {
+		return out, err
+	}
 	plan, err := t.design(x)
 	var unfit *UnfitError
 	switch {

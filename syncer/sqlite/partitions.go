@@ -83,6 +83,7 @@ func (t *Table) row(x *tx, partition string) (st state, err error) {
 
 // Repartition implements syncer.Keeper.
 func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition, asked time.Time) error {
+	t = t.current()
 	err := t.db.write(ctx, func(x *tx) error {
 		if !t.spec.Changing {
 			return refusal("its partitions do not change")

@@ -62,6 +62,19 @@ CREATE TABLE IF NOT EXISTS "larder_gone" (
   PRIMARY KEY (table_name, key)
 ) STRICT;
 
+-- Fields that owners send and nobody named: those that are told of, and those
+-- that columns were added for, which have a type.
+CREATE TABLE IF NOT EXISTS "larder_field" (
+  table_name TEXT NOT NULL,
+  name TEXT NOT NULL,
+  type TEXT NOT NULL DEFAULT '',
+  added INTEGER NOT NULL DEFAULT 0,
+  told INTEGER NOT NULL DEFAULT 0,
+  why TEXT NOT NULL DEFAULT '',
+  first_seen REAL NOT NULL,
+  PRIMARY KEY (table_name, name)
+) STRICT;
+
 CREATE TABLE IF NOT EXISTS "larder_request" (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   table_name TEXT NOT NULL,

@@ -12,6 +12,7 @@ import (
 // Settle implements syncer.Table. A walk that changed nothing costs one update
 // of the partition's own row.
 func (t *Table) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) (syncer.Settled, error) {
+	t = t.current()
 	var out syncer.Settled
 	var lost error
 	var floor any

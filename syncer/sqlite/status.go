@@ -16,10 +16,14 @@ func (d *Database) Status(ctx context.Context) ([]syncer.Status, error) {
 	var out []syncer.Status
 	err := d.read(ctx, func(c *sqlite.Conn) error {
 		// All columns: the view may be that of an older larder, which has fewer.
-		return once(c, d.names.sql(`SELECT unixepoch('subsec') AS now, * FROM "larder_freshness" ORDER BY table_name`), func(s *sqlite.Stmt) error {
+		err := once(c, d.names.sql(`SELECT unixepoch('subsec') AS now, * FROM "larder_freshness" ORDER BY table_name`), func(s *sqlite.Stmt) error {
 			out = append(out, scanStatus(s))
 			return nil
 		})
+		if err != nil {
+			return err
+		}
+		return tellFields(c, d.names, out)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read freshness: %w", err)

@@ -19,6 +19,8 @@ type Table struct {
 	strict atomic.Pointer[row.Spec]
 	own    ownNames
 	sql    statements
+	// drift is what all views of the table know of fields that nobody named.
+	drift *drift
 }
 
 // ownNames are what our own tables for one target are called: of its notes and
@@ -37,6 +39,13 @@ var _ interface {
 
 // Table returns the table that spec describes. It does not touch the database.
 func (d *Database) Table(spec row.Spec) *Table {
+	t := d.view(spec)
+	t.drift = &drift{configured: t}
+	return t
+}
+
+// view is a table as a spec describes it.
+func (d *Database) view(spec row.Spec) *Table {
 	t := &Table{db: d, spec: &spec, own: d.names.ownNames(spec.Target)}
 	t.strict.Store(t.spec)
 	t.sql = newStatements(t.spec, t.own)
@@ -46,7 +55,13 @@ func (d *Database) Table(spec row.Spec) *Table {
 // Prepare implements syncer.Keeper: it creates the table, or checks that the
 // one that is there fits. It never alters a table that it did not create.
 func (t *Table) Prepare(ctx context.Context) error {
+	view := t.drift.configured
 	err := t.db.write(ctx, func(x *tx) error {
+		t, err := t.recallFields(x)
+		if err != nil {
+			return err
+		}
+		view = t
 		made, err := t.adopt(x)
 		if err != nil {
 			return err
@@ -79,6 +94,7 @@ func (t *Table) Prepare(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("prepare %q: %w", t.spec.Target, err)
 	}
+	t.drift.recalled(view)
 	return nil
 }
 

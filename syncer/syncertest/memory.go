@@ -50,6 +50,8 @@ type memTable struct {
 	// made tables were created by Prepare; columns are those that there are.
 	made    bool
 	columns []string
+	// fields are those that nobody named, the oldest first.
+	fields []memField
 }
 
 type memGone struct {
@@ -97,7 +99,7 @@ type memMissing struct {
 }
 
 func (t *memTable) clone() *memTable {
-	c := &memTable{spec: t.spec, made: t.made, columns: t.columns, rows: maps.Clone(t.rows), gone: maps.Clone(t.gone), quarantine: maps.Clone(t.quarantine), parts: make(map[string]*memPart)}
+	c := &memTable{spec: t.spec, made: t.made, columns: t.columns, fields: slices.Clone(t.fields), rows: maps.Clone(t.rows), gone: maps.Clone(t.gone), quarantine: maps.Clone(t.quarantine), parts: make(map[string]*memPart)}
 	for name, p := range t.parts {
 		q := *p
 		q.seen, q.missing, q.suspects = maps.Clone(p.seen), maps.Clone(p.missing), maps.Clone(p.suspects)
@@ -265,6 +267,7 @@ func (t *memTable) status() syncer.Status {
 		s.Reason = "a resync is due: not all of it is as configured yet"
 	}
 	s.Table = t.spec.Target
+	t.tell(&s)
 	return s
 }
 
@@ -284,7 +287,7 @@ func (d *Daemon) Quarantine(_ context.Context, table string, limit int) ([]synce
 }
 
 // Table returns the daemon's side of one table.
-func (d *Daemon) Table(spec row.Spec) *MemoryTable { return &MemoryTable{d: d, spec: spec} }
+func (d *Daemon) Table(spec row.Spec) *MemoryTable { return &MemoryTable{d: d, spec: spec, heard: new(row.Heard)} }
 
 // write runs do on a copy of the table's state and commits it, if the daemon
 // holds the lease and no fault strikes.

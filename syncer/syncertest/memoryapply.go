@@ -18,18 +18,18 @@ func (t *MemoryTable) Standing(_ context.Context, p syncer.Partition) (syncer.St
 	if tab == nil || tab.forgotten {
 		return syncer.Standing{}, fmt.Errorf("table %q is not prepared", t.spec.Target)
 	}
-	return tab.part(p.Name).standing(t.spec.Shape), nil
+	return tab.part(p.Name).standing(t.grown(tab).spec), nil
 }
 
 // standing is where the partition stands under a shape: another source voids
 // the position, a column that was added does not.
-func (p *memPart) standing(shape string) syncer.Standing {
-	st := p.Standing
+func (p *memPart) standing(spec row.Spec) syncer.Standing {
+	st, shape, begun := p.Standing, spec.Shape, spec.WalkShape()
 	st.Position.Resume, st.Listing = copied(st.Position.Resume), copied(st.Listing)
-	if !syncer.ShapeCovers(p.listShape, shape) {
+	if !syncer.ShapeCovers(p.listShape, begun) {
 		st.Listing = nil
 	}
-	if !syncer.SameSource(p.resumeShape, shape) || st.Position.Shape == "" && !syncer.ShapeCovers(p.resumeShape, shape) {
+	if !syncer.SameSource(p.resumeShape, shape) || st.Position.Shape == "" && !syncer.ShapeCovers(p.resumeShape, begun) {
 		st.Position.Resume = nil
 	}
 	if held := st.Position.Shape; held != "" && !syncer.ShapeCovers(held, shape) {
@@ -51,14 +51,17 @@ func copied(r *syncer.Resume) *syncer.Resume {
 
 // Apply implements syncer.Table.
 func (t *MemoryTable) Apply(_ context.Context, w syncer.Walk, batches []*syncer.Batch) (syncer.Applied, error) {
-	folded := t.spec.Fold(batches, w.Kind.Listing())
+	t, folded, err := t.follow(w, batches)
+	if err != nil {
+		return syncer.Applied{}, err
+	}
 	if t.spec.MisfitFails && len(folded.Misfits) > 0 {
 		m := folded.Misfits[0]
 		return syncer.Applied{}, &syncer.MisfitError{Quarantined: len(folded.Misfits), Records: folded.Records, First: m.Why()}
 	}
 	var applied syncer.Applied
 	lost := false
-	err := t.d.write(t.spec.Target, func(tab *memTable) error {
+	err = t.d.write(t.spec.Target, func(tab *memTable) error {
 		p := tab.part(w.Partition.Name)
 		p.open(w)
 		if lost = p.lost && w.Kind.Listing(); lost {
@@ -75,7 +78,7 @@ func (t *MemoryTable) Apply(_ context.Context, w syncer.Walk, batches []*syncer.
 			tab.setAside(p, w, m, &applied)
 		}
 		if len(batches) > 0 {
-			p.goOn(w, batches[len(batches)-1].Resume, t.spec.Shape)
+			p.goOn(w, batches[len(batches)-1].Resume, t.spec.WalkShape())
 			if w.Kind != syncer.Audit {
 				p.Position.Validator = "" // the copy is not what it names any more
 			}

@@ -12,6 +12,7 @@ import (
 func (t *MemoryTable) Intend(context.Context) (syncer.Intent, error) {
 	t.d.mu.Lock()
 	defer t.d.mu.Unlock()
+	t = t.grown(t.d.tables[t.spec.Target])
 	ddl, _, unfit := t.fit()
 	out := syncer.Intent{DDL: ddl}
 	if unfit != nil {
@@ -54,7 +55,7 @@ func (t *memTable) intend(p syncer.Partition) (syncer.PartitionIntent, error) {
 		}
 	}
 	if known := t.parts[p.Name]; known != nil {
-		out.Kept, out.Standing = true, known.standing(t.spec.Shape)
+		out.Kept, out.Standing = true, known.standing(t.spec)
 		if held := known.Position.Shape; held != "" && !syncer.SameSource(held, t.spec.Shape) {
 			out.Void = "the source is asked otherwise"
 		}

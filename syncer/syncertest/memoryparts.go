@@ -19,6 +19,10 @@ func (t *MemoryTable) Prepare(context.Context) error {
 	if t.d.tables == nil {
 		t.d.tables = make(map[string]*memTable)
 	}
+	if tab := t.d.tables[t.spec.Target]; tab != nil {
+		t.recall(tab)
+		t = t.grown(tab)
+	}
 	ddl, columns, unfit := t.fit()
 	if unfit != nil {
 		return unfit
@@ -217,6 +221,7 @@ func (t *memTable) covered(name string) bool {
 
 // Repartition implements syncer.Keeper.
 func (t *MemoryTable) Repartition(_ context.Context, parts []syncer.Partition, asked time.Time) error {
+	t = t.current()
 	return t.d.write(t.spec.Target, func(tab *memTable) error {
 		tab.spec = t.spec
 		roster := tab.roster()

@@ -13,10 +13,13 @@ import (
 type MemoryTable struct {
 	d    *Daemon
 	spec row.Spec
+	// heard are the fields that are known as they are.
+	heard *row.Heard
 }
 
 // Obey implements syncer.Keeper.
 func (t *MemoryTable) Obey(_ context.Context, o syncer.Order) (string, error) {
+	t = t.current()
 	line := ""
 	err := t.d.write(t.spec.Target, func(tab *memTable) (err error) {
 		tab.spec = t.spec
