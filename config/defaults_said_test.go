@@ -13,6 +13,7 @@ import (
 // partners are what a key needs beside it, by the beginning of its path.
 var partners = []struct{ path, lines string }{
 	{"owner.NAME.burst", `owner.o.rate = "1/s"`},
+	{"owner.NAME.allow_hosts.", `owner.o.allow_hosts.host = "files.example.com"`},
 	{"owner.NAME.auth.scheme", `owner.o.auth.bearer = "x"`},
 	{"source.NAME.audit.", `source.s.audit.schedule = "@daily"`},
 	{"source.NAME.audit.share", `source.s.audit.compare = "sample"`},

@@ -48,9 +48,27 @@ func ownerKeys() []key {
 	return []key{
 		{"url", text(), required, "The base, http or https; a request's path is appended to it."},
 		{"auth", whole(authKeys()...), none, "Who we are: exactly one of the ways."},
+		{"tls", table(
+			key{"ca_file", text(), none, "A PEM file of the authorities that vouch for the owner, in place of the system's."},
+			key{"cert_file", text(), none, "A PEM file with the certificate that larder shows."},
+			key{"key_file", text(), none, "A PEM file with its key."},
+			key{"server_name", text(), none, "Who the owner has to prove to be; its host unless said."},
+		), none, "The certificates of connections; the files are read again when they change."},
 		{"headers", anyNames(secret()), none, "Headers that are sent with every request."},
 		{"rate", rate(), none, "Requests over all sources of this owner, such as 10/s."},
 		{"burst", integer(1, 100_000), 1, "How many requests may follow each other at once under rate."},
+		{"quota", either(only(false), table(
+			key{"remaining", place(), none, "The header, or body:PATH, of what remains."},
+			key{"reset", place(), none, "The header, or body:PATH, of when all of it is back."},
+			key{"format", choice(resetFormats()...), none, "How reset is written; seconds or a stamp, by its size, unless said."},
+			key{"cost", place(), none, "The header, or body:PATH, of what a request costs; 1 unless said."},
+			key{"restore", place(), none, "The header, or body:PATH, of how much comes back a second, in place of reset."},
+			key{"refused", test(nil), none, "What an answer of success holds when the owner was asked too often."},
+		)), none, "Where answers tell how many requests remain; the usual headers unless said. false: they are not read."},
+		{"allow_hosts", oneOrMore(either(text(), table(
+			key{"host", text(), required, "A host, with a port or without one."},
+			key{"credentials", flag(), false, "true: what is sent to the owner's origin is sent there, too."},
+		))), none, "Where links and redirects may lead besides url's origin."},
 		{"concurrency", integer(1, 1000), 2, "Requests at one time."},
 		{"timeout", duration(100*time.Millisecond, time.Hour), "30s", "The time for one attempt with its body."},
 		{"retry", table(

@@ -12,10 +12,13 @@ type Owner struct {
 	KeyPath     string
 	URL         string // http or https, without user, query and fragment, and without a slash at its end
 	Auth        Auth
+	TLS         TLS
 	Headers     []Credential
 	Rate        Rate // over all sources of this owner
 	Burst       int  // at least 1 where there is a rate, else 0
-	Concurrency int  // requests at one time
+	Quota       Quota
+	AllowHosts  []AllowedHost
+	Concurrency int // requests at one time
 	Timeout     time.Duration
 	Retry       Retry
 	MaxBody     int64 // decompressed bytes of a page
@@ -46,6 +49,15 @@ func (r *reader) owner(n *node) *Owner {
 	}
 	if headers := s.child("headers"); headers != nil {
 		o.Headers = r.credentials(headers, true)
+	}
+	if tls := s.child("tls"); tls != nil {
+		r.tls(tls, o)
+	}
+	if quota := s.child("quota"); quota != nil {
+		o.Quota = r.quota(quota)
+	}
+	if hosts := s.child("allow_hosts"); hosts != nil {
+		r.allowHosts(hosts, o)
 	}
 	s.rate(o)
 	s.integer("concurrency", &o.Concurrency)

@@ -9,7 +9,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/larder-sync/larder/config"
-	"github.com/larder-sync/larder/sources"
 	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/home"
 	"github.com/larder-sync/larder/syncer/postgres"
@@ -95,13 +94,9 @@ func build(c *config.Config, log zerolog.Logger) (*parts, error) {
 		makers[cc], consumers[cc] = table, con
 		p.consumers = append(p.consumers, con)
 	}
-	clients := make(map[*config.Owner]*sources.Client)
-	for _, co := range c.Owners {
-		client, err := sources.NewClient(ownerOf(co, p.home, log))
-		if err != nil {
-			return nil, config.Mistakes{c.Mistake(co.KeyPath+".url", "%v", err)}
-		}
-		clients[co] = client
+	clients, err := buildClients(c, p.home, log)
+	if err != nil {
+		return nil, err
 	}
 	for _, cs := range c.Sources {
 		tables := tablesOf(c, cs)

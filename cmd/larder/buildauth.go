@@ -1,14 +1,17 @@
 package main
 
 import (
+	"net/http"
+
 	"github.com/rs/zerolog"
 
 	"github.com/larder-sync/larder/config"
+	"github.com/larder-sync/larder/sources"
 	"github.com/larder-sync/larder/sources/auth"
 )
 
 // authOf maps who we are to an owner; nil where that is nobody.
-func authOf(a config.Auth, store auth.TokenStore, log zerolog.Logger) auth.Authenticator {
+func authOf(a config.Auth, owner sources.Owner, store auth.TokenStore, log zerolog.Logger) auth.Authenticator {
 	switch a.Kind {
 	case config.AuthBearer:
 		return auth.Bearer(a.Scheme, credentialOf(a.Bearer))
@@ -19,7 +22,7 @@ func authOf(a config.Auth, store auth.TokenStore, log zerolog.Logger) auth.Authe
 	case config.AuthQuery:
 		return auth.Query(pairsOf(a.Values)...)
 	case config.AuthOAuth2:
-		return oauth2Of(a.OAuth2, store, log)
+		return oauth2Of(a.OAuth2, owner, store, log)
 	}
 	return nil
 }
@@ -42,10 +45,14 @@ func pairsOf(values []config.Credential) []auth.Pair {
 
 // oauth2Of maps how access tokens are had. What becomes of a refresh token is
 // kept at home.
-func oauth2Of(o *config.OAuth2, store auth.TokenStore, log zerolog.Logger) auth.Authenticator {
+func oauth2Of(o *config.OAuth2, owner sources.Owner, store auth.TokenStore, log zerolog.Logger) auth.Authenticator {
+	var client *http.Client
+	if carrier := sources.TokenCarrier(owner, o.TokenURL); carrier != nil {
+		client = &http.Client{Transport: carrier}
+	}
 	return auth.OAuth2(auth.OAuth2Options{
 		TokenURL: o.TokenURL, ClientID: credentialOf(o.ClientID), ClientSecret: credentialOf(o.ClientSecret), RefreshToken: credentialOf(o.RefreshToken),
-		Scopes: o.Scopes, Params: pairsOf(o.Params), Store: store,
+		Scopes: o.Scopes, Params: pairsOf(o.Params), Store: store, Client: client,
 		Unkept: func(err error) {
 			log.Error().Err(err).Msg("refresh token is not kept: it is lost when this process ends")
 		},

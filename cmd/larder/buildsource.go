@@ -7,11 +7,8 @@ import (
 	"math"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/larder-sync/larder/config"
 	"github.com/larder-sync/larder/sources"
-	"github.com/larder-sync/larder/sources/auth"
 	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/row"
 )
@@ -107,21 +104,6 @@ func (s *pathSet) slot(path string) int {
 		s.texts = append(s.texts, path)
 	}
 	return i
-}
-
-// ownerOf maps an owner.
-func ownerOf(o *config.Owner, store auth.TokenStore, log zerolog.Logger) sources.Owner {
-	out := sources.Owner{
-		Name: o.Name, URL: o.URL, Auth: authOf(o.Auth, store, log.With().Str("owner", o.Name).Logger()), Headers: map[string]string{"User-Agent": "larder/" + version()},
-		Rate: o.Rate.PerSecond(), Burst: o.Burst, Concurrency: o.Concurrency, Timeout: o.Timeout,
-		Retry: sources.Retry{Attempts: o.Retry.Attempts, Min: o.Retry.Min, Max: o.Retry.Max,
-			Status: append([]int{}, o.Retry.Status...)}, // none at all is a wish, too
-		MaxBody: o.MaxBody, MaxDepth: o.MaxDepth, Log: log,
-	}
-	for _, h := range o.Headers {
-		out.Headers[h.Name] = h.Value.Reveal()
-	}
-	return out
 }
 
 // sourceOf maps a source.
