@@ -108,7 +108,7 @@ func (r *reader) checkToken(s section, src *Source) {
 // checkNewestFirst refuses pages that come newest first where nothing tells that a later one is older: of the events
 // about one record the oldest would stand. Paging by "since" begins with the oldest page, and one page is turned round.
 func (r *reader) checkNewestFirst(s section, src *Source) {
-	w, whole := src.Watermark, src.Paging.By == PagingNone && src.Records.Format == JSON
+	w, whole := src.Watermark, src.Paging.By == PagingNone && !src.Records.Format.bare()
 	if w.First.IsZero() || whole || src.Paging.By == PagingSince || src.broken["paging"] || src.broken["records"] || len(src.Records.Version) > 0 {
 		return
 	}

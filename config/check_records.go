@@ -1,6 +1,9 @@
 package config
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // checkRecords looks at the keys of records together.
 func (r *reader) checkRecords(s section, src *Source) {
@@ -10,6 +13,7 @@ func (r *reader) checkRecords(s section, src *Source) {
 	}
 	at := section{r, n}
 	r.checkAs(at, src)
+	r.checkCSV(at, src)
 	r.checkDeletedList(at, src)
 	if absent := n.child("absent"); absent != nil && src.Records.AbsentEmpty && n.child("require") == nil {
 		r.wrong(absent, `takes an answer without the list for an empty one, which an error page is too; write require = { at = "PATH", equals = VALUE }, which tells them apart`)
@@ -33,6 +37,7 @@ func (r *reader) checkField(n *node, p Path, s *Source) {
 	}
 	r.checkEvent(n, p, s)
 	records := &s.Records
+	r.checkCSVField(n, p, s)
 	if _, constant := p.Each(); constant || p.Event || records.As != AsValue || records.Hydrate != nil || s.broken["records"] {
 		return
 	}
@@ -41,11 +46,39 @@ func (r *reader) checkField(n *node, p Path, s *Source) {
 	}
 }
 
+// checkCSVField checks that a field of CSV is a column.
+func (r *reader) checkCSVField(n *node, p Path, s *Source) {
+	if _, constant := p.Each(); s.Records.Format != CSV || s.Records.Hydrate != nil || constant || len(p.Segments) == 1 || s.broken["records"] {
+		return
+	}
+	r.wrong(n, `%s leads into a field, and those of csv are texts; quote a column's name that has a dot: '"NAME.WITH.DOT"'`, p)
+}
+
+// checkCSV checks what is said of CSV, and of nothing else.
+func (r *reader) checkCSV(s section, src *Source) {
+	separator, csv := s.child("separator"), src.Records.Format == CSV
+	switch text := src.Records.Separator; {
+	case separator == nil || separator.kind != kindText || separator.text == ",":
+	case !csv:
+		r.wrong(separator, `is of csv, and the format is %q; write format = "csv", or leave it out`, src.Records.Format)
+	case len(text) != 1 || text[0] >= 0x80 || strings.ContainsAny(text, notSeparators):
+		r.wrong(separator, `is no separator; write one character such as ";" or "\t", no letter, digit, quote or line end`)
+	}
+	if unwrap := s.child("unwrap"); unwrap != nil && csv {
+		r.wrong(unwrap, "has no use with csv, which has no envelopes; leave it out")
+	}
+}
+
+// notSeparators stand in fields, end lines, or are what other formats of numbers and names are made of.
+const notSeparators = "\"\r\n\x00 .-+_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 // checkEvent checks that a path event:PATH has an envelope to start from.
 func (r *reader) checkEvent(n *node, p Path, s *Source) {
 	as := s.Records.As
 	switch {
 	case !p.Event || !s.Records.Unwrap.IsZero() || s.broken["records"]:
+	case s.Records.Format == CSV:
+		r.wrong(n, `%s: records of csv come without an envelope; leave event: out`, p)
 	case as != AsMap:
 		r.wrong(n, `%s: source %q has no envelopes; write records.unwrap = "PATH OF THE RECORD IN IT", or leave event: out`, p, s.Name)
 	case p.Text != "event:key":
@@ -77,8 +110,8 @@ func (r *reader) checkDeletedList(s section, src *Source) {
 		r.wrong(n, "knows a record by one value, and the key has %d fields", len(fields))
 	}
 	switch {
-	case d.List != nil && src.Records.Format == NDJSON:
-		r.wrong(n, "ndjson has nothing beside its records; name a field, or a request of its own")
+	case d.List != nil && src.Records.Format.bare():
+		r.wrong(n, "%s has nothing beside its records; name a field, or a request of its own", src.Records.Format)
 	case d.Ask != nil:
 		r.checkDeletedAsk(section{r, n}, d.Ask, src)
 	}

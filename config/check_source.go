@@ -197,20 +197,21 @@ func (r *reader) checkConditional(src *Source) {
 // checkOnePage checks what only works where an answer is one page.
 func (r *reader) checkOnePage(s section, src *Source) {
 	r.checkConditional(src)
-	if src.Records.Format != NDJSON {
+	format := src.Records.Format
+	if !format.bare() {
 		return
 	}
 	records := s.child("records")
 	if src.Paging.By != PagingNone {
-		r.wrong(cmp.Or(records.child("format"), s.n), "ndjson is one streamed answer, and this paging is by %q", src.Paging.By)
+		r.wrong(cmp.Or(records.child("format"), s.n), "%s is one streamed answer, and this paging is by %q", format, src.Paging.By)
 	}
 	inBody := func(n *node, p Place) {
 		if n != nil && !p.Body.IsZero() {
-			r.wrong(n, "ndjson has nothing beside its records; name a header, or leave it out")
+			r.wrong(n, "%s has nothing beside its records; name a header, or leave it out", format)
 		}
 	}
 	if at := records.child("at"); at != nil {
-		r.wrong(at, "has no use with ndjson, where every line is a record; leave it out")
+		r.wrong(at, "has no use with %s, where every line is a record; leave it out", format)
 	}
 	inBody(records.child("error"), src.Records.Error)
 	inBody(records.child("require"), src.Records.Require.At)

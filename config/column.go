@@ -16,7 +16,11 @@ type Column struct {
 	NotNull bool
 	Default *Scalar // for a record without the field; nil: null
 	As      Format  // how the owner writes a time; zero: RFC 3339
+	Inner   bool    // of json: a text is read as the JSON that it holds
 }
+
+// asJSON says of a column of JSON that the owner writes it into a text.
+const asJSON = "json"
 
 // ColumnType is one of ColumnTypes. Precision and Scale belong to numeric; without precision it is unbounded.
 type ColumnType struct {
@@ -102,6 +106,9 @@ func (r *reader) column(n *node) (Column, bool) {
 	if as := s.child("as"); as != nil && c.Type.Name != "" {
 		s.checkAs(as, c)
 	}
+	if c.As.Name == asJSON {
+		c.As, c.Inner = Format{}, true
+	}
 	if d := s.child("default"); d != nil {
 		if v, ok := r.scalar(d); ok {
 			c.Default = &v
@@ -157,6 +164,9 @@ func (r *reader) columnType(n *node, c *Column) {
 // checkAs refuses a format where no time is written.
 func (s section) checkAs(n *node, c Column) {
 	switch {
+	case c.As.Name == asJSON && c.Type.Name != "json":
+		s.r.wrong(n, "belongs to json, and the type is %s", c.Type)
+	case c.As.Name == asJSON:
 	case c.As.Name == FormatInteger:
 		s.r.wrong(n, "is no format of times; leave it out, the type says that it is a number")
 	case c.Type.Name != "timestamptz" && c.Type.Name != "date":

@@ -83,6 +83,7 @@ func defaultTable() Table {
 	return Table{
 		MaxDelete: MaxDelete{Share: 0.2, Floor: 10, Rows: NoRows},
 		Misfit:    MisfitQuarantine,
+		Text:      TextReject,
 		OnDelete:  OnDeleteDelete,
 	}
 }
@@ -146,7 +147,7 @@ func (w *Watermark) mode() Mode {
 // logStyle is how the pages of a log follow each other where nothing else says it: each asks for what comes
 // after the newest event of the one before.
 func (s *Source) logStyle() PagingStyle {
-	if s.Mode == EventLog && s.Records.Format == JSON {
+	if s.Mode == EventLog && !s.Records.Format.bare() {
 		return PagingSince
 	}
 	return PagingNone

@@ -51,8 +51,8 @@ func (r *reader) checkEpoch(s section, src *Source) {
 		r.wrong(n, "another history means that everything has to be asked, and nothing says how; %s", src.howToResync())
 	case src.Epoch.Contiguous && w != nil && (w.Opaque != "" || w.Format.Name != FormatInteger):
 		r.wrong(n.child("contiguous"), "is said of integers, and the watermark's format is %q; leave it out", cmp.Or(string(w.Opaque), w.Format.String()))
-	case src.Records.Format == NDJSON && src.Epoch.Request == nil && !src.Epoch.At.Body.IsZero():
-		r.wrong(n.child("at"), "ndjson has nothing beside its records; name a header, or a request of its own")
+	case src.Records.Format.bare() && src.Epoch.Request == nil && !src.Epoch.At.Body.IsZero():
+		r.wrong(n.child("at"), "%s has nothing beside its records; name a header, or a request of its own", src.Records.Format)
 	}
 	if q := src.Epoch.Request; q != nil {
 		r.checkAlone(section{r, n}, q, src, "each")

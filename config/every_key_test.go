@@ -161,7 +161,7 @@ func TestEveryKeyOfTable(t *testing.T) {
 			},
 			Budget:    config.Budget{Critical: time.Hour},
 			MaxDelete: config.MaxDelete{Share: 0.025, Floor: 3, Rows: 100, All: true},
-			Confirm:   3, Misfit: config.MisfitFail, OnDelete: config.OnDeleteDelete,
+			Confirm:   3, Misfit: config.MisfitFail, Text: config.TextReplace, OnDelete: config.OnDeleteDelete,
 		}, got)
 	}
 	weather := c.Tables[2]
@@ -177,7 +177,7 @@ func TestEveryKeyOfTable(t *testing.T) {
 		{Name: "seen", From: []config.Path{field("seen"), field("time")}, Type: config.ColumnType{Name: "date"}},
 		{Name: "price", From: []config.Path{field("price")}, Type: config.ColumnType{Name: "numeric", Precision: 12, Scale: 2}, Default: &zero},
 		{Name: "tag", From: []config.Path{field("tag")}, Type: config.ColumnType{Name: "text"}, NotNull: true},
-		{Name: "a.b", From: []config.Path{{Text: `"a.b"`, Segments: []config.Segment{{Name: "a.b", Index: -1}}}}, Type: config.ColumnType{Name: "json"}},
+		{Name: "a.b", From: []config.Path{{Text: `"a.b"`, Segments: []config.Segment{{Name: "a.b", Index: -1}}}}, Type: config.ColumnType{Name: "json"}, Inner: true},
 		{Name: "city", From: []config.Path{path("each.city")}, Type: config.ColumnType{Name: "text"}, NotNull: true},
 	}, weather.Columns)
 }

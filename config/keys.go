@@ -122,6 +122,7 @@ func tableKeys() []key {
 		), none, "The guard of sweeps."},
 		{"confirm", integer(1, 10), none, "How many complete walks a row must be absent from before it is deleted."},
 		{"misfit", choice(MisfitQuarantine, MisfitFail), string(MisfitQuarantine), "What happens to a record that does not fit its columns."},
+		{"text", choice(TextReject, TextStrip, TextReplace), string(TextReject), "What becomes of text that is none: it does not fit, or is mended."},
 		{"where", text(), none, "A condition over the fields of a record: which records are kept."},
 		{"on_delete", choice(OnDeleteDelete, OnDeleteKeep), string(OnDeleteDelete), "What becomes of a row that the owner deleted."},
 	}
@@ -133,7 +134,7 @@ func columns() form {
 		key{"from", oneOrMore(field()), none, "The path, or a list of which the first that is there counts; the column's name unless said."},
 		key{"type", columnType(), required, "The type, with not null behind it where a null does not fit."},
 		key{"default", scalar(), none, "The value for a record without the field."},
-		key{"as", text(formatNames()...), none, "How the owner writes a time: a format of the watermark, or a Go layout."},
+		key{"as", text(append(formatNames(), asJSON)...), none, "How the owner writes a time: a format of the watermark, or a Go layout; json: a text that holds JSON."},
 		key{"zone", text(), none, "The time zone of a layout that writes none."},
 	))))
 }

@@ -7,6 +7,7 @@ type Records struct {
 	// AbsentEmpty takes an answer without At for one without records. Require tells such an answer from an error.
 	AbsentEmpty bool
 	Format      RecordFormat
+	Separator   string // between the fields of CSV; "": a comma
 	Unwrap      Path   // of the record in its envelope; zero: there is none
 	Key         []Path // may name each.NAME
 	Version     []Path // the first that is not null; the watermark's fields unless said
@@ -23,8 +24,12 @@ type RecordFormat string
 // The formats of bodies.
 const (
 	JSON   RecordFormat = "json"
-	NDJSON RecordFormat = "ndjson" // one record a line, streamed
+	NDJSON RecordFormat = "ndjson" // one record a line
+	CSV    RecordFormat = "csv"    // a header that names the fields, and one record a line
 )
+
+// bare says that a body holds records and nothing beside: that of every format but JSON.
+func (f RecordFormat) bare() bool { return f != JSON }
 
 // As is what stands where the records are.
 type As string
@@ -71,6 +76,9 @@ func (r *reader) recordsPlaces(s section, into *Records) {
 	into.AbsentEmpty = absent == absentEmpty
 	s.path("unwrap", &into.Unwrap)
 	choose(s, "format", &into.Format)
+	if s.text("separator", &into.Separator); into.Separator == "," {
+		into.Separator = ""
+	}
 	if deleted := s.child("deleted"); deleted != nil {
 		into.Deleted = r.deleted(deleted)
 	}

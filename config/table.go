@@ -18,6 +18,7 @@ type Table struct {
 	MaxDelete MaxDelete
 	Confirm   int // complete walks a row must be absent from before a sweep deletes it
 	Misfit    Misfit
+	Text      TextPolicy
 	Where     string // a condition over the records, as it is written; empty: all are taken
 	OnDelete  OnDelete
 }
@@ -51,6 +52,16 @@ type MaxDelete struct {
 
 // NoRows stands for a guard that does not count rows.
 const NoRows = -1
+
+// TextPolicy is what becomes of text that no database takes: U+0000, bytes that are not UTF-8, half surrogates.
+type TextPolicy string
+
+// The policies: the record does not fit, what is broken is left out, U+FFFD takes its place.
+const (
+	TextReject  TextPolicy = "reject"
+	TextStrip   TextPolicy = "strip"
+	TextReplace TextPolicy = "replace"
+)
 
 // Misfit is what happens to a record that does not fit its table.
 type Misfit string
@@ -86,6 +97,7 @@ func (r *reader) table(n *node, c *Config) []*Table {
 		r.maxDelete(guard, &t.MaxDelete)
 	}
 	choose(s, "misfit", &t.Misfit)
+	choose(s, "text", &t.Text)
 	s.integer("confirm", &t.Confirm)
 	choose(s, "on_delete", &t.OnDelete)
 	r.where(s, &t)

@@ -142,7 +142,7 @@ func pagingOf(p config.Paging) sources.Paging {
 
 func recordsOf(r config.Records) sources.Records {
 	out := sources.Records{
-		At: r.At.Text, As: sources.As(r.As), AbsentEmpty: r.AbsentEmpty, Format: sources.Format(r.Format),
+		At: r.At.Text, As: sources.As(r.As), AbsentEmpty: r.AbsentEmpty, Format: sources.Format(r.Format), Separator: r.Separator,
 		Unwrap: r.Unwrap.Text, Key: texts(r.Key), Version: texts(r.Version),
 		Deleted: r.Deleted.Field.Text, DeletedEquals: jsonTexts(r.Deleted.Equals),
 		Hydrate: optional(r.Hydrate, hydrateOf), DeletedAsk: optional(r.Deleted.Ask, deletedAskOf),

@@ -40,6 +40,7 @@ func (b *builtTable) fill(s *config.Source, p plan, set *pathSet) error {
 		Guard:       guardOf(t.MaxDelete),
 		Confirm:     t.Confirm,
 		MisfitFails: t.Misfit == config.MisfitFail,
+		Broken:      brokenOf(t.Text),
 		Remember:    s.Lag,
 	}
 	if s.Watermark != nil {
@@ -47,7 +48,7 @@ func (b *builtTable) fill(s *config.Source, p plan, set *pathSet) error {
 	}
 	var digests []string
 	for i, c := range t.Columns {
-		col, err := columnOf(c, set)
+		col, err := columnOf(c, set, readsCSV(s))
 		if err != nil {
 			return fmt.Errorf("column %q of %s: %w", c.Name, b.spec.Name, err)
 		}
@@ -60,7 +61,11 @@ func (b *builtTable) fill(s *config.Source, p plan, set *pathSet) error {
 			}
 		}
 		b.spec.Columns = append(b.spec.Columns, col)
-		digests = append(digests, digest(c.Name, texts(c.From), c.Type.String(), c.As.String(), c.As.Zone, c.Default))
+		shape := []any{c.Name, texts(c.From), c.Type.String(), c.As.String(), c.As.Zone, c.Default}
+		if c.Inner {
+			shape = append(shape, "json")
+		}
+		digests = append(digests, digest(shape...))
 	}
 	for _, name := range t.Key {
 		i := slices.IndexFunc(t.Columns, func(c config.Column) bool { return c.Name == name })
@@ -116,7 +121,24 @@ func conditionMistakes(c *config.Config) config.Mistakes {
 	return mistakes
 }
 
-func columnOf(c config.Column, set *pathSet) (row.Column, error) {
+// brokenOf maps what becomes of broken text.
+func brokenOf(t config.TextPolicy) row.Broken {
+	if t == config.TextReject {
+		return row.BrokenReject
+	}
+	return row.Broken(t)
+}
+
+// readsCSV reports whether records of a source may come as CSV, all of whose
+// fields are texts.
+func readsCSV(s *config.Source) bool {
+	listed := s.Resync != nil && s.Resync.Records != nil && s.Resync.Records.Format == config.CSV
+	return s.Records.Format == config.CSV || listed
+}
+
+// columnOf maps a column. Of CSV, JSON stands in texts, and an empty text is no
+// value of any other type.
+func columnOf(c config.Column, set *pathSet, csv bool) (row.Column, error) {
 	typ, err := row.ParseType(c.Type.String())
 	if err != nil {
 		return row.Column{}, err
@@ -125,7 +147,8 @@ func columnOf(c config.Column, set *pathSet) (row.Column, error) {
 	if err != nil {
 		return row.Column{}, err
 	}
-	out := row.Column{Name: c.Name, Type: typ, NotNull: c.NotNull, Slots: set.slots(c.From), As: as}
+	out := row.Column{Name: c.Name, Type: typ, NotNull: c.NotNull, Slots: set.slots(c.From), As: as,
+		Inner: c.Inner || csv && typ.Kind == row.JSON, Blank: csv}
 	if c.Default != nil {
 		out.Default = jsonOf(*c.Default)
 	}

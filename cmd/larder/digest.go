@@ -68,6 +68,8 @@ func readingOf(r config.Records) []any {
 	add("as", r.As != config.AsArray, r.As)
 	add("unwrap", !r.Unwrap.IsZero(), r.Unwrap.Text)
 	add("partial", r.Partial)
+	add("csv", r.Format == config.CSV)
+	add("separator", r.Separator != "" && r.Separator != ",", r.Separator)
 	if h := r.Hydrate; h != nil {
 		add("hydrate", true, h.Request.Method, h.Request.Path.String(), queryText(h.Request.Query), h.Request.Body, h.At.Text)
 	}
@@ -81,6 +83,9 @@ func choices(t *config.Table) []string {
 	var out []string
 	if t.Where != "" {
 		out = append(out, digest("where", t.Where))
+	}
+	if t.Text != config.TextReject {
+		out = append(out, digest("text", t.Text))
 	}
 	if t.OnDelete == config.OnDeleteKeep {
 		out = append(out, digest("keep"))

@@ -110,7 +110,11 @@ func (r *reading) column(i int, gone bool) error {
 		r.values[i] = memo.value
 		return nil
 	}
-	v, err := c.value(raw, r.isKey[i])
+	read, err := r.prepare(i, trim(raw))
+	if err != nil {
+		return err
+	}
+	v, err := c.value(read, r.isKey[i])
 	if err != nil {
 		return err
 	}

@@ -89,6 +89,11 @@ type Column struct {
 	// As is how the owner writes an instant in this field; nil: RFC 3339 for
 	// timestamptz, a plain date for date.
 	As *Format
+	// Inner says of a JSON column that a text is read as the JSON that it holds.
+	Inner bool
+	// Blank says that the owner's values are all texts: the empty one is null but
+	// in a Text column.
+	Blank bool
 	// Default is the JSON text used where no slot is there; nil: null.
 	Default []byte
 	// Each names the partition value that the column holds; "" for none. Such
