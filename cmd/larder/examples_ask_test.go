@@ -61,28 +61,22 @@ func TestExampleGitHubGraphQL(t *testing.T) {
 	e.poll(syncer.Changes)
 	holds("seen late", rows())
 
-	failsWith := func(class syncer.Class, says string, kept []string) {
-		t.Helper()
-		r := e.tryPoll()[0]
-		if r.Failure == nil || r.Failure.Class != class || !strings.Contains(r.Failure.Text, says) {
-			t.Errorf("failure %+v, want class %q and %q", r.Failure, class, says)
-		}
-		holds(says, kept)
-	}
 	clock.pass(10 * time.Minute)
 	before := rows()
 	g.Put("newer", ids(1, 10)...)
 	clock.pass(10 * time.Minute)
 	g.Broken = "2" // null beside an error: nothing of that page is taken
-	failsWith(syncer.ClassAnswer, "Something went wrong while executing your query.", before)
+	failsBy(t, e, syncer.ClassAnswer, "Something went wrong while executing your query.")
+	holds("null beside an error", before)
 	g.Broken = ""
 
-	// The walk is cut at its third page and goes on there.
+	// The walk is cut at its third page, refused there in an answer of status
+	// 200, and goes on there.
 	g.Left = new(2)
-	if r := e.tryPoll()[0]; r.Failure == nil || r.Failure.Class != syncer.ClassRateLimited || !strings.Contains(r.Failure.Text, "API rate limit exceeded") {
-		t.Errorf("cut by %+v", r.Failure)
-	}
-	g.Left, d.before = nil, nil
+	failsBy(t, e, syncer.ClassRateLimited, "quota is used up")
+	g.Left = new(0)
+	failsBy(t, e, syncer.ClassRateLimited, "API rate limit exceeded")
+	g.Left = nil
 	asked := len(g.Asked())
 	e.poll(syncer.Changes)
 	if n := len(g.Asked()) - asked; n != 2 {
@@ -101,5 +95,15 @@ func TestExampleGitHubGraphQL(t *testing.T) {
 	holds("audited", rows())
 
 	g.Name = "renamed"
-	failsWith(syncer.ClassAnswer, "Could not resolve to a Repository", rows())
+	failsBy(t, e, syncer.ClassAnswer, "Could not resolve to a Repository")
+	holds("not found", rows())
+}
+
+// failsBy polls once, and asks that it fails for this reason.
+func failsBy(t *testing.T, e *example, class syncer.Class, says string) {
+	t.Helper()
+	f := e.tryPoll()[0].Failure
+	if f == nil || f.Class != class || !strings.Contains(f.Text, says) {
+		t.Errorf("failure %+v, want class %q and %q", f, class, says)
+	}
 }
