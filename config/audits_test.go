@@ -221,8 +221,8 @@ func TestExamplesLoad(t *testing.T) {
 	env := func(string) (string, bool) { return "example", true }
 	for name, mode := range map[string]config.Mode{
 		"users": config.Incremental, "stripe-events": config.Incremental, "salesforce-accounts": config.Incremental, "github-issues": config.Incremental,
-		"github-graphql": config.Incremental,
-		"weather":        config.Snapshot, "open-meteo": config.Snapshot, "http-feeds": config.EventLog,
+		"github-graphql": config.Incremental, "jira-issues": config.Incremental,
+		"weather": config.Snapshot, "open-meteo": config.Snapshot, "http-feeds": config.EventLog,
 		"graph-users": config.Delta, "google-calendar": config.Delta, "zendesk-tickets": config.Delta,
 	} {
 		c, err := config.Load(filepath.Join("..", "deploy", "examples", name+".toml"), env)
