@@ -15,6 +15,9 @@ type Auth struct {
 	Password Secret
 	Values   []Credential // the headers or the query parameters
 	OAuth2   *OAuth2      // nil but for AuthOAuth2
+	Login    *Login       // nil but for AuthLogin
+	HMAC     *HMAC        // nil but for AuthHMAC
+	SigV4    *SigV4       // nil but for AuthSigV4
 }
 
 // AuthKind is the way credentials travel.
@@ -28,6 +31,9 @@ const (
 	AuthHeader AuthKind = "header"
 	AuthQuery  AuthKind = "query"
 	AuthOAuth2 AuthKind = "oauth2"
+	AuthLogin  AuthKind = "login"
+	AuthHMAC   AuthKind = "hmac"
+	AuthSigV4  AuthKind = "sigv4"
 )
 
 // authKind is how one kind is read: from its own value and, in s, the table of auth around it.
@@ -45,6 +51,9 @@ func authKinds() []authKind {
 		{AuthHeader, section.authHeader, false}, // may be no secret at all
 		{AuthQuery, section.authQuery, false},
 		{AuthOAuth2, section.oauth2, true},
+		{AuthLogin, section.login, true},
+		{AuthHMAC, section.hmac, false}, // a signature is of one request
+		{AuthSigV4, section.sigv4, false},
 	}
 }
 

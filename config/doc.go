@@ -3,7 +3,8 @@
 //
 // # A key
 //
-// What may be written stands in one table of keys: keys.go, and keys_source.go for what is below a source. A new key is
+// What may be written stands in one table of keys: keys.go, keys_auth.go and, for
+// what is below a source, keys_source.go. A new key is
 // one line there, with its form (an integer or duration with its bounds, a choice of words, a table of keys), what it is
 // when left out, and a sentence for editors. Its reader takes it by name, as in s.integer("burst", &o.Burst) or
 // choose(s, "order", &w.Order): names, bounds and words come from the table by the key path of what is read, so that

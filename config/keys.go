@@ -82,27 +82,6 @@ func ownerKeys() []key {
 	}
 }
 
-func authKeys() []key {
-	return []key{
-		{"bearer", secret(), none, "A token, sent as Authorization: Bearer TOKEN."},
-		{"scheme", text(), "Bearer", "Another first word for bearer, such as Token."},
-		{"basic", table(
-			key{"user", secret(), required, "The user."},
-			key{"password", secret(), required, "The password."},
-		), none, "A user and a password."},
-		{"header", anyNames(secret()), none, "Headers that hold the key."},
-		{"query", anyNames(secret()), none, "Query parameters that hold the key."},
-		{"oauth2", table(
-			key{"token_url", text(), required, "Where tokens are handed out."},
-			key{"client_id", secret(), required, "Who we are there."},
-			key{"client_secret", secret(), none, "Our secret there; required without refresh_token."},
-			key{"scopes", list(text()), none, "What the token is asked for."},
-			key{"refresh_token", secret(), none, "Somebody's consent, from which tokens are obtained."},
-			key{"params", anyNames(secret()), none, "Further parameters of that request."},
-		), none, "A token that larder obtains and renews by itself."},
-	}
-}
-
 func tableKeys() []key {
 	return []key{
 		{"source", text(), required, "What is copied."},

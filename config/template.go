@@ -93,15 +93,16 @@ var placeholders = []string{
 
 // ParseTemplate reads a text with placeholders.
 func ParseTemplate(text string) (Template, error) {
-	t, mistakes := parseTemplate(text)
+	t, mistakes := parseTemplate(text, placeholders)
 	if len(mistakes) > 0 {
 		return Template{}, errors.New(strings.Join(mistakes, "; "))
 	}
 	return t, nil
 }
 
-// parseTemplate reads the placeholders of text. The mistakes are told in the words of a config mistake.
-func parseTemplate(text string) (t Template, mistakes []string) {
+// parseTemplate reads the placeholders of text, of which these are known. The mistakes are told in the words of a config
+// mistake.
+func parseTemplate(text string, known []string) (t Template, mistakes []string) {
 	t.text = text
 	var literal strings.Builder
 	flush := func() {
@@ -129,7 +130,7 @@ func parseTemplate(text string) (t Template, mistakes []string) {
 			rest = rest[1:]
 			continue
 		}
-		p, mistake := parsePlaceholder(rest[1:end])
+		p, mistake := parsePlaceholder(rest[1:end], known)
 		if mistake != "" {
 			mistakes = append(mistakes, mistake)
 		}
@@ -148,11 +149,11 @@ func isPlaceholderName(name string) bool {
 
 // parsePlaceholder reads what stands between the braces. An unknown name is taken for the nearest one, so that
 // a slip of the finger is not also told as a placeholder that is missing.
-func parsePlaceholder(name string) (p Part, mistake string) {
+func parsePlaceholder(name string, all []string) (p Part, mistake string) {
 	word, field, dotted := strings.Cut(name, ".")
 	known := map[string]string{}
 	var words []string
-	for _, full := range placeholders {
+	for _, full := range all {
 		w, _, _ := strings.Cut(full, ".")
 		known[w] = full
 		words = append(words, w)
@@ -170,7 +171,7 @@ func parsePlaceholder(name string) (p Part, mistake string) {
 	}
 	best := nearest(word, words)
 	if best == "" {
-		return Part{Placeholder: word}, fmt.Sprintf("unknown placeholder {%s}; known: {%s}", name, strings.Join(placeholders, "} {"))
+		return Part{Placeholder: word}, fmt.Sprintf("unknown placeholder {%s}; known: {%s}", name, strings.Join(all, "} {"))
 	}
 	meant := known[best]
 	if dotted && meant != best {

@@ -179,7 +179,7 @@ func (r *reader) template(n *node) (Template, bool) {
 	if outside(n) {
 		return literalTemplate(text, n.text), true
 	}
-	t, mistakes := parseTemplate(text)
+	t, mistakes := parseTemplate(text, placeholders)
 	for _, m := range mistakes {
 		r.wrong(n, "%s", m)
 	}

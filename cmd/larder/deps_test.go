@@ -44,8 +44,8 @@ func rooms() []room {
 			"the daemon's own memory is not a consumer's table"},
 		{"sources/decode", []string{"github.com/go-json-experiment/json"},
 			"what parses an owner's bytes is small enough to fuzz and can reach nothing"},
-		{"sources/auth", []string{"golang.org/x/oauth2"},
-			"what holds credentials imports no code of others but the Go team's exchange of tokens"},
+		{"sources/auth", []string{"golang.org/x/oauth2", "github.com/aws/aws-sdk-go-v2"},
+			"what holds credentials imports no code of others but the Go team's exchange of tokens and AWS's signer"},
 		{"sources", []string{
 			"syncer", "syncer/row", "sources/auth", "sources/decode", "github.com/rs/zerolog",
 			"github.com/go-json-experiment/json", "github.com/hashicorp/go-retryablehttp", "github.com/klauspost/compress", "golang.org/x/time"},

@@ -54,11 +54,6 @@ func (c constant) Apply(r *http.Request, _ http.RoundTripper) (int, error) {
 	return number, nil
 }
 
-// Refused implements Authenticator.
-func (c constant) Refused(ctx context.Context, number int) (bool, error) {
-	return c.another(ctx, number)
-}
-
 // Strip implements Authenticator.
 func (constant) Strip(*url.URL) {}
 

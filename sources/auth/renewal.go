@@ -206,7 +206,7 @@ func retried(ctx context.Context, from *secrets, fetch func(values []string) (*g
 	if !ok || !refused.Refused() {
 		return g, err
 	}
-	other, unread := from.another(ctx, number)
+	other, unread := from.Refused(ctx, number)
 	refused.Unread = unread
 	if !other {
 		return g, err

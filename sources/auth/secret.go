@@ -69,9 +69,9 @@ func (s *secrets) get() (values []string, number int) {
 	return s.now, s.number
 }
 
-// another reports whether there are other values than those of that number,
-// which have been refused. It reads them again where nobody has since.
-func (s *secrets) another(ctx context.Context, number int) (bool, error) {
+// Refused implements Authenticator: there are others where the secrets changed
+// since the request with that number. They are read again where nobody has since.
+func (s *secrets) Refused(ctx context.Context, number int) (bool, error) {
 	select {
 	case s.reading <- struct{}{}:
 	case <-ctx.Done():
@@ -144,4 +144,14 @@ func (s *secrets) Secrets() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Concat(s.shown(s.now), s.before)
+}
+
+// longEnough are the values that can be hidden in a text which stays readable.
+func longEnough(values []string) (all []string) {
+	for _, value := range values {
+		if len(value) >= leastSecret {
+			all = append(all, value)
+		}
+	}
+	return all
 }
