@@ -35,7 +35,10 @@ func pieces(all ...string) auth.Text {
 // page about webhooks, and of Binance's about signed requests.
 func TestHMACExamples(t *testing.T) {
 	const jefe, what = "Jefe", "what do ya want for nothing?"
-	b64 := func(hexed string) string { b, _ := hex.DecodeString(hexed); return base64.StdEncoding.EncodeToString(b) }
+	b64 := func(hexed string) string {
+		b, _ := hex.DecodeString(hexed)
+		return base64.StdEncoding.EncodeToString(b)
+	}
 	const jefe256 = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
 	for name, test := range map[string]struct {
 		options auth.HMACOptions
