@@ -15,6 +15,8 @@ var partners = []struct{ path, lines string }{
 	{"owner.NAME.burst", `owner.o.rate = "1/s"`},
 	{"owner.NAME.allow_hosts.", `owner.o.allow_hosts.host = "files.example.com"`},
 	{"owner.NAME.auth.scheme", `owner.o.auth.bearer = "x"`},
+	{"owner.NAME.auth.login.", "owner.o.auth.login.path = \"/login\"\nowner.o.auth.login.token = \"token\""},
+	{"owner.NAME.auth.hmac.", "owner.o.auth.hmac.secret = \"x\"\nowner.o.auth.hmac.sign = \"{path}\"\nowner.o.auth.hmac.header = \"X-S\""},
 	{"source.NAME.audit.", `source.s.audit.schedule = "@daily"`},
 	{"source.NAME.audit.share", `source.s.audit.compare = "sample"`},
 	{"source.NAME.epoch.", `source.s.epoch.at = "epoch"`},

@@ -23,7 +23,7 @@ func authKeys() []key {
 		{"login", table(
 			key{"path", text(), required, "Where the login is posted to; it is appended to the owner's url."},
 			key{"headers", anyNames(secret()), none, "Headers of the login."},
-			key{"body", anything(), none, "What is posted, as JSON: a table, whose texts are secrets."},
+			key{"body", anyNames(anything()), none, "What is posted, as JSON: a table, whose texts are secrets."},
 			key{"form", anyNames(secret()), none, "What is posted, as a form."},
 			key{"token", place(), required, "Where the answer holds the token: a path, header:NAME or cookie:NAME."},
 			key{"expires", either(duration(time.Second, years), place()), none, "How long the session lasts, or where the answer says so."},
