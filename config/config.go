@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -20,45 +21,69 @@ type Config struct {
 	tree *node
 }
 
+// Judge finds what is wrong by the rules of other packages. It is given what could be read of the file, so that its
+// mistakes are told with all others: where keys are broken, they hold their defaults, and parts that nothing can be
+// said of are left out. It makes its mistakes by Config.Mistake.
+type Judge func(*Config) Mistakes
+
 // Load reads the config file at path. env looks up environment variables, as os.LookupEnv does.
-// A file that is wrong gives Mistakes.
-func Load(path string, env func(string) (string, bool)) (*Config, error) {
+// A file that is wrong gives Mistakes, those of judges too.
+func Load(path string, env func(string) (string, bool), judges ...Judge) (*Config, error) {
 	data, err := readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read config %q: %w", path, err)
 	}
-	return Parse(path, data, env)
+	return Parse(path, data, env, judges...)
 }
 
 // LoadForDatabases is Load for those who ask consumers' databases and no owner: what an owner's keys take from the
 // environment or from files may be missing, as it is for somebody on call who has none of the owners' secrets.
-func LoadForDatabases(path string, env func(string) (string, bool)) (*Config, error) {
+func LoadForDatabases(path string, env func(string) (string, bool), judges ...Judge) (*Config, error) {
 	data, err := readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read config %q: %w", path, err)
 	}
-	return parse(path, data, &reader{env: env, noOwners: true})
+	return parse(path, data, &reader{env: env, noOwners: true}, judges)
 }
 
 // Parse reads a config from data. path names it in mistakes, and its folder is where relative paths start.
-func Parse(path string, data []byte, env func(string) (string, bool)) (*Config, error) {
-	return parse(path, data, &reader{env: env})
+func Parse(path string, data []byte, env func(string) (string, bool), judges ...Judge) (*Config, error) {
+	return parse(path, data, &reader{env: env}, judges)
 }
 
-func parse(path string, data []byte, r *reader) (*Config, error) {
+func parse(path string, data []byte, r *reader, judges []Judge) (*Config, error) {
 	r.root = fileKeys()
 	d := newDocument(path, data)
 	tree, err := d.parse()
 	if err != nil {
 		return nil, err
 	}
-	r.dir = filepath.Dir(path)
+	r.dir, r.misspelt = filepath.Dir(path), map[*node]bool{}
 	c := &Config{File: path, tree: tree}
 	r.config(c)
+	r.judged(c, judges)
 	if len(r.mistakes) > 0 {
 		return nil, r.mistakes.sorted()
 	}
 	return c, nil
+}
+
+// judged adds what judges find, but for what stands where a mistake is told already: it may follow from that one.
+func (r *reader) judged(c *Config, judges []Judge) {
+	told := map[Position]bool{}
+	for _, m := range r.mistakes {
+		told[Position{m.File, m.Line, m.Column}] = true
+	}
+	readable := *c
+	// What is misspelt may be what would be missed.
+	readable.Sources = slices.DeleteFunc(slices.Clone(c.Sources), func(s *Source) bool { return r.misspelt[c.find(s.KeyPath)] })
+	for _, judge := range judges {
+		for _, m := range judge(&readable) {
+			if !told[Position{m.File, m.Line, m.Column}] {
+				r.mistakes = append(r.mistakes, m)
+			}
+		}
+	}
 }
 
 // config reads the whole tree: first what stands alone, then what refers to it.

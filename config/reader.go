@@ -15,6 +15,7 @@ type reader struct {
 	noOwners bool   // nobody asks owners: see LoadForDatabases
 	root     form   // of the file
 	mistakes Mistakes
+	misspelt map[*node]bool // tables with an unknown key
 }
 
 // wrong notes a mistake at the value of n, under its subject and key path.
@@ -48,6 +49,7 @@ func (r *reader) section(n *node, keys ...string) (section, bool) {
 	for _, c := range n.below {
 		if !slices.Contains(keys, c.key) {
 			r.note(c.parent, c.keyAt, fmt.Sprintf("unknown key %q%s", c.key, hint(c.key, keys)))
+			r.misspelt[n] = true
 		}
 	}
 	return section{r, n}, true

@@ -31,8 +31,8 @@ func (a *app) load() (*parts, error) { return a.loadBy(config.Load) }
 // the owners' secrets.
 func (a *app) loadForDatabases() (*parts, error) { return a.loadBy(config.LoadForDatabases) }
 
-func (a *app) loadBy(read func(string, func(string) (string, bool)) (*config.Config, error)) (*parts, error) {
-	c, err := read(a.configPath, os.LookupEnv)
+func (a *app) loadBy(read func(string, func(string) (string, bool), ...config.Judge) (*config.Config, error)) (*parts, error) {
+	c, err := read(a.configPath, os.LookupEnv, judge)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %s is not there; name one with --config, or start from deploy/examples", errNoConfig, a.configPath)
 	}

@@ -76,9 +76,14 @@ type keptTable interface {
 	Intend(context.Context) (syncer.Intent, error)
 }
 
-// build makes the parts, connecting to nothing. What only shows here, cron
-// specs and budgets against schedules, is told with all other mistakes of its
-// kind at once.
+// judge finds what config leaves to us: cron specs, budgets against schedules,
+// conditions.
+func judge(c *config.Config) config.Mistakes {
+	_, mistakes := schedulesOf(c)
+	return append(mistakes, conditionMistakes(c)...)
+}
+
+// build makes the parts, connecting to nothing.
 func build(c *config.Config, log zerolog.Logger) (*parts, error) {
 	p := &parts{config: c, log: log, home: &atHome{options: home.Options{File: c.Larder.Home, Keep: c.Larder.History}}}
 	schedules, mistakes := schedulesOf(c)
