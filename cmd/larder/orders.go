@@ -126,7 +126,7 @@ func (a *app) resync(ctx context.Context, p *parts, f *feed, c *copied) error {
 }
 
 func (a *app) quarantineCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "quarantine", Short: "the records that do not fit their table", Args: none,
+	cmd := &cobra.Command{Use: "quarantine", Short: "the records that do not fit their table", Args: known,
 		Long: `A record with a value that does not fit its column is set aside, with the reason,
 and the poll goes on. It leaves the quarantine when the owner sends a newer
 record of the same key that fits, or by retry or drop.`,
