@@ -38,9 +38,9 @@ func (s section) hmac(n *node, a *Auth) {
 	if !ok {
 		return
 	}
-	own.choice("secret_encoding", &h.SecretAs)
-	own.choice("algorithm", &h.Algorithm)
-	own.choice("encoding", &h.Encoding)
+	choose(own, "secret_encoding", &h.SecretAs)
+	choose(own, "algorithm", &h.Algorithm)
+	choose(own, "encoding", &h.Encoding)
 	if secret := own.need("secret", `secret = "${SIGNING_SECRET}"`); secret != nil {
 		h.Secret = s.r.secret(secret, func(text string) string { return fitsEncoding(text, h.SecretAs) })
 	}

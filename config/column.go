@@ -46,7 +46,8 @@ func ColumnTypes() []string {
 // alsoCalled are names of types elsewhere, which no spelling brings near to ours.
 var alsoCalled = map[string]string{
 	"string": "text", "varchar": "text", "char": "text", "bool": "boolean", "int": "integer", "int4": "integer",
-	"smallint": "integer", "int8": "bigint", "long": "bigint", "float": "double", "float8": "double", "real": "double",
+	"int32": "integer", "smallint": "integer", "int8": "bigint", "int64": "bigint", "long": "bigint", "number": "numeric",
+	"float": "double", "float8": "double", "float64": "double", "real": "double", "guid": "uuid", "object": "json", "array": "json",
 	"decimal": "numeric", "timestamp": "timestamptz", "datetime": "timestamptz", "jsonb": "json",
 	"bytea": "bytes", "blob": "bytes",
 }

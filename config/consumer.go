@@ -55,7 +55,10 @@ func (r *reader) database(n *node) Database {
 		return Database{}
 	}
 	if file, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
-		if file == "" || strings.HasPrefix(file, "//") || strings.ContainsAny(file, "?\x00") {
+		switch {
+		case strings.HasPrefix(file, "//"):
+			r.wrong(n, `has slashes like a URL; write "sqlite:FILE", with a path from the config's folder or from /`)
+		case file == "" || strings.ContainsAny(file, "?\x00"):
 			r.wrong(n, `names no file; write "sqlite:FILE", with a path from the config's folder or from /`)
 		}
 		file = r.resolve(file)

@@ -35,6 +35,10 @@ func (d Deleted) IsZero() bool {
 func (r *reader) deleted(n *node) Deleted {
 	var d Deleted
 	if _, isFile := fileOf(n); n.kind != kindTable || isFile {
+		if n.kind == kindBoolean {
+			r.wrong(n, `is a boolean; write the field that tells it, such as "deleted_at", or "never" if the owner never deletes`)
+			return d
+		}
 		text, ok := r.text(n)
 		if ok && text == "never" {
 			return Deleted{Never: true}

@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Partition is one tuple of constants of a source, with a watermark and an as-of of its own. All partitions of
 // a source have the same names, in the same order.
@@ -163,4 +166,58 @@ func samePartition(a, b Partition) bool {
 		}
 	}
 	return true
+}
+
+// Asked are the names of constants that a request of the source, its key or a column of its tables asks for, each once.
+// Where a query gives the partitions, only its answer shows whether they are all there.
+func (c *Config) Asked(s *Source) []string {
+	var all []string
+	note := func(p Path) {
+		if name, ok := p.Each(); ok && !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	for _, q := range s.requests() {
+		q.templates(func(t Template, _ bool) {
+			for _, p := range t.Placeholders() {
+				if p.Placeholder == "each" {
+					note(Path{Text: "each." + p.Field.Text, Segments: []Segment{{"each", -1}, p.Field.Segments[0]}})
+				}
+			}
+		})
+	}
+	for _, p := range s.Records.Key {
+		note(p)
+	}
+	for _, t := range c.Tables {
+		for _, column := range t.Columns {
+			for _, p := range column.From {
+				if t.Source == s {
+					note(p)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// requests are all that the source makes.
+func (s *Source) requests() []*Request {
+	all := []*Request{&s.Request}
+	if h := s.Records.Hydrate; h != nil {
+		all = append(all, &h.Request)
+	}
+	if a := s.Records.Deleted.Ask; a != nil {
+		all = append(all, &a.Request)
+	}
+	if e := s.Epoch; e != nil && e.Request != nil {
+		all = append(all, e.Request)
+	}
+	if y := s.Resync; y != nil && y.Request != nil {
+		all = append(all, y.Request)
+		if y.Before != nil {
+			all = append(all, y.Before)
+		}
+	}
+	return all
 }

@@ -2,18 +2,39 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // hint is the end of a mistake about an unknown name: the nearest known one, else all of them.
 func hint(name string, known []string) string {
-	if best := nearest(name, known); best != "" {
+	best := nearest(name, known)
+	for _, other := range elsewhere(name) {
+		if best == "" && slices.Contains(known, other) {
+			best = other
+		}
+	}
+	if best != "" {
 		return fmt.Sprintf("; did you mean %q?", best)
 	}
 	if len(known) == 0 {
 		return ""
 	}
 	return "; known: " + strings.Join(known, ", ")
+}
+
+// elsewhere are our names for what other programs call so, the words of a name of several among them.
+func elsewhere(name string) []string {
+	ours := map[string]string{
+		"api_key": "header", "cron": "schedule", "dsn": "database", "endpoint": "url", "every": "schedule", "field": "from",
+		"fields": "columns", "filter": "where", "frequency": "schedule", "id": "key", "interval": "schedule", "limit": "size",
+		"mapping": "columns", "params": "query", "path": "at", "token": "bearer", "type": "by", "tz": "timezone", "uri": "url",
+	}
+	all := []string{ours[name]}
+	for _, word := range strings.FieldsFunc(name, func(c rune) bool { return c == '_' || c == '-' || c == '.' }) {
+		all = append(all, word, ours[word])
+	}
+	return all
 }
 
 // nearest returns the known name that takes the fewest edits, or "" where none is near: more than a third

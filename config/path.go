@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // maxSegments bounds the depth of a path; bodies are bounded by max_depth on their own.
@@ -121,8 +122,14 @@ func scanSegment(text string) (s Segment, rest string, err error) {
 	switch {
 	case s.Name == "":
 		return s, "", errors.New("a segment is empty; quote a name that holds a dot, as in '\"a.b\"'")
-	case strings.ContainsAny(s.Name, "\"'") || strings.TrimSpace(s.Name) != s.Name:
-		return s, "", errors.New("quote a segment that holds a quote or ends in a space")
+	case s.Name == "$" || strings.HasPrefix(s.Name, "$["):
+		return s, "", errors.New("a path starts from the body or record, without $; quote a field that is called so")
+	case strings.ContainsAny(s.Name, "[]"):
+		return s, "", errors.New("an array is indexed as in items.0.id; quote a name that holds a bracket")
+	case strings.ContainsFunc(s.Name, unicode.IsControl):
+		return s, "", errors.New("a control character stands in it")
+	case strings.ContainsAny(s.Name, `"'\\`) || strings.TrimSpace(s.Name) != s.Name:
+		return s, "", errors.New("quote a segment that holds a quote or a backslash, or ends in a space")
 	case strings.Trim(s.Name, "0123456789") == "":
 		if s.Index, err = strconv.Atoi(s.Name); err != nil || s.Index > 1<<30 {
 			return s, "", errors.New("an index is too large; quote a name that is a number")

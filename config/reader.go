@@ -38,10 +38,8 @@ type section struct {
 }
 
 // section begins to read table n, and reports every key that is not known there.
-func (r *reader) section(n *node, keys ...string) (section, bool) {
-	if len(keys) == 0 {
-		keys = r.form(n).keyNames()
-	}
+func (r *reader) section(n *node) (section, bool) {
+	keys := r.form(n).keyNames()
 	if n.kind != kindTable {
 		r.wrong(n, "is %s; write a table with %s", n.what(), strings.Join(keys, ", "))
 		return section{}, false
@@ -78,29 +76,20 @@ func (s section) text(key string, into *string) {
 
 // choose reads one of a few words.
 func choose[T ~string](s section, key string, into *T) {
-	word := string(*into)
-	s.choice(key, &word)
-	*into = T(word)
-}
-
-// choice reads one of a few words.
-func (s section) choice(key string, into *string, words ...string) {
 	n := s.child(key)
 	if n == nil {
 		return
-	}
-	if len(words) == 0 {
-		words = s.r.form(n).words()
 	}
 	text, ok := s.r.text(n)
 	if !ok {
 		return
 	}
+	words := s.r.form(n).words()
 	if !slices.Contains(words, text) {
 		s.r.wrong(n, "unknown value %s%s", s.r.shown(n), hint(text, words))
 		return
 	}
-	*into = text
+	*into = T(text)
 }
 
 func (s section) secret(key string, into *Secret) {
@@ -122,18 +111,18 @@ func (s section) flag(key string, into *bool) {
 }
 
 // integer reads a whole number within its bounds.
-func (s section) integer(key string, into *int, bounds ...int64) {
+func (s section) integer(key string, into *int) {
 	n := s.child(key)
 	if n == nil {
 		return
 	}
-	if i, ok := s.r.integer(n, bounds...); ok {
+	if i, ok := s.r.integer(n); ok {
 		*into = int(i)
 	}
 }
 
-func (r *reader) integer(n *node, bounds ...int64) (int64, bool) {
-	low, high := r.bounds(n, isInteger, bounds)
+func (r *reader) integer(n *node) (int64, bool) {
+	low, high := r.bounds(n, isInteger)
 	if n.kind != kindInteger {
 		r.wrong(n, "is %s; write a whole number from %d to %d", n.what(), low, high)
 		return 0, false
@@ -147,31 +136,23 @@ func (r *reader) integer(n *node, bounds ...int64) (int64, bool) {
 }
 
 // bounds are those of the table of keys.
-func (r *reader) bounds(n *node, kind variantKind, given []int64) (low, high int64) {
-	if len(given) == 2 {
-		return given[0], given[1]
-	}
+func (r *reader) bounds(n *node, kind variantKind) (low, high int64) {
 	v, _ := r.form(n).variant(kind)
 	return v.low, v.high
 }
 
 // duration reads a span of time within its bounds.
-func (s section) duration(key string, into *time.Duration, bounds ...time.Duration) {
+func (s section) duration(key string, into *time.Duration) {
 	n := s.child(key)
 	if n == nil {
 		return
 	}
-	if d, ok := s.r.duration(n, bounds...); ok {
+	if d, ok := s.r.duration(n); ok {
 		*into = d
 	}
 }
 
-func (r *reader) duration(n *node, bounds ...time.Duration) (time.Duration, bool) {
-	v, _ := r.form(n).variant(isDuration)
-	low, high := time.Duration(v.low), time.Duration(v.high)
-	if len(bounds) == 2 {
-		low, high = bounds[0], bounds[1]
-	}
+func (r *reader) duration(n *node) (time.Duration, bool) {
 	if n.kind != kindText && n.kind != kindTable {
 		r.wrong(n, "is %s and no duration; %s", n.what(), durationForm)
 		return 0, false
@@ -185,15 +166,15 @@ func (r *reader) duration(n *node, bounds ...time.Duration) (time.Duration, bool
 		r.wrong(n, "%s is no duration; %s", r.shown(n), durationForm)
 		return 0, false
 	}
-	if d < low || d > high {
-		r.wrong(n, "must be from %s to %s, not %s", showDuration(low), showDuration(high), showDuration(d))
+	if low, high := r.bounds(n, isDuration); int64(d) < low || int64(d) > high {
+		r.wrong(n, "must be from %s to %s, not %s", showDuration(time.Duration(low)), showDuration(time.Duration(high)), showDuration(d))
 		return 0, false
 	}
 	return d, true
 }
 
 // size reads a number of bytes within its bounds.
-func (s section) size(key string, into *int64, bounds ...int64) {
+func (s section) size(key string, into *int64) {
 	n := s.child(key)
 	if n == nil {
 		return
@@ -207,8 +188,7 @@ func (s section) size(key string, into *int64, bounds ...int64) {
 		s.r.wrong(n, "%s is no size; %s", s.r.shown(n), sizeForm)
 		return
 	}
-	low, high := s.r.bounds(n, isSize, bounds)
-	if size < low || size > high {
+	if low, high := s.r.bounds(n, isSize); size < low || size > high {
 		s.r.wrong(n, "must be from %s to %s, not %s", showSize(low), showSize(high), text)
 		return
 	}

@@ -68,7 +68,7 @@ func (r *reader) request(n *node, q *Request) {
 		s.flag("conditional", &q.Conditional)
 	}
 	space := "%20"
-	s.choice("space", &space)
+	choose(s, "space", &space)
 	q.Plus = space == "+"
 	s.checkSpace(q)
 	if s.graphql(q); q.graphql == nil {

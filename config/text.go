@@ -7,12 +7,16 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // maxFile bounds a config file and a value that is read from a file.
 const maxFile = 4 << 20
+
+// embedded is what somebody means for a value of the environment in the middle of a text.
+var embedded = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
 
 var environment = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
 
@@ -52,6 +56,10 @@ func (r *reader) text(n *node) (string, bool) {
 		return "", false
 	}
 	name := environment.FindStringSubmatch(n.text)
+	if part := embedded.FindStringSubmatch(n.text); part != nil && (name == nil || slices.Contains(placeholders, part[1])) {
+		r.wrong(n, "%s", notEmbedded(part[1]))
+		return "", false
+	}
 	if name == nil {
 		return n.text, true
 	}
@@ -63,6 +71,14 @@ func (r *reader) text(n *node) (string, bool) {
 		r.wrong(n, "the environment has no %s; set it, or write the value here", name[1])
 	}
 	return value, ok
+}
+
+// notEmbedded says what to write in place of ${NAME} inside a text.
+func notEmbedded(name string) string {
+	if slices.Contains(placeholders, name) {
+		return fmt.Sprintf("${%s} is a variable of the environment; write {%s} for the placeholder", name, name)
+	}
+	return fmt.Sprintf("${%s} can only be a whole value; put all of it into the variable, or into a file: { file = \"…\" }", name)
 }
 
 // unavailable stands for what an owner's key takes from outside where nobody asks owners. It passes for a URL, too.

@@ -38,6 +38,8 @@ type feed struct {
 	// source is what the configuration says, owner how requests are made by it.
 	source *config.Source
 	owner  owner
+	// asked are the constants of a partition that requests, key and columns name.
+	asked []string
 }
 
 // copied is a table that the configuration names.
@@ -110,8 +112,10 @@ func build(c *config.Config, log zerolog.Logger) (*parts, error) {
 		}
 		f, err := buildFeed(cs, tables, clients[cs.Owner], schedules[cs], asker(cs, consumers))
 		if err != nil {
-			return nil, config.Mistakes{c.Mistake(cs.KeyPath, "%v", err)}
+			mistakes = append(mistakes, c.Mistake(cs.KeyPath, "%v", err))
+			continue
 		}
+		f.asked = c.Asked(cs)
 		for _, t := range tables {
 			con := consumers[t.table.Consumer]
 			made := makers[t.table.Consumer](t.spec)
@@ -120,6 +124,9 @@ func build(c *config.Config, log zerolog.Logger) (*parts, error) {
 			f.add(cp)
 		}
 		p.feeds = append(p.feeds, f)
+	}
+	if len(mistakes) > 0 {
+		return nil, mistakes
 	}
 	return p, nil
 }

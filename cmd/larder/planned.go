@@ -63,6 +63,9 @@ func (f *feed) plan(ctx context.Context, offline bool) *planned {
 		}
 	}
 	p.out.Partitions = len(p.parts)
+	if missing := p.missing(); missing != "" {
+		p.out.Error = missing
+	}
 	for _, c := range f.copies {
 		p.out.Tables = append(p.out.Tables, p.table(ctx, c))
 	}
@@ -74,6 +77,27 @@ func (f *feed) plan(ctx context.Context, offline bool) *planned {
 		p.preview(ctx, kind)
 	}
 	return p.out
+}
+
+// missing tells the constants that are asked for and not given: where a query
+// gives the partitions, validate cannot know.
+func (p *planning) missing() string {
+	if p.Ask == nil || !p.told || len(p.parts) == 0 {
+		return ""
+	}
+	var given, wrong []string
+	for _, v := range p.parts[0].Values {
+		given = append(given, v.Name)
+	}
+	for _, name := range p.asked {
+		if !slices.Contains(given, name) {
+			wrong = append(wrong, "each."+name)
+		}
+	}
+	if len(wrong) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the query of each has no column for %s; it has %s", strings.Join(wrong, ", "), strings.Join(given, ", "))
 }
 
 func (p *planning) table(ctx context.Context, c *copied) plannedTable {

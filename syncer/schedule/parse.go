@@ -46,11 +46,11 @@ const maxSpec = 1024
 // nil is UTC. What robfig accepts and nobody can mean is an error that says why.
 func Parse(spec string, zone *time.Location) (Schedule, error) {
 	if len(spec) > maxSpec {
-		return Schedule{}, fmt.Errorf("schedule of %d bytes: more than %d", len(spec), maxSpec)
+		return Schedule{}, fmt.Errorf("parse %d bytes: more than %d", len(spec), maxSpec)
 	}
 	s, err := parse(strings.TrimSpace(spec), zone)
 	if err != nil {
-		return Schedule{}, fmt.Errorf("schedule %q: %w", spec, err)
+		return Schedule{}, fmt.Errorf("parse %q: %w", spec, err)
 	}
 	s.text = spec
 	return s, nil
@@ -116,7 +116,13 @@ func cutZone(spec string) (rest string, zone *time.Location, err error) {
 func parseFields(texts []string) (*cron.SpecSchedule, error) {
 	all := fields()
 	if len(texts) != len(all) {
-		return nil, fmt.Errorf("want five fields (minute, hour, day of month, month, day of week), got %d", len(texts))
+		hint := ""
+		if _, err := parseEvery(strings.Join(texts, "")); err == nil {
+			hint = fmt.Sprintf("; write \"@every %s\" for an interval", texts[0])
+		} else if len(texts) == 6 {
+			hint = "; there is none of seconds, write \"@every 30s\" for less than a minute"
+		}
+		return nil, fmt.Errorf("want five fields (minute, hour, day of month, month, day of week), got %d%s", len(texts), hint)
 	}
 	var values [5]uint64
 	for i, text := range texts {

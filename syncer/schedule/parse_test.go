@@ -57,7 +57,7 @@ func TestParseRefuses(t *testing.T) {
 			if err == nil {
 				t.Fatalf("%q parsed as %v", test.spec, s)
 			}
-			if !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "schedule ") {
+			if !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "parse ") {
 				t.Errorf("error %q, want it to say %q", err, test.want)
 			}
 		})
