@@ -77,10 +77,12 @@ func (k *walk) early(r *response, body [][]byte) error {
 	if k.expired.inAnswer(r.status, r.header, body) {
 		return k.resumable(k.expires(refusal{errSaysExpired}))
 	}
-	if k.errorAt.set() && !empty(k.errorAt.in(r.header, body)) || k.require.at.in(r.header, body) != nil {
-		if wrong := k.judge(r.header, body); wrong != nil {
-			return k.resumable(refusal{wrong})
-		}
+	wrong := k.client.redact.wrong(k.errorAt, r.header, body)
+	if wrong == nil && k.require.at.in(r.header, body) != nil {
+		wrong = k.judge(r.header, body)
+	}
+	if wrong != nil {
+		return k.resumable(refusal{wrong})
 	}
 	if raw := k.epochs.at.in(r.header, body); raw != nil && k.epochs.asker == nil {
 		return k.hearEpoch(raw)
