@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -280,3 +281,13 @@ func list(p sources.Paging, query ...sources.Param) sources.Spec {
 }
 
 func snapshot() syncer.Walk { return syncer.Walk{ID: "w1", Kind: syncer.Snapshot, Sent: time.Now()} }
+
+// answer is a response of JSON with headers, by pairs of name and value.
+func answer(body string, headers ...string) *http.Response {
+	resp := &http.Response{StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, ContentLength: int64(len(body)),
+		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}
+	for i := 0; i < len(headers); i += 2 {
+		resp.Header.Set(headers[i], headers[i+1])
+	}
+	return resp
+}
