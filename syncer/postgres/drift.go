@@ -117,7 +117,7 @@ func (t *Table) write(ctx context.Context, tx pgx.Tx, name, typ, why string) err
 
 // known reads what the bookkeeping has of fields, the oldest first.
 func (t *Table) known(ctx context.Context, q querier) ([]row.Known, error) {
-	rows, err := q.Query(ctx, `SELECT name, type, why FROM `+t.db.own("field")+` WHERE table_name = $1 ORDER BY first_seen, name`, t.spec.Target)
+	rows, err := q.Query(ctx, `SELECT name, type, why FROM `+t.db.own("field")+` WHERE table_name = $1 ORDER BY first_seen, name COLLATE "C"`, t.spec.Target)
 	if err != nil {
 		return nil, failed("read fields", err)
 	}

@@ -175,7 +175,7 @@ SELECT r.table_name,
     sum(r.audit_found)::bigint AS audit_found,
     sum(r.audit_left)::bigint AS audit_left,
     coalesce((array_agg(r.audit_error ORDER BY r.partition) FILTER (WHERE r.audit_error <> ''))[1], '') AS audit_error,
-    (SELECT jsonb_agg(jsonb_build_object('name', f.name, 'type', f.type, 'added', f.added, 'why', f.why, 'since', f.first_seen) ORDER BY f.first_seen, f.name)
+    (SELECT jsonb_agg(jsonb_build_object('name', f.name, 'type', f.type, 'added', f.added, 'why', f.why, 'since', f.first_seen) ORDER BY f.first_seen, f.name COLLATE "C")
         FROM {schema}.field f WHERE f.table_name = r.table_name AND (f.told OR f.added)) AS fields
 FROM reasoned r
 GROUP BY r.table_name;

@@ -113,7 +113,7 @@ func age(t *testing.T, db *sql.DB, d time.Duration) {
 		"larder_lease": {"expires_at"}, "larder_gone": {"until"}, "larder_quarantine": {"first_seen", "last_seen"},
 		"larder_watermark": {"walk_sent", "as_of", "deletes_as_of", "first_seen", "warn_at", "critical_at", "last_poll", "next_poll", "failing_since",
 			"list_sent", "proven_as_of", "audited", "audit_as_of"},
-		"larder_request": {"asked_at", "answered_at"},
+		"larder_request": {"asked_at", "answered_at"}, "larder_field": {"first_seen"},
 	}
 	for _, m := range missing {
 		columns[m] = []string{"present_at"}
@@ -165,12 +165,24 @@ func rows(t *testing.T, db *sql.DB, spec row.Spec, columns []string) [][]string 
 		}
 		line := make([]string, len(columns))
 		for i, v := range values {
-			at := slices.IndexFunc(spec.Columns, func(c row.Column) bool { return c.Name == columns[i] })
-			line[i] = text(v, spec.Columns[at].Type.Kind)
+			line[i] = text(v, kind(t, db, spec, columns[i]))
 		}
 		out = append(out, line)
 	}
 	return out
+}
+
+// kind is that of a column of the spec, or of one that was added.
+func kind(t *testing.T, db *sql.DB, spec row.Spec, column string) row.Kind {
+	t.Helper()
+	if at := slices.IndexFunc(spec.Columns, func(c row.Column) bool { return c.Name == column }); at >= 0 {
+		return spec.Columns[at].Type.Kind
+	}
+	typ, err := row.ParseType(one(t, db, "SELECT coalesce(max(nullif(type, '')), 'text') FROM larder_field WHERE table_name = ? AND name = ?", spec.Target, column))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return typ.Kind
 }
 
 func text(v any, k row.Kind) string {

@@ -64,7 +64,7 @@ func Conform(t *testing.T, open func(t *testing.T) Harness) {
 		{"keep", keepScenarios}, {"partial", partialScenarios}, {"where", whereScenarios},
 		{"configured anew", dueScenarios}, {"changing partitions", changingScenarios}, {"intent", intentScenarios},
 		{"lease", leaseScenarios}, {"orders", orderScenarios}, {"quarantine", quarantineScenarios},
-		{"forget", forgetScenarios},
+		{"forget", forgetScenarios}, {"drift", driftScenarios}, {"added columns", addedScenarios},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for name, scenario := range group.scenarios {

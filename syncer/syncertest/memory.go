@@ -287,7 +287,9 @@ func (d *Daemon) Quarantine(_ context.Context, table string, limit int) ([]synce
 }
 
 // Table returns the daemon's side of one table.
-func (d *Daemon) Table(spec row.Spec) *MemoryTable { return &MemoryTable{d: d, spec: spec, heard: new(row.Heard)} }
+func (d *Daemon) Table(spec row.Spec) *MemoryTable {
+	return &MemoryTable{d: d, spec: spec, heard: new(row.Heard)}
+}
 
 // write runs do on a copy of the table's state and commits it, if the daemon
 // holds the lease and no fault strikes.

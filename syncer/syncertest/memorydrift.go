@@ -1,6 +1,7 @@
 package syncertest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -25,8 +26,8 @@ func (t *memTable) known() (all []row.Known) {
 }
 
 // note writes down what became of a field.
-func (t *memTable) note(k row.Known) {
-	f := memField{Known: k, since: time.Now(), told: !k.Column, added: k.Column}
+func (t *memTable) note(k row.Known, now time.Time) {
+	f := memField{Known: k, since: now, told: !k.Column, added: k.Column}
 	if i := slices.IndexFunc(t.fields, func(f memField) bool { return f.Name == k.Name }); i >= 0 {
 		f.since = t.fields[i].since
 		t.fields[i] = f
@@ -85,14 +86,17 @@ func (t *MemoryTable) follow(w syncer.Walk, batches []*syncer.Batch) (*MemoryTab
 
 func (t *MemoryTable) learn(tab *memTable, found []row.Unnamed) error {
 	target := row.Target{Made: tab.made, Columns: tab.columns, Reserved: []string{"oid"}, Fold: exactly,
-		Add: func(a row.Added) string { return fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", t.spec.Target, a.Name, a.Type) }}
+		Add: func(a row.Added) string {
+			return fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", t.spec.Target, a.Name, a.Type)
+		}}
 	add, notes := t.spec.Follow(found, tab.known(), target)
+	now := time.Now()
 	for _, a := range add {
-		tab.note(row.Known{Added: a, Column: true})
+		tab.note(row.Known{Added: a, Column: true}, now)
 		tab.columns = append(slices.Clone(tab.columns), a.Name)
 	}
 	for _, n := range notes {
-		tab.note(row.Known{Added: row.Added{Name: n.Name}, Why: n.Why})
+		tab.note(row.Known{Added: row.Added{Name: n.Name}, Why: n.Why}, now)
 	}
 	if len(add) > 0 {
 		spec := t.grown(tab).spec
@@ -105,7 +109,10 @@ func (t *MemoryTable) learn(tab *memTable, found []row.Unnamed) error {
 
 // tell adds to a status what is known of fields.
 func (t *memTable) tell(s *syncer.Status) {
-	for _, f := range t.fields {
+	fields := slices.SortedFunc(slices.Values(t.fields), func(a, b memField) int {
+		return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.Name, b.Name))
+	})
+	for _, f := range fields {
 		switch {
 		case f.added:
 			s.Added = append(s.Added, syncer.AddedColumn{Name: f.Name, Type: f.Type.String(), Since: f.since})

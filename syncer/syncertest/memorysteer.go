@@ -20,6 +20,9 @@ func (m *Memory) Age(d time.Duration) {
 		}
 	}
 	for _, t := range m.tables {
+		for i := range t.fields {
+			back(&t.fields[i].since)
+		}
 		for _, p := range t.parts {
 			for _, at := range []*time.Time{&p.AsOf, &p.DeletesAsOf, &p.Audited, &p.ProvenAsOf, &p.FirstSeen, &p.LastPoll, &p.failingSince, &p.listAsOf} {
 				back(at)
@@ -73,11 +76,13 @@ func (m *Memory) Rows(target string, columns []string) [][]string {
 	for _, r := range t.rows {
 		var line []string
 		for _, name := range columns {
+			value := "NULL" // of a column that larder does not write
 			for i, c := range t.spec.Columns {
 				if c.Name == name {
-					line = append(line, text(r.Values[i]))
+					value = text(r.Values[i])
 				}
 			}
+			line = append(line, value)
 		}
 		out = append(out, line)
 	}
