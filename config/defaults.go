@@ -84,6 +84,7 @@ func defaultTable() Table {
 		MaxDelete: MaxDelete{Share: 0.2, Floor: 10, Rows: NoRows},
 		Misfit:    MisfitQuarantine,
 		Text:      TextReject,
+		Drift:     DriftIgnore,
 		OnDelete:  OnDeleteDelete,
 	}
 }

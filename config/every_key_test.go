@@ -161,7 +161,7 @@ func TestEveryKeyOfTable(t *testing.T) {
 			},
 			Budget:    config.Budget{Critical: time.Hour},
 			MaxDelete: config.MaxDelete{Share: 0.025, Floor: 3, Rows: 100, All: true},
-			Confirm:   3, Misfit: config.MisfitFail, Text: config.TextReplace, OnDelete: config.OnDeleteDelete,
+			Confirm:   3, Misfit: config.MisfitFail, Text: config.TextReplace, Drift: config.DriftAdd, OnDelete: config.OnDeleteDelete,
 		}, got)
 	}
 	weather := c.Tables[2]

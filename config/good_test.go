@@ -73,7 +73,7 @@ func TestElevenLines(t *testing.T) {
 			Key: []string{"id"}, Version: "updated_at",
 			Budget:    config.Budget{Warn: 5 * time.Minute, Critical: 15 * time.Minute},
 			MaxDelete: config.MaxDelete{Share: 0.2, Floor: 10, Rows: config.NoRows},
-			Confirm:   1, Misfit: config.MisfitQuarantine, Text: config.TextReject, OnDelete: config.OnDeleteDelete,
+			Confirm:   1, Misfit: config.MisfitQuarantine, Text: config.TextReject, Drift: config.DriftIgnore, OnDelete: config.OnDeleteDelete,
 		}},
 	}
 	if diff := cmp.Diff(want, got, unexported); diff != "" {

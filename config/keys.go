@@ -101,6 +101,7 @@ func tableKeys() []key {
 		), none, "The guard of sweeps."},
 		{"confirm", integer(1, 10), none, "How many complete walks a row must be absent from before it is deleted."},
 		{"misfit", choice(MisfitQuarantine, MisfitFail), string(MisfitQuarantine), "What happens to a record that does not fit its columns."},
+		{"drift", choice(DriftIgnore, DriftNote, DriftAdd, DriftFail), string(DriftIgnore), "What becomes of a field that nobody named: status tells of it, a column is added, or the poll fails."},
 		{"text", choice(TextReject, TextStrip, TextReplace), string(TextReject), "What becomes of text that is none: it does not fit, or is mended."},
 		{"where", text(), none, "A condition over the fields of a record: which records are kept."},
 		{"on_delete", choice(OnDeleteDelete, OnDeleteKeep), string(OnDeleteDelete), "What becomes of a row that the owner deleted."},

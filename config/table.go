@@ -21,6 +21,7 @@ type Table struct {
 	Text      TextPolicy
 	Where     string // a condition over the records, as it is written; empty: all are taken
 	OnDelete  OnDelete
+	Drift     Drift
 }
 
 // Ident splits the name into its schema, empty for none, and the table's own name.
@@ -114,6 +115,7 @@ func (r *reader) table(n *node, c *Config) []*Table {
 	t.Name = t.Source.Name
 	s.text("name", &t.Name)
 	r.checkWhere(s, &t)
+	r.drift(s, &t)
 	r.columns(s, &t)
 	r.checkDeletesBudget(s, &t)
 	r.checkFloor(s, &t)

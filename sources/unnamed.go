@@ -3,6 +3,7 @@ package sources
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/larder-sync/larder/sources/decode"
 	"github.com/larder-sync/larder/syncer"
@@ -56,6 +57,23 @@ func (s *Source) unnamed(in decode.Path) *decode.Unnamed {
 // tables: those that are not unnamed.
 func (s *Source) Names() []string {
 	return slices.AppendSeq(slices.Clone(s.names), maps.Keys(s.claimed))
+}
+
+// Reads reports whether the source reads a field for itself, and not only for
+// its tables.
+func (s *Source) Reads(field string) bool { return s.claimed[field] }
+
+// FieldOf is the field of records that a path of Spec.Paths begins with; false
+// where it begins with none.
+func FieldOf(path string) (string, bool) {
+	if strings.HasPrefix(path, "each.") || strings.HasPrefix(path, "event:") {
+		return "", false
+	}
+	p, err := decode.ParsePath(path)
+	if err != nil || len(p) == 0 {
+		return "", false
+	}
+	return p[0], true
 }
 
 // record is a record of the owner, as its decoder read it: so many slots, and

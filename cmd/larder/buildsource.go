@@ -22,9 +22,11 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 	}
 	set := pathSet{index: make(map[string]int)}
 	for _, t := range tables {
+		set.read = nil
 		if err := t.fill(cs, p, &set); err != nil {
 			return nil, err
 		}
+		t.reads = set.read
 		spec.Versioned = spec.Versioned && t.spec.Version >= 0
 	}
 	floor := spec.Watermark.Floor()
@@ -36,9 +38,13 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 		set.slots([]config.Path{d.Field}) // a field with values is one that every record has
 	}
 	spec.Paths = set.texts
+	spec.Unnamed, spec.Open = unnamed(tables, set.texts)
 	src, err := sources.New(client, spec)
 	if err != nil {
 		return nil, err
+	}
+	for _, t := range tables {
+		t.name(src)
 	}
 	f := &syncer.Feed{
 		Name: cs.Name, Source: src, Snapshot: cs.Mode == config.Snapshot,
@@ -86,6 +92,8 @@ func auditOf(s *config.Source, p plan) *syncer.AuditPlan {
 type pathSet struct {
 	texts []string
 	index map[string]int
+	// read are the paths that were asked for since it was last emptied.
+	read []string
 }
 
 func (s *pathSet) slots(paths []config.Path) []int {
@@ -97,6 +105,7 @@ func (s *pathSet) slots(paths []config.Path) []int {
 }
 
 func (s *pathSet) slot(path string) int {
+	s.read = append(s.read, path)
 	i, known := s.index[path]
 	if !known {
 		i = len(s.texts)

@@ -14,6 +14,8 @@ import (
 type builtTable struct {
 	table *config.Table
 	spec  row.Spec
+	// reads are the paths that it reads of records.
+	reads []string
 }
 
 // tablesOf are the tables of a source.
@@ -39,6 +41,7 @@ func (b *builtTable) fill(s *config.Source, p plan, set *pathSet) error {
 		Budget:      syncer.Budget{Warn: t.Budget.Warn, Critical: t.Budget.Critical, Deletes: p.deletesBudget(t)},
 		Guard:       guardOf(t.MaxDelete),
 		Confirm:     t.Confirm,
+		Drift:       driftOf(t.Drift),
 		MisfitFails: t.Misfit == config.MisfitFail,
 		Broken:      brokenOf(t.Text),
 		Remember:    s.Lag,

@@ -85,7 +85,7 @@ func (a *app) check(ctx context.Context, names []string, wait bool, timeout time
 // them: text, and performance data behind a bar.
 func verdict(lines []line, wanted []string) (string, int) {
 	state, fresh, total := 0, 0, 0
-	var paused, quarantined, held, differ, left int64
+	var paused, quarantined, held, differ, unnamed, left int64
 	var why, perf []string
 	for _, l := range lines {
 		if len(wanted) > 0 && !slices.Contains(wanted, l.Table) {
@@ -97,6 +97,7 @@ func verdict(lines []line, wanted []string) (string, int) {
 		}
 		total++
 		paused, quarantined, held, differ = paused+l.pausedCount(), quarantined+l.Quarantined, held+l.Held, differ+l.Left
+		unnamed += int64(len(l.Unnamed))
 		s := stateOf(l.Level)
 		state = max(state, s)
 		if s == 0 {
@@ -121,7 +122,7 @@ func verdict(lines []line, wanted []string) (string, int) {
 	for _, n := range []struct {
 		count int64
 		what  string
-	}{{paused, "paused"}, {quarantined, "records in quarantine"}, {held, "deletions held"}, {differ, "differences left by audits"}, {left, "not in the configuration"}} {
+	}{{paused, "paused"}, {quarantined, "records in quarantine"}, {held, "deletions held"}, {differ, "differences left by audits"}, {unnamed, "fields that nobody named"}, {left, "not in the configuration"}} {
 		if n.count > 0 {
 			text += fmt.Sprintf(", %d %s", n.count, n.what)
 		}

@@ -44,8 +44,12 @@ type line struct {
 	Found      int64  `json:"audit_found"`
 	Left       int64  `json:"audit_left"`
 	AuditError string `json:"audit_error,omitempty"`
-	staleness  time.Duration
-	budget     syncer.Budget
+	// Unnamed are the fields that nobody named, and Added the columns that were
+	// added for such, the oldest first.
+	Unnamed   []unnamedField `json:"unnamed_fields,omitempty"`
+	Added     []addedColumn  `json:"added_columns,omitempty"`
+	staleness time.Duration
+	budget    syncer.Budget
 }
 
 // lines asks every consumer's database, not the daemon, and returns one line a
@@ -119,6 +123,7 @@ func (l *line) take(s syncer.Status) {
 	if s.Quarantined > 0 {
 		l.Reason = join(l.Reason, fmt.Sprintf("%d in quarantine", s.Quarantined))
 	}
+	l.takeFields(s)
 }
 
 // latenessNote warns when commits were seen as late as half the overlap: the
@@ -164,8 +169,8 @@ prints one line a table, worst first:
              budget for that, where only audits see deletions
   NEXT POLL  when the daemon means to poll again
   WHY        the last error and since when, what the last audit left, deletions
-             that are held or not proven, records in quarantine, a pause; or
-             that the table is not in the configuration any more and only the
+             that are held or not proven, records in quarantine, fields that
+             nobody named, a pause; or that the table is not in the configuration any more and only the
              database tells of it: see forget
 
 It exits 0 whatever the levels are. For a verdict, use check.`,
