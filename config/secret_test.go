@@ -35,6 +35,20 @@ func TestSecretsPrintNowhere(t *testing.T) {
 		t.Fatal("the canary is not in its place")
 	}
 	things = append(things, *oauth2, oauth2.Auth, *oauth2.Auth.OAuth2)
+	for _, a := range auths(t) {
+		things = append(things, a)
+		switch a.Kind {
+		case config.AuthLogin:
+			things = append(things, *a.Login)
+			if a.Login.Body != nil {
+				things = append(things, *a.Login.Body)
+			}
+		case config.AuthHMAC:
+			things = append(things, *a.HMAC)
+		case config.AuthSigV4:
+			things = append(things, *a.SigV4)
+		}
+	}
 	for _, thing := range things {
 		printed := fmt.Sprint(thing)
 		for _, verb := range verbs(thing) {
@@ -95,6 +109,11 @@ func TestSecretsInNoMistake(t *testing.T) {
 		"owner.users.auth = { query = { key = %s } }\n", "owner.users.auth = { header = { X-Key = %s } }\n",
 		"owner.users.headers = { X-Key = %s }\n", "owner.users.auth = { oauth2 = %s }\n",
 		"owner.users.auth = { oauth2 = { token_url = %s } }\n", "owner.users.auth = { oauth2 = { client_secret = %s } }\n",
+		"owner.users.auth = { login = %s }\n", "owner.users.auth = { login = { path = %s } }\n", "owner.users.auth = { login = { body = %s } }\n",
+		"owner.users.auth = { login = { form = { password = %s } } }\n", "owner.users.auth = { login = { headers = { X-Key = %s } } }\n",
+		"owner.users.auth = { hmac = %s }\n", "owner.users.auth = { hmac = { secret = %s } }\n", "owner.users.auth = { hmac = { key = %s } }\n",
+		"owner.users.auth = { hmac = { secret = %s, secret_encoding = \"base64\" } }\n", "owner.users.auth = { hmac = { header = { X-Key = %s } } }\n",
+		"owner.users.auth = { sigv4 = %s }\n", "owner.users.auth = { sigv4 = { secret_key = %s } }\n", "owner.users.auth = { sigv4 = { session_token = %s } }\n",
 		"owner.users.auth = { oauth2 = { params = %s } }\n", "owner.users.auth = { oauth2 = { scopes = [%s] } }\n",
 	} {
 		for _, value := range values {

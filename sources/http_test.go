@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -334,6 +335,11 @@ func TestSecretsShowNowhere(t *testing.T) {
 	auths := map[string]auth.Authenticator{
 		"bearer": auth.Bearer("Bearer", auth.Literal(canary)), "basic": auth.Basic(auth.Literal("user"), auth.Literal(canary)),
 		"header": auth.Header(auth.Pair{Name: "X-Api-Key", Value: auth.Literal(canary)}), "query": auth.Query(auth.Pair{Name: "key", Value: auth.Literal(canary)}),
+		"login": auth.Login(auth.LoginOptions{URL: "https://owner.example/v1/login", ContentType: "application/json", Header: "Authorization",
+			Body: []auth.Chunk{{Secret: auth.Literal(canary)}}, Token: auth.Place{Steps: []auth.Step{{Name: "token", Index: -1}}}}),
+		"hmac": auth.HMAC(auth.HMACOptions{Secret: auth.Literal(canary), Algorithm: "sha256", Sign: auth.Text{{Name: "target"}},
+			Query: []auth.Field{{Name: "signed", Value: auth.Text{{Name: "signature"}}}}}),
+		"sigv4": auth.SigV4(auth.SigV4Options{Region: "r", Service: "s", AccessKey: auth.Literal("canary-id"), SecretKey: auth.Literal(canary), SessionToken: auth.Literal("canary-session")}),
 	}
 	for kind, who := range auths {
 		for name, fault := range faults {
@@ -365,6 +371,9 @@ func TestSecretsShowNowhere(t *testing.T) {
 
 func carries(r sourcetest.Request, secret string) bool {
 	_, password, _ := (&http.Request{Header: r.Header}).BasicAuth()
+	if string(r.Body) == strconv.Quote(secret) || r.URL.Query().Has("signed") || strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256") {
+		return true
+	}
 	return r.Header.Get("Authorization") == "Bearer "+secret || password == secret ||
 		r.Header.Get("X-Api-Key") == secret || r.URL.Query().Get("key") == secret
 }

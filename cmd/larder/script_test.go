@@ -119,11 +119,16 @@ func query(file, text string) (string, error) {
 // {"data": […], "meta": {"next_cursor": …}}, of those with updated_at at or
 // after ?since=. If the file NAME.answer is there, that is the answer instead:
 // its first line is status and content type, the rest the body. NAME?QUERY.answer
-// is the answer to that query alone.
+// is the answer to that query alone. If NAME.auth is there, requests whose
+// Authorization is another text are answered with 401.
 type scriptOwner struct{ dir string }
 
 func (o scriptOwner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := filepath.Join(o.dir, filepath.Base(r.URL.Path))
+	if want, err := os.ReadFile(name + ".auth"); err == nil && r.Header.Get("Authorization") != strings.TrimSpace(string(want)) {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
 	raw, err := os.ReadFile(name + "?" + r.URL.RawQuery + ".answer")
 	if errors.Is(err, fs.ErrNotExist) {
 		raw, err = os.ReadFile(name + ".answer")
