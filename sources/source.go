@@ -170,7 +170,7 @@ func (s *Source) compileWatermark(set *pathSet) (err error) {
 	if s.watermark, err = newMarkSpec(s.spec.Watermark, set, s.watermarkPlaces(set)); err != nil {
 		return err
 	}
-	s.watermark.link = s.client.follow
+	s.watermark.link, s.watermark.blank = s.client.follow, s.format.Texts
 	s.watermark.first = s.spec.Watermark.First != "" && s.spec.Paging.By != Since
 	return nil
 }

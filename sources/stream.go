@@ -51,10 +51,13 @@ func (k *walk) stream(ctx context.Context, r *response) (why string, err error) 
 			misfit = err
 			break
 		}
-		k.pages++
 		if err := k.early(r, p.Body); err != nil {
 			return "", err
 		}
+		if len(p.Records) == 0 {
+			continue // the end, which has a batch of its own
+		}
+		k.pages++
 		if err := k.window(ctx, p); err != nil {
 			return "", err
 		}

@@ -20,6 +20,7 @@ type markSpec struct {
 	edge    []int // of Last or First: one slot, or none
 	initial row.Stamp
 	number  bool // the format writes JSON numbers
+	blank   bool // an empty text is none
 	// written is how times are asked: Ask, or else Format.
 	written       *row.Format
 	writtenNumber bool
@@ -203,7 +204,7 @@ func (m *mark) see(record [][]byte) (row.Stamp, error) {
 	}
 	var raw []byte
 	for _, slot := range m.spec.slots {
-		if v := record[slot]; v != nil && string(v) != "null" {
+		if v := record[slot]; v != nil && string(v) != "null" && !(m.spec.blank && string(v) == `""`) {
 			raw = v
 			break
 		}

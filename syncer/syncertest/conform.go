@@ -77,6 +77,7 @@ func Conform(t *testing.T, open func(t *testing.T) Harness) {
 	t.Run("intent without bookkeeping", func(t *testing.T) { intendFirst(t, open(t)) })
 	t.Run("agrees with the table in memory", func(t *testing.T) { agree(t, open) })
 	t.Run("every type survives", func(t *testing.T) { survive(t, open(t)) })
+	mend(t, open)
 }
 
 // people is the table that most scenarios use: slots 0 to 3 are id, name,
