@@ -10,19 +10,22 @@ import (
 
 // Column is a column of a table and where its value comes from.
 type Column struct {
-	Name    string
-	From    []Path // the first that is there; a path each.NAME is a constant of the partition
-	Type    ColumnType
-	NotNull bool
-	Default *Scalar // for a record without the field; nil: null
-	As      Format  // how the owner writes a time; zero: RFC 3339
-	Inner   bool    // of json: a text is read as the JSON that it holds
+	Name     string
+	From     []Path // the first that is there; a path each.NAME is a constant of the partition
+	Expr     string // computes the column in place of From; empty: it is not computed
+	ExprPath string // where Expr stands
+	Type     ColumnType
+	NotNull  bool
+	Default  *Scalar // for a record without the field, or a computed null; nil: null
+	As       Format  // how the owner writes a time; zero: RFC 3339
+	Inner    bool    // of json: a text is read as the JSON that it holds
 }
 
 // asJSON says of a column of JSON that the owner writes it into a text.
 const asJSON = "json"
 
-// ColumnType is one of ColumnTypes. Precision and Scale belong to numeric; without precision it is unbounded.
+// ColumnType is one of ColumnTypes, or zero where it is that of the table, which exists. Precision and Scale belong to
+// numeric; without precision it is unbounded.
 type ColumnType struct {
 	Name             string
 	Precision, Scale int
@@ -83,7 +86,10 @@ func (r *reader) columns(s section, t *Table) {
 	}
 }
 
-// column reads "type" or { from, type, default, as, zone }.
+// IsZero reports whether the type is the table's own.
+func (t ColumnType) IsZero() bool { return t.Name == "" }
+
+// column reads "type" or { from, expr, type, default, as, zone }.
 func (r *reader) column(n *node) (Column, bool) {
 	c := Column{Name: n.key, From: []Path{fieldPath(n.key)}}
 	before := len(r.mistakes)
@@ -100,11 +106,12 @@ func (r *reader) column(n *node) (Column, bool) {
 		return c, false
 	}
 	s.fields("from", &c.From)
-	if t := s.need("type", `type = "text", or another of `+strings.Join(ColumnTypes(), ", ")); t != nil {
+	s.expr(&c)
+	if t := s.child("type"); t != nil {
 		r.columnType(t, &c)
 	}
 	s.format("as", "zone", &c.As)
-	if as := s.child("as"); as != nil && c.Type.Name != "" {
+	if as := s.child("as"); as != nil && (!c.Type.IsZero() || c.As.Name == FormatInteger) {
 		s.checkAs(as, c)
 	}
 	if c.As.Name == asJSON {
@@ -197,7 +204,11 @@ func (r *reader) checkDefault(n *node, c Column) {
 // keyColumns finds the columns that are the key, and adds those that were left out as text.
 func (r *reader) keyColumns(n *node, t *Table) {
 	for _, path := range t.Source.Records.Key {
-		c, ok := r.columnFrom(n, t, []Path{path}, ColumnType{Name: "text"}, Format{})
+		added := ColumnType{Name: "text"}
+		if t.discovers() {
+			added = ColumnType{}
+		}
+		c, ok := r.columnFrom(n, t, []Path{path}, added, Format{})
 		if ok {
 			c.NotNull = true
 			t.Key = append(t.Key, c.Name)
@@ -245,7 +256,10 @@ func (r *reader) columnFrom(n *node, t *Table, paths []Path, added ColumnType, a
 		return c, true
 	}
 	name := paths[0].Last()
-	if _, taken := t.Column(name); taken {
+	if other, taken := t.Column(name); taken && other.Expr != "" {
+		r.wrong(n.child(name), "is computed, and the field %q, by which rows are told apart or newer from older, needs a column as it is; compute into a column of another name", paths[0])
+		return nil, false
+	} else if taken {
 		r.wrong(n.child(name), "is taken from elsewhere, and the field %q needs a column too; add one under another name with from = %q", paths[0], paths[0].Text)
 		return nil, false
 	}

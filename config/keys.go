@@ -112,8 +112,9 @@ func tableKeys() []key {
 func columns() form {
 	return shared("columns", anyNames(either(columnType(), table(
 		key{"from", oneOrMore(field()), none, "The path, or a list of which the first that is there counts; the column's name unless said."},
-		key{"type", columnType(), required, "The type, with not null behind it where a null does not fit."},
-		key{"default", scalar(), none, "The value for a record without the field."},
+		key{"expr", text(), none, "An expression over the fields of a record, which computes the column; in place of from."},
+		key{"type", columnType(), none, "The type, with not null behind it where a null does not fit; that of the table, which exists, unless said."},
+		key{"default", scalar(), none, "The value for a record without the field, or where expr is null."},
 		key{"as", text(append(formatNames(), asJSON)...), none, "How the owner writes a time: a format of the watermark, or a Go layout; json: a text that holds JSON."},
 		key{"zone", text(), none, "The time zone of a layout that writes none."},
 	))))

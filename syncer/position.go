@@ -62,6 +62,14 @@ func Shape(source string, columns []string, choices ...string) string {
 	return source + "/" + strings.Join(sorted, ",")
 }
 
+// Shaped is a shape with further columns.
+func Shaped(shape string, columns ...string) string {
+	source, held, _ := strings.Cut(shape, "/")
+	all := append(strings.Split(held, ","), columns...)
+	slices.Sort(all)
+	return source + "/" + strings.Join(slices.DeleteFunc(all, func(c string) bool { return c == "" }), ",")
+}
+
 // choice begins the digest of a choice, which no digest of a column does.
 const choice = "?"
 

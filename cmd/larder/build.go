@@ -45,7 +45,7 @@ type feed struct {
 // copied is a table that the configuration names.
 type copied struct {
 	*syncer.Copy
-	kept     keptTable
+	kept     row.Kept
 	spec     row.Spec
 	consumer *consumer
 	target   string
@@ -71,29 +71,31 @@ type database interface {
 	Close() error
 }
 
-// keptTable is a table of either kind.
-type keptTable interface {
-	syncer.Table
-	syncer.Keeper
-	Intend(context.Context) (syncer.Intent, error)
+// typed is the spec with the types that the table has, where the configuration
+// gives none.
+func (c *copied) typed(ctx context.Context) (row.Spec, error) {
+	if d, ok := c.kept.(*row.Discovering); ok {
+		return d.Typed(ctx)
+	}
+	return c.spec, nil
 }
 
 // judge finds what config leaves to us: cron specs, budgets against schedules,
-// conditions.
+// expressions.
 func judge(c *config.Config) config.Mistakes {
 	_, mistakes := schedulesOf(c)
-	return append(mistakes, conditionMistakes(c)...)
+	return append(mistakes, expressionMistakes(c)...)
 }
 
 // build makes the parts, connecting to nothing.
 func build(c *config.Config, log zerolog.Logger) (*parts, error) {
 	p := &parts{config: c, log: log, home: &atHome{options: home.Options{File: c.Larder.Home, Keep: c.Larder.History}}}
 	schedules, mistakes := schedulesOf(c)
-	mistakes = append(mistakes, conditionMistakes(c)...)
+	mistakes = append(mistakes, expressionMistakes(c)...)
 	if len(mistakes) > 0 {
 		return nil, mistakes
 	}
-	makers := make(map[*config.Consumer]func(row.Spec) keptTable)
+	makers := make(map[*config.Consumer]func(row.Spec) row.Kept)
 	consumers := make(map[*config.Consumer]*consumer)
 	for _, cc := range c.Consumers {
 		db, table := openDatabase(cc, log)
@@ -166,15 +168,15 @@ func (f *feed) add(c *copied) {
 }
 
 // openDatabase makes the database of a consumer; it connects when it is used.
-func openDatabase(c *config.Consumer, log zerolog.Logger) (database, func(row.Spec) keptTable) {
+func openDatabase(c *config.Consumer, log zerolog.Logger) (database, func(row.Spec) row.Kept) {
 	log = log.With().Str("consumer", c.Name).Logger()
 	holder := holderName()
 	if c.Database.IsSQLite() {
 		db := sqlite.New(sqlite.Options{File: c.Database.File, Bookkeeping: c.Bookkeeping, Connections: c.Connections, Holder: holder, Log: log})
-		return db, func(s row.Spec) keptTable { return db.Table(s) }
+		return db, func(s row.Spec) row.Kept { return db.Kept(s) }
 	}
 	db := postgres.New(postgres.Options{DSN: c.Database.Postgres.Reveal(), Bookkeeping: c.Bookkeeping, Connections: c.Connections, Holder: holder, Log: log})
-	return db, func(s row.Spec) keptTable { return db.Table(s) }
+	return db, func(s row.Spec) row.Kept { return db.Kept(s) }
 }
 
 // holderName is what a daemon that stands by is told about this process.

@@ -7,7 +7,6 @@ import (
 	"github.com/larder-sync/larder/config"
 	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/row"
-	"github.com/larder-sync/larder/syncer/row/expression"
 )
 
 // builtTable is a table of the configuration on its way to a row.Spec.
@@ -52,23 +51,20 @@ func (b *builtTable) fill(s *config.Source, p plan, set *pathSet) error {
 	var digests []string
 	for i, c := range t.Columns {
 		col, err := columnOf(c, set, readsCSV(s))
+		if err == nil && c.Expr != "" {
+			col.Computed, err = computedOf(c, col, set)
+		}
 		if err != nil {
 			return fmt.Errorf("column %q of %s: %w", c.Name, b.spec.Name, err)
 		}
 		if c.Name == t.Version {
 			b.spec.Version = i
-			if col.Type.Kind == row.Text && s.Watermark != nil {
-				if b.spec.VersionFormat, err = formatOf(s.Watermark.Format); err != nil {
-					return err
-				}
+			if b.spec.VersionFormat, err = versionFormatOf(c, s); err != nil {
+				return err
 			}
 		}
 		b.spec.Columns = append(b.spec.Columns, col)
-		shape := []any{c.Name, texts(c.From), c.Type.String(), c.As.String(), c.As.Zone, c.Default}
-		if c.Inner {
-			shape = append(shape, "json")
-		}
-		digests = append(digests, digest(shape...))
+		digests = append(digests, columnDigest(c))
 	}
 	for _, name := range t.Key {
 		i := slices.IndexFunc(t.Columns, func(c config.Column) bool { return c.Name == name })
@@ -92,36 +88,18 @@ func floored(floor []byte, tables []*builtTable) bool {
 	return len(tables) > 0
 }
 
-// conditionOf makes the table's condition, which reads its fields from the path
-// set; nil for none.
-func conditionOf(t *config.Table, set *pathSet) (row.Condition, error) {
-	if t.Where == "" {
+// versionFormatOf is how a version that is text is read: as the watermark, of
+// which it then is the field; nil where its type has an order of its own. Of a
+// column without a type that shows in the table.
+func versionFormatOf(c config.Column, s *config.Source) (*row.Format, error) {
+	text, w := c.Type.Name == row.Text.String(), s.Watermark
+	if c.Type.IsZero() && w != nil {
+		text = slices.EqualFunc(c.From, w.Fields, config.Path.Equal)
+	}
+	if !text || w == nil {
 		return nil, nil
 	}
-	_, paths, err := expression.Condition(t.Where, nil)
-	if err != nil {
-		return nil, err
-	}
-	var columns []expression.Field
-	for _, path := range paths {
-		columns = append(columns, expression.Field{Path: path, Slot: set.slot(path)})
-	}
-	condition, _, err := expression.Condition(t.Where, columns)
-	return condition, err
-}
-
-// conditionMistakes are the conditions that are none, of all tables.
-func conditionMistakes(c *config.Config) config.Mistakes {
-	var mistakes config.Mistakes
-	for _, t := range c.Tables {
-		if t.Where == "" {
-			continue
-		}
-		if _, _, err := expression.Condition(t.Where, nil); err != nil {
-			mistakes = append(mistakes, c.Mistake(t.KeyPath+".where", "%v", err))
-		}
-	}
-	return mistakes
+	return formatOf(w.Format)
 }
 
 // brokenOf maps what becomes of broken text.
@@ -142,15 +120,19 @@ func readsCSV(s *config.Source) bool {
 // columnOf maps a column. Of CSV, JSON stands in texts, and an empty text is no
 // value of any other type.
 func columnOf(c config.Column, set *pathSet, csv bool) (row.Column, error) {
-	typ, err := row.ParseType(c.Type.String())
-	if err != nil {
-		return row.Column{}, err
+	var typ row.Type
+	if !c.Type.IsZero() {
+		var err error
+		if typ, err = row.ParseType(c.Type.String()); err != nil {
+			return row.Column{}, err
+		}
 	}
 	as, err := formatOf(c.As)
 	if err != nil {
 		return row.Column{}, err
 	}
-	out := row.Column{Name: c.Name, Type: typ, NotNull: c.NotNull, Slots: set.slots(c.From), As: as,
+	csv = csv && c.Expr == ""
+	out := row.Column{Name: c.Name, Type: typ, Discover: c.Type.IsZero(), NotNull: c.NotNull, Slots: set.slots(c.From), As: as,
 		Inner: c.Inner || csv && typ.Kind == row.JSON, Blank: csv}
 	if c.Default != nil {
 		out.Default = jsonOf(*c.Default)

@@ -76,6 +76,19 @@ func readingOf(r config.Records) []any {
 	return parts
 }
 
+// columnDigest covers what a column holds. Of one without a type the rest is
+// known once its table was looked at.
+func columnDigest(c config.Column) string {
+	parts := []any{c.Name, texts(c.From), c.Type.String(), c.As.String(), c.As.Zone, c.Default}
+	if c.Expr != "" {
+		parts = append(parts, "expr", c.Expr)
+	}
+	if c.Inner {
+		parts = append(parts, "json")
+	}
+	return digest(parts...)
+}
+
 // choices are the digests of what decides which records are rows of a table, and
 // for how long. They are the table's: other tables of its source are not asked
 // for again.

@@ -108,6 +108,10 @@ func (p *planning) table(ctx context.Context, c *copied) plannedTable {
 		return t
 	}
 	t.DDL, t.Unfit = append(t.DDL, intent.DDL...), intent.Unfit
+	shape := c.spec.Shape
+	if spec, err := c.typed(ctx); err == nil {
+		shape = spec.Shape
+	}
 	all := p.withChanging(c, intent.Partitions)
 	for _, i := range all {
 		if i.Retired {
@@ -122,7 +126,7 @@ func (p *planning) table(ctx context.Context, c *copied) plannedTable {
 			t.More = len(all) - n
 			break
 		}
-		t.Partitions = append(t.Partitions, plannedPart{Partition: cut(i.Partition.Name), Does: p.does(c, i), AsOf: instant(i.Standing.AsOf), Rows: i.Rows})
+		t.Partitions = append(t.Partitions, plannedPart{Partition: cut(i.Partition.Name), Does: p.does(shape, i), AsOf: instant(i.Standing.AsOf), Rows: i.Rows})
 	}
 	return t
 }
@@ -180,7 +184,7 @@ func (p *planning) start(i syncer.PartitionIntent) {
 }
 
 // does says in a line what would become of a partition.
-func (p *planning) does(c *copied, i syncer.PartitionIntent) string {
+func (p *planning) does(shape string, i syncer.PartitionIntent) string {
 	st := i.Standing
 	switch {
 	case i.Retired && i.Held:
@@ -196,7 +200,7 @@ func (p *planning) does(c *copied, i syncer.PartitionIntent) string {
 	case st.AsOf.IsZero():
 		return "was never polled to the end: everything is asked for"
 	case st.Resync:
-		return "is resynced, because " + p.because(c, st)
+		return "is resynced, because " + p.because(shape, st)
 	case p.Snapshot:
 		return "everything is asked for, as at each poll; complete as of " + clock(instant(st.AsOf))
 	}
@@ -204,9 +208,9 @@ func (p *planning) does(c *copied, i syncer.PartitionIntent) string {
 }
 
 // because says why a table whose source is asked as before is resynced.
-func (p *planning) because(c *copied, st syncer.Standing) string {
+func (p *planning) because(shape string, st syncer.Standing) string {
 	var why []string
-	columns, choices := syncer.ShapeChanges(st.Position.Shape, c.spec.Shape)
+	columns, choices := syncer.ShapeChanges(st.Position.Shape, shape)
 	if columns > 0 {
 		why = append(why, fmt.Sprintf("%d of its columns are new or read otherwise", columns))
 	}
@@ -278,9 +282,13 @@ func (p *planning) preview(ctx context.Context, kind syncer.WalkKind) {
 	p.out.Page = &n
 	for i, c := range p.copies {
 		t := &p.out.Tables[i]
-		folded := c.spec.Fold([]*syncer.Batch{page}, kind.Listing())
+		spec, err := c.typed(ctx)
+		if err != nil {
+			continue // which its intent has told
+		}
+		folded := spec.Fold([]*syncer.Batch{page}, kind.Listing())
 		for _, r := range folded.Upserts[:min(len(folded.Upserts), mostShownRows)] {
-			t.Rows = append(t.Rows, cut(c.spec.Record(r.Values)))
+			t.Rows = append(t.Rows, cut(spec.Record(r.Values)))
 		}
 		t.Goes = len(folded.Deletes)
 		for _, m := range folded.Misfits[:min(len(folded.Misfits), mostShownRows)] {

@@ -27,13 +27,16 @@ func TestConform(t *testing.T) {
 		return syncertest.Harness{
 			Daemon: func(name string) syncertest.Database { return open(t, dsn, name) },
 			Table: func(db syncertest.Database, spec row.Spec) syncertest.Table {
-				return db.(*postgres.Database).Table(spec)
+				return db.(*postgres.Database).Kept(spec)
 			},
 			Rows:      func(target string, columns []string) [][]string { return rows(t, consumer, target, columns) },
 			Age:       func(d time.Duration) { age(t, consumer, d) },
 			LoseNotes: func() { loseNotes(t, consumer) },
 			Create: func(target string, columns ...string) {
 				exec(t, consumer, fmt.Sprintf("CREATE TABLE %s (%s)", pgx.Identifier{target}.Sanitize(), strings.Join(columns, ", ")))
+			},
+			Alter: func(target, column, declared string) {
+				exec(t, consumer, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s", pgx.Identifier{target}.Sanitize(), pgx.Identifier{column}.Sanitize(), declared))
 			},
 		}
 	})

@@ -145,9 +145,7 @@ func (f *fold) record(r *syncer.Record) {
 	if gone && f.spec.Keep {
 		return
 	}
-	for i := range f.raws {
-		f.raws[i] = f.spec.pick(i, r.Slots)
-	}
+	f.begin(r.Slots)
 	if takes {
 		f.finding.look(r, f.raws)
 	}
@@ -157,7 +155,7 @@ func (f *fold) record(r *syncer.Record) {
 	}
 	if misfit := f.judge(gone, unjudged); misfit != nil {
 		if r.Gone || takes || !f.listing {
-			misfit.Record = f.spec.encodeRecord(f.raws, gone, unjudged != nil)
+			misfit.Record = f.spec.encodeRecord(f.raws, f.mark(gone, unjudged != nil))
 			f.setAside(*misfit, f.spec.versionOf(f.values))
 		}
 		return
@@ -167,9 +165,7 @@ func (f *fold) record(r *syncer.Record) {
 
 // lack sets aside a record of which the owner gave the key alone.
 func (f *fold) lack(r *syncer.Record) {
-	for i := range f.raws {
-		f.raws[i] = f.spec.pick(i, r.Slots)
-	}
+	f.begin(r.Slots)
 	f.values, f.absent = f.take(), nil
 	misfit := f.read(true)
 	if misfit == nil {

@@ -51,17 +51,21 @@ var (
 	// ErrUnjudged says that a record in quarantine can not be held against
 	// Where again, which may look at fields that no column is read from.
 	ErrUnjudged = errors.New("record could not be judged by the table's condition; a resync brings it back")
+	// ErrUncomputed says that a record in quarantine lacks what a column would be
+	// computed from: only what was computed is kept.
+	ErrUncomputed = errors.New("record has a column that could not be computed; its next change or a resync brings it")
 	// ErrLacking says that only the key of a record in quarantine is known.
 	ErrLacking = errors.New("owner did not hand the record out; its next change or a resync brings it")
 )
 
 const (
-	maxRecord     = 16 << 10
-	markBase64    = ":base64"
-	markCut       = ":cut"
-	markTombstone = ":deleted"
-	markUnjudged  = ":unjudged"
-	markLacking   = ":lacking"
+	maxRecord      = 16 << 10
+	markBase64     = ":base64"
+	markCut        = ":cut"
+	markTombstone  = ":deleted"
+	markUnjudged   = ":unjudged"
+	markLacking    = ":lacking"
+	markUncomputed = ":uncomputed"
 )
 
 // digest names a record whose key can not be read. Sent again, it has the same
@@ -80,19 +84,17 @@ func digest(raws [][]byte, gone bool) string {
 	return "sha256:" + hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// encodeRecord writes the texts that a record's columns were read from, so
-// that Retry can read them again.
-func (s *Spec) encodeRecord(raws [][]byte, gone, unjudged bool) string {
+// encodeRecord writes the texts that a record's columns were read from, or
+// computed to, so that Retry can read them again, behind a mark of what it is
+// where it cannot; "": it can.
+func (s *Spec) encodeRecord(raws [][]byte, mark string) string {
 	size := 0
 	for i, raw := range raws {
 		size += 2*len(raw) + 6*len(s.Columns[i].Name) + 16
 	}
 	b := []byte{'{'}
-	switch {
-	case gone:
-		b = append(b, `":deleted":true`...)
-	case unjudged:
-		b = append(b, `":unjudged":true`...)
+	if mark != "" {
+		b = append(appendName(b, mark), "true"...)
 	}
 	for i, raw := range raws {
 		if len(raw) == 0 {
@@ -121,11 +123,7 @@ func (s *Spec) encodeLacking(raws [][]byte) string {
 	for _, i := range s.Key {
 		keys[i] = raws[i]
 	}
-	text := s.encodeRecord(keys, false, false)
-	if text == "{}" {
-		return `{":lacking":true}`
-	}
-	return `{":lacking":true,` + text[1:]
+	return s.encodeRecord(keys, markLacking)
 }
 
 // appendField writes one column with a comma before it.
@@ -161,7 +159,7 @@ func appendName(b []byte, name string) []byte {
 
 // Retry converts a record out of quarantine again: it answers with a row, or
 // with why it still does not fit. A record that can not be read back is an
-// error; ErrCut, ErrTombstone and ErrUnjudged are such.
+// error; ErrCut, ErrTombstone, ErrUnjudged, ErrUncomputed and ErrLacking are such.
 func (s *Spec) Retry(record string) (Row, *Misfit, error) {
 	raws, err := s.decodeRecord(record)
 	if err != nil {
@@ -223,6 +221,8 @@ func (s *Spec) place(raws [][]byte, name string, value []byte) error {
 		return ErrUnjudged
 	case markLacking:
 		return ErrLacking
+	case markUncomputed:
+		return ErrUncomputed
 	}
 	if strings.HasSuffix(name, markCut) {
 		return ErrCut

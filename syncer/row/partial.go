@@ -1,10 +1,13 @@
 package row
 
-// absent says which columns a record tells nothing of; nil: it tells of all.
+// absent says which columns a record tells nothing of; nil: it tells of all. What
+// is computed it tells: where records are partial, that is computed of what
+// every one of them has.
 func (s *Spec) absent(raws [][]byte) []bool {
 	var out []bool
 	for i, raw := range raws {
-		if len(raw) > 0 || s.Columns[i].Default != nil || s.Columns[i].Each != "" {
+		c := &s.Columns[i]
+		if len(raw) > 0 || c.Default != nil || c.Each != "" || c.Computed != nil {
 			continue
 		}
 		if out == nil {

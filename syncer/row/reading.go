@@ -20,6 +20,8 @@ type reading struct {
 	// what they are converted to.
 	raws   [][]byte
 	values []any
+	// slots are what computed columns are computed from; nil: their raws are.
+	slots [][]byte
 	// key is the canonical key of the record in hand.
 	key []byte
 	// absent says which columns a partial record tells nothing of; nil: none.
@@ -44,6 +46,16 @@ func newReading(s *Spec) *reading {
 		r.isKey[i] = true
 	}
 	return r
+}
+
+// begin takes a record in hand. What is computed of it is not computed yet.
+func (r *reading) begin(slots [][]byte) {
+	if r.slots = slots; slots == nil {
+		r.slots = [][]byte{}
+	}
+	for i := range r.raws {
+		r.raws[i] = r.spec.pick(i, slots)
+	}
 }
 
 // judge is read for a record that has been held against Where: one that could
@@ -92,11 +104,14 @@ func (r *reading) read(gone bool) *Misfit {
 
 // column converts one column of the record in hand.
 func (r *reading) column(i int, gone bool) error {
-	raw, memo := r.raws[i], &r.memo[i]
 	c := &r.spec.Columns[i]
 	if r.absent != nil && r.absent[i] && !r.isKey[i] {
 		return nil
 	}
+	if err := r.compute(i); err != nil {
+		return err
+	}
+	raw, memo := r.raws[i], &r.memo[i]
 	if gone && !r.isKey[i] {
 		// A tombstone's version is the owner's or none, never the default.
 		if kind := kindOf(raw); kind != nothing && kind != aNull {

@@ -15,7 +15,7 @@ func (s *Spec) Record(values []any) string {
 	for i, v := range values {
 		raws[i] = s.Columns[i].raw(v)
 	}
-	return s.encodeRecord(raws, false, false)
+	return s.encodeRecord(raws, "")
 }
 
 // raw is the JSON text of a value, nil for null.

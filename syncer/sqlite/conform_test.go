@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,7 +29,7 @@ func TestConform(t *testing.T) {
 			Daemon: func(name string) syncertest.Database { return open(t, file, name) },
 			Table: func(db syncertest.Database, spec row.Spec) syncertest.Table {
 				specs[spec.Target] = spec
-				return db.(*sqlite.Database).Table(spec)
+				return db.(*sqlite.Database).Kept(spec)
 			},
 			Rows: func(target string, columns []string) [][]string {
 				return rows(t, consumer, specs[target], columns)
@@ -36,8 +37,11 @@ func TestConform(t *testing.T) {
 			Age:       func(d time.Duration) { age(t, consumer, d) },
 			LoseNotes: func() { loseNotes(t, file) },
 			Create: func(target string, columns ...string) {
-				definition := strings.ReplaceAll(strings.Join(columns, ", "), "timestamptz", "text")
-				exec(t, consumer, fmt.Sprintf("CREATE TABLE %q (%s)", target, definition))
+				exec(t, consumer, fmt.Sprintf("CREATE TABLE %q (%s)", target, strings.Join(columns, ", ")))
+			},
+			Alter: func(target, column, declared string) {
+				made := regexp.MustCompile(column+` \w+`).ReplaceAllString(one(t, consumer, `SELECT sql FROM sqlite_schema WHERE name = ?`, target), column+" "+declared)
+				exec(t, consumer, fmt.Sprintf("ALTER TABLE %q RENAME TO old; %s; INSERT INTO %q SELECT * FROM old; DROP TABLE old", target, made, target))
 			},
 		}
 	})

@@ -47,6 +47,8 @@ type Harness struct {
 	// Create makes a table as its consumer would, by the plain driver, of
 	// columns as SQL defines them.
 	Create func(target string, columns ...string)
+	// Alter gives a column of such a table another type, as its consumer would.
+	Alter func(target, column, declared string)
 }
 
 // CanonicalJSON brings JSON texts that mean the same to one form, for
@@ -65,6 +67,7 @@ func Conform(t *testing.T, open func(t *testing.T) Harness) {
 		{"configured anew", dueScenarios}, {"changing partitions", changingScenarios}, {"intent", intentScenarios},
 		{"lease", leaseScenarios}, {"orders", orderScenarios}, {"quarantine", quarantineScenarios},
 		{"forget", forgetScenarios}, {"drift", driftScenarios}, {"added columns", addedScenarios},
+		{"columns without a type", untypedScenarios},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for name, scenario := range group.scenarios {

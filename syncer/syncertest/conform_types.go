@@ -72,10 +72,11 @@ func memoryHarness() Harness {
 	m := &Memory{}
 	return Harness{
 		Daemon:    func(name string) Database { return m.NewDaemon(name) },
-		Table:     func(db Database, spec row.Spec) Table { return db.(*Daemon).Table(spec) },
+		Table:     func(db Database, spec row.Spec) Table { return db.(*Daemon).Kept(spec) },
 		Rows:      m.Rows,
 		Age:       m.Age,
 		LoseNotes: m.LoseNotes,
 		Create:    m.Create,
+		Alter:     m.Alter,
 	}
 }

@@ -52,6 +52,8 @@ type memTable struct {
 	columns []string
 	// fields are those that nobody named, the oldest first.
 	fields []memField
+	// types are those of the columns of a table that its consumer created.
+	types map[string]string
 }
 
 type memGone struct {
@@ -99,7 +101,7 @@ type memMissing struct {
 }
 
 func (t *memTable) clone() *memTable {
-	c := &memTable{spec: t.spec, made: t.made, columns: t.columns, fields: slices.Clone(t.fields), rows: maps.Clone(t.rows), gone: maps.Clone(t.gone), quarantine: maps.Clone(t.quarantine), parts: make(map[string]*memPart)}
+	c := &memTable{spec: t.spec, made: t.made, columns: t.columns, types: t.types, fields: slices.Clone(t.fields), rows: maps.Clone(t.rows), gone: maps.Clone(t.gone), quarantine: maps.Clone(t.quarantine), parts: make(map[string]*memPart)}
 	for name, p := range t.parts {
 		q := *p
 		q.seen, q.missing, q.suspects = maps.Clone(p.seen), maps.Clone(p.missing), maps.Clone(p.suspects)
@@ -291,6 +293,36 @@ func (d *Daemon) Table(spec row.Spec) *MemoryTable {
 	return &MemoryTable{d: d, spec: spec, heard: new(row.Heard)}
 }
 
+// Kept returns the daemon's side of one table, whose columns need no type where
+// its consumer has created it.
+func (d *Daemon) Kept(spec row.Spec) row.Kept {
+	if !spec.Discovers() {
+		return d.Table(spec)
+	}
+	return row.Discover(spec, d.catalogue, func(s row.Spec) row.Kept { return d.Table(s) })
+}
+
+// catalogue takes a column for what its type, as a configuration writes it,
+// says.
+func (d *Daemon) catalogue(_ context.Context, spec *row.Spec) (map[string]row.Found, bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t := d.tables[spec.Target]
+	if t == nil {
+		return nil, false, nil
+	}
+	found := map[string]row.Found{}
+	for name, declared := range t.types {
+		f := row.Found{Declared: declared}
+		var err error
+		if f.Type, err = row.ParseType(declared); err != nil {
+			f.Unknown = "write a type"
+		}
+		found[name] = f
+	}
+	return found, true, nil
+}
+
 // write runs do on a copy of the table's state and commits it, if the daemon
 // holds the lease and no fault strikes.
 func (d *Daemon) write(target string, do func(*memTable) error) error {
@@ -325,7 +357,7 @@ func (d *Daemon) write(target string, do func(*memTable) error) error {
 // Forget implements syncer.Forgetter.
 func (d *Daemon) Forget(_ context.Context, target string) (string, error) {
 	err := d.write(target, func(t *memTable) error {
-		*t = memTable{spec: t.spec, rows: t.rows, forgotten: true, columns: t.columns}
+		*t = memTable{spec: t.spec, rows: t.rows, forgotten: true, columns: t.columns, types: t.types}
 		return nil
 	})
 	if err != nil {

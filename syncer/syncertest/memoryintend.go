@@ -69,7 +69,7 @@ func (t *memTable) intend(p syncer.Partition) (syncer.PartitionIntent, error) {
 }
 
 // Create makes a table as its consumer would, without rows, for Prepare to
-// adopt. Of a column's definition it looks at the name alone.
+// adopt. Of a column's definition it looks at the name and the type alone.
 func (m *Memory) Create(target string, columns ...string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -77,10 +77,18 @@ func (m *Memory) Create(target string, columns ...string) {
 		m.tables = make(map[string]*memTable)
 	}
 	t := newMemTable()
-	t.forgotten = true
+	t.forgotten, t.types = true, make(map[string]string)
 	for _, c := range columns {
-		name, _, _ := strings.Cut(c, " ")
-		t.columns = append(t.columns, name)
+		name, definition, _ := strings.Cut(c, " ")
+		declared, _, _ := strings.Cut(definition, " ")
+		t.columns, t.types[name] = append(t.columns, name), declared
 	}
 	m.tables[target] = t
+}
+
+// Alter gives a column of such a table another type.
+func (m *Memory) Alter(target, column, declared string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tables[target].types[column] = declared
 }

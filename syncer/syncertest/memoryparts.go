@@ -31,7 +31,7 @@ func (t *MemoryTable) Prepare(context.Context) error {
 	if tab == nil || tab.forgotten {
 		fresh := newMemTable()
 		if tab != nil {
-			fresh.rows, fresh.spec = tab.rows, tab.spec
+			fresh.rows, fresh.spec, fresh.types = tab.rows, tab.spec, tab.types
 		}
 		fresh.made = tab == nil && len(ddl) > 0
 		tab = fresh

@@ -36,6 +36,9 @@ func (k kinds) String() string {
 // held are the kinds of JSON values that fit a column. A number may be sent as
 // a text, and a text column takes a number.
 func held(c row.Column) kinds {
+	if c.Blank {
+		return isText
+	}
 	if c.Discover {
 		return isAny
 	}
@@ -61,6 +64,8 @@ type declared struct {
 	// number says that the field is one, though it may be sent as a text: as
 	// texts, 10 is less than 9.
 	number bool
+	// sent says that it always is sent as a text, as CSV does.
+	sent bool
 	// as is the type that says so.
 	as string
 }
@@ -69,7 +74,9 @@ func declare(f Field) declared {
 	d := declared{kinds: isAny}
 	for _, c := range f.Columns {
 		d.kinds &= held(c)
+		d.sent = d.sent || c.Blank
 		if c.Discover {
+			d.as = "text in CSV"
 			continue
 		}
 		switch c.Type.Kind {

@@ -81,6 +81,11 @@ func (v *visitors) ordered(n *ast.Node, node *ast.BinaryNode) {
 	if a&b&(isNumber|isText) == 0 {
 		v.refuse(node, "%s compares %s with %s%s", v.text(node), a, b, v.because(node.Left, node.Right))
 	}
+	for _, part := range []ast.Node{node.Left, node.Right} {
+		if d, ok := v.field(part); ok && d.number && d.sent {
+			v.refuse(node, "%s compares a number that is sent as a text%s", v.text(node), v.because(part))
+		}
+	}
 	v.note(node)
 	ast.Patch(n, &ast.CallNode{
 		Callee:    &ast.IdentifierNode{Value: orderFunc},
@@ -181,7 +186,10 @@ func (v *visitors) because(parts ...ast.Node) string {
 		}
 		name := shown(n.String())
 		out += "; " + name + " is the column's " + d.as
-		if d.number {
+		switch {
+		case d.number && d.sent:
+			out += ", and CSV has texts alone: write int(" + name + ") or float(" + name + ")"
+		case d.number:
 			out += ": write a number, or int(" + name + ") if it is sent as a text"
 		}
 	}

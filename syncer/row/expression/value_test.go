@@ -192,7 +192,7 @@ func TestFieldsOfDeclaredColumns(t *testing.T) {
 	fields := []expression.Field{
 		typed("age", columnOf(t, "bigint")), typed("name", columnOf(t, "text")), typed("active", columnOf(t, "boolean")),
 		typed("seen", columnOf(t, "timestamptz")), typed("stamp", stamped), typed("uid", columnOf(t, "uuid")), typed("doc", columnOf(t, "json")),
-		typed("both", columnOf(t, "text"), columnOf(t, "uuid")), typed("found", row.Column{Discover: true}), typed("price", columnOf(t, "numeric(10,2)")),
+		typed("both", columnOf(t, "text"), columnOf(t, "uuid")), typed("found", row.Column{Discover: true}), typed("cell", row.Column{Type: row.Type{Kind: row.Bigint}, Blank: true}), typed("price", columnOf(t, "numeric(10,2)")),
 	}
 	for text, want := range map[string]string{
 		`age > "5"`:              `column 5: age > "5" compares a number with a text; age is the column's bigint: write a number, or int(age) if it is sent as a text`,
@@ -220,6 +220,11 @@ func TestFieldsOfDeclaredColumns(t *testing.T) {
 		`name > 5`:               "",
 		`uid == null`:            "",
 		`len(uid) > 5`:           "",
+		`cell > 5`:               `column 6: cell > 5 compares a number that is sent as a text; cell is the column's bigint, and CSV has texts alone: write int(cell) or float(cell)`,
+		`cell > "5"`:             `column 6: cell > "5" compares a number with a text; cell is the column's bigint, and CSV has texts alone`,
+		`cell * 2 > 5`:           `column 1: cell is a text, and * takes a number; cell is the column's bigint, and CSV`,
+		`int(cell) > 5`:          "",
+		`cell == "5"`:            "",
 	} {
 		_, _, err := expression.Condition(text, fields)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)) {
