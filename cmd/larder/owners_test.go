@@ -45,6 +45,20 @@ budget  = "3h"
 columns = { id = "bigint", name = "text", qty = "bigint", updated_at = "timestamptz" }
 `
 
+const nginxCSVConfig = `
+consumer.app.database = %q
+owner.files.url = %q
+[source.items]
+schedule = "@every 1h"
+mode     = "snapshot"
+request  = { path = "/feed/all.csv" }
+records  = { format = "csv", key = "id", version = "updated_at" }
+[[table]]
+source  = "items"
+budget  = "3h"
+columns = { id = "bigint", name = "text", qty = "bigint", updated_at = "timestamptz" }
+`
+
 // The copies, printed as their owners print the truth.
 const (
 	pocketbaseSQLite = `select json_object('id',id,'sku',sku,'name',name,'qty',json(qty),'status',status,
@@ -69,6 +83,17 @@ func TestNginxStreamedSnapshot(t *testing.T) {
 	s := startServer(t, "nginx")
 	s.run("seed.sh", "2000")
 	for _, c := range consumers(t, nginxConfig, s.url, nginxSQLite, nginxPostgres) {
+		t.Run(c.name, func(t *testing.T) {
+			keepsUp(t, s, c)
+			unchangedIsOneRequest(t, s, c)
+		})
+	}
+}
+
+func TestNginxCSVSnapshot(t *testing.T) {
+	s := startServer(t, "nginx")
+	s.run("seed.sh", "2000")
+	for _, c := range consumers(t, nginxCSVConfig, s.url, nginxSQLite, nginxPostgres) {
 		t.Run(c.name, func(t *testing.T) {
 			keepsUp(t, s, c)
 			unchangedIsOneRequest(t, s, c)
