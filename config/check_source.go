@@ -68,6 +68,7 @@ func (r *reader) checkPaging(s section, src *Source) {
 	}
 	p := src.Paging
 	r.checkConnection(s, &src.Request, p)
+	r.checkLater(s, &src.Request, p.By)
 	for _, x := range pagingPlaceholders {
 		switch used := src.Request.Uses(x.name); {
 		case p.By == x.style && !used && !src.broken["request"]:

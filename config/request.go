@@ -71,6 +71,7 @@ func (r *reader) request(n *node, q *Request) {
 	choose(s, "space", &space)
 	q.Plus = space == "+"
 	s.checkSpace(q)
+	s.checkForm(q)
 	if s.graphql(q); q.graphql == nil {
 		s.checkBody(q)
 	}
@@ -155,6 +156,7 @@ func (r *reader) query(n *node) []Param {
 	}
 	var all []Param
 	for _, c := range n.below {
+		r.checkParameter(c)
 		p := Param{Name: c.key}
 		for _, one := range eachOf(c) {
 			if v, ok := r.value(one); ok {

@@ -36,4 +36,19 @@ func (s section) checkSpace(q *Request) {
 	}
 }
 
+// checkForm refuses parameters without a name.
+func (s section) checkForm(q *Request) {
+	if body := s.child("body"); body != nil && q.IsForm() {
+		for _, c := range body.below {
+			s.r.checkParameter(c)
+		}
+	}
+}
+
+func (r *reader) checkParameter(n *node) {
+	if n.key == "" {
+		r.note(n, n.keyAt, "a parameter has a name; write it, or leave the parameter out")
+	}
+}
+
 func (n *node) has(key string) bool { return n.child(key) != nil }
