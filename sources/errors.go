@@ -84,6 +84,15 @@ func (f *failure) Error() string {
 func (f *failure) Unwrap() error              { return f.cause }
 func (f *failure) FailureClass() syncer.Class { return f.class }
 
+// delayed is a failure that passes at a known moment.
+type delayed struct {
+	*failure
+	at time.Time
+}
+
+// RetryAt is the moment before which asking again makes no sense.
+func (d *delayed) RetryAt() time.Time { return d.at }
+
 func pagingError(format string, args ...any) error {
 	return &failure{class: syncer.ClassPaging, text: fmt.Sprintf(format, args...)}
 }
@@ -125,7 +134,11 @@ func unreachable(err error) error {
 		return bare(err)
 	}
 	if token, ok := errors.AsType[*auth.TokenError](err); ok {
-		return &failure{class: tokenClass(token), text: "sign request", cause: token}
+		failed := &failure{class: tokenClass(token), text: "sign request", cause: token}
+		if wait, ok := retryAfter(token.Header); ok {
+			return &delayed{failed, time.Now().Add(min(wait, longestRetryAfter))}
+		}
+		return failed
 	}
 	var dns *net.DNSError
 	var op *net.OpError

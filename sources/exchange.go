@@ -247,7 +247,8 @@ func (x *exchange) checkRetry(ctx context.Context, resp *http.Response, err erro
 	}
 	if err != nil {
 		if token, ok := errors.AsType[*auth.TokenError](err); ok {
-			return token.Temporary() && !isCertificate(err), nil
+			_, told := retryAfter(token.Header) // then the poll is planned again for then
+			return token.Temporary() && !told && !isCertificate(err), nil
 		}
 		if said, ok := errors.AsType[*StatusError](err); ok {
 			return x.again(said.Status), nil

@@ -26,8 +26,9 @@ type housed struct {
 	mu sync.Mutex
 	// takes says whether the owner takes request n, from 1, with what is in Authorization.
 	takes func(n int, authorization string) bool
-	// denies, if set, is the status of logins.
+	// denies, if set, is the status of logins, rests what they say of Retry-After.
 	denies       int
+	rests        string
 	logins, told int
 	heard        []string
 }
@@ -41,6 +42,9 @@ func (h *housed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.logins++
 		h.heard = append(h.heard, "login "+r.Header.Get("User-Agent")+" "+string(body))
 		if h.denies != 0 {
+			if h.rests != "" {
+				w.Header().Set("Retry-After", h.rests)
+			}
 			w.WriteHeader(h.denies)
 		}
 		fmt.Fprintf(w, `{"token":"session-canary-%d","expires":864000}`, h.logins)
@@ -131,6 +135,17 @@ func TestRefusedLoginIsNoStorm(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A login that is to be left alone for a while is, and the poll is planned for then.
+func TestLoginThatWantsToRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &housed{denies: http.StatusTooManyRequests, rests: "600"}
+		err := fails(t, source(t, h.owner(), paged()), snapshot(), syncer.ClassRateLimited)
+		if at := syncer.RetryAt(err); h.logins != 1 || time.Until(at) != 10*time.Minute {
+			t.Errorf("%d logins, the next one at %v", h.logins, at)
+		}
+	})
 }
 
 // A login takes its share of the owner's rate, and its wait is not the

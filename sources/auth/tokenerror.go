@@ -22,6 +22,8 @@ type TokenError struct {
 	// Status is the endpoint's answer; 0 where there was none, or none that
 	// failed.
 	Status int
+	// Header is that of an answer that failed, to be judged, never to be shown.
+	Header http.Header
 	// Code is RFC 6749's: invalid_client, invalid_grant and so on. "" if there
 	// was none.
 	Code string
@@ -80,7 +82,7 @@ func isCode(err error, code string) bool {
 // and answers.
 func explain(err error) error {
 	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
-		return &TokenError{Status: refused.Response.StatusCode, Code: known(refused.ErrorCode)}
+		return &TokenError{Status: refused.Response.StatusCode, Header: refused.Response.Header, Code: known(refused.ErrorCode)}
 	}
 	if reached, ok := errors.AsType[*url.Error](err); ok {
 		if large, ok := errors.AsType[answerTooLarge](err); ok {
