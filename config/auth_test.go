@@ -68,6 +68,19 @@ func TestEveryKeyOfSessionsAndSignatures(t *testing.T) {
 	}}, all["aws"])
 }
 
+// readAgain is what a secret is by now, or why that is not known.
+func readAgain(t *testing.T, s config.Secret) string {
+	t.Helper()
+	read, err := s.Again()
+	if err == nil {
+		return read.Reveal()
+	}
+	if strings.Contains(fmt.Sprintf("%v %+v", err, err), "canary") {
+		t.Errorf("an error shows the secret: %v", err)
+	}
+	return err.Error()
+}
+
 // A secret is read again from where it came, checked as at first, and shown by no error.
 func TestSecretsAreReadAgain(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "larder.toml")
@@ -87,16 +100,6 @@ func TestSecretsAreReadAgain(t *testing.T) {
 		}
 		return c.Owners[0].Auth
 	}
-	again := func(s config.Secret) string {
-		read, err := s.Again()
-		if err != nil && strings.Contains(fmt.Sprintf("%v %+v", err, err), "canary") {
-			t.Errorf("an error shows the secret: %v", err)
-		}
-		if err != nil {
-			return err.Error()
-		}
-		return read.Reveal()
-	}
 	literal := read(`{ bearer = "canary" }`, nil).Bearer
 	environment := map[string]string{"T": "canary-1"}
 	fromEnvironment := read(`{ basic = { user = "me", password = "${T}" } }`, environment).Password
@@ -105,11 +108,11 @@ func TestSecretsAreReadAgain(t *testing.T) {
 	environment["T"] = "canary-2"
 	write(token, "canary-2\r\n")
 	for name, x := range map[string]struct{ got, want string }{
-		"a literal":       {again(literal), "canary"},
-		"none":            {again(config.Secret{}), ""},
-		"the environment": {again(fromEnvironment), "canary-2"},
-		"a file":          {again(fromFile), "canary-2"},
-		"a file of hex":   {again(encoded), "it is not hex, as secret_encoding says"},
+		"a literal":       {readAgain(t, literal), "canary"},
+		"none":            {readAgain(t, config.Secret{}), ""},
+		"the environment": {readAgain(t, fromEnvironment), "canary-2"},
+		"a file":          {readAgain(t, fromFile), "canary-2"},
+		"a file of hex":   {readAgain(t, encoded), "it is not hex, as secret_encoding says"},
 		"the first value": {fromFile.Reveal(), "63616e61727931"},
 	} {
 		if x.got != x.want {
@@ -118,17 +121,17 @@ func TestSecretsAreReadAgain(t *testing.T) {
 	}
 	delete(environment, "T")
 	write(token, "canary\x00\n")
-	if got := again(fromEnvironment) + again(fromFile); got != "the environment has no Tit holds a line break or another control character, which no header can carry" {
+	if got := readAgain(t, fromEnvironment) + readAgain(t, fromFile); got != "the environment has no Tit holds a line break or another control character, which no header can carry" {
 		t.Errorf("%q", got)
 	}
 	if err := os.Remove(token); err != nil {
 		t.Fatal(err)
 	}
-	if got := again(fromFile); got != `read "token": no such file or directory` {
+	if got := readAgain(t, fromFile); got != `read "token": no such file or directory` {
 		t.Errorf("%q", got)
 	}
 	write(token, "canary-3")
-	if renewed, err := fromFile.Again(); err != nil || again(renewed) != "canary-3" {
+	if renewed, err := fromFile.Again(); err != nil || readAgain(t, renewed) != "canary-3" {
 		t.Errorf("a secret that was read again cannot be once more: %v", err)
 	}
 }

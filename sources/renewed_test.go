@@ -195,7 +195,7 @@ func TestSecretReplacedInMidWalk(t *testing.T) {
 	}}
 	var logged bytes.Buffer
 	owner := h.owner()
-	owner.Auth, owner.Log = auth.Bearer("Bearer", f.secret()), zerolog.New(&logged)
+	owner.Auth, owner.Log = auth.Bearer("Bearer", f.secret()), zerolog.New(zerolog.SyncWriter(&logged))
 	s := source(t, owner, paged())
 	var group sync.WaitGroup
 	for range 10 {

@@ -97,18 +97,7 @@ func gated(enter func(*http.Request, string) bool, shut *atomic.Int32) http.Hand
 	return mux
 }
 
-// Every kind of auth that the configuration names gets in, and its secrets are
-// in no output, log, error or database, whatever the owner answers.
-func TestCanariesShowNowhere(t *testing.T) {
-	t.Setenv("APP", "canary-app{}")
-	for name, gate := range gates {
-		t.Run(name, func(t *testing.T) {
-			var shut atomic.Int32
-			owner := httptest.NewServer(gated(gate.enter, &shut))
-			t.Cleanup(owner.Close)
-			dir := t.TempDir()
-			file := filepath.Join(dir, "larder.toml")
-			text := strings.NewReplacer("AUTH", gate.auth, "URL", owner.URL, "DIR", dir).Replace(`
+const gatedConfig = `
 consumer.app.database = "sqlite:DIR/app.db"
 larder.log = { format = "json", level = "trace" }
 [owner.users]
@@ -123,7 +112,20 @@ records = { at = "data", key = "id" }
 source  = "users"
 budget  = "1h"
 columns = { id = "bigint" }
-`)
+`
+
+// Every kind of auth that the configuration names gets in, and its secrets are
+// in no output, log, error or database, whatever the owner answers.
+func TestCanariesShowNowhere(t *testing.T) {
+	t.Setenv("APP", "canary-app{}")
+	for name, gate := range gates {
+		t.Run(name, func(t *testing.T) {
+			var shut atomic.Int32
+			owner := httptest.NewServer(gated(gate.enter, &shut))
+			t.Cleanup(owner.Close)
+			dir := t.TempDir()
+			file := filepath.Join(dir, "larder.toml")
+			text := strings.NewReplacer("AUTH", gate.auth, "DIR", dir).Replace(gatedConfig)
 			if err := os.WriteFile(file, []byte(strings.ReplaceAll(text, "URL", owner.URL)), 0o600); err != nil {
 				t.Fatal(err)
 			}
