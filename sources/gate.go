@@ -30,7 +30,7 @@ type gate struct {
 	cost     float64
 	underway int
 	sent     uint64 // numbers requests
-	heard    uint64 // the request whose answer told what is known
+	heard    uint64 // the last request that was sent before what is known was told
 	changed  chan struct{}
 }
 
@@ -139,13 +139,6 @@ func (g *gate) answered() {
 	g.wake()
 }
 
-// begun takes answered back.
-func (g *gate) begun() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.underway++
-}
-
 func (g *gate) wake() {
 	if g.changed != nil {
 		close(g.changed)
@@ -175,13 +168,12 @@ func (g *gate) hear(request uint64, t told) {
 	}
 	now := time.Now()
 	left := t.left - float64(g.underway-1)*g.price()
-	if request < g.heard {
-		if g.known {
-			g.left = min(g.left, left)
-		}
+	if g.known && request <= g.heard {
+		// Requests overtake each other: the owner may have seen this one first.
+		g.left = min(g.left, left)
 		return
 	}
-	g.heard, g.known, g.left, g.spared, g.restore = request, true, left, now, t.restore
+	g.heard, g.known, g.left, g.spared, g.restore = g.sent, true, left, now, t.restore
 	g.opens = now.Add(t.wait)
 	if t.restore > 0 {
 		g.opens = now.Add(longestRetryAfter)

@@ -162,18 +162,24 @@ func usualQuota(h http.Header) told {
 	if t, ok := structuredQuota(h.Values("RateLimit")); ok {
 		return t
 	}
+	var found told
 	for _, names := range usualNames() {
-		remaining, reset := h.Values(names[0]), strings.TrimSpace(h.Get(names[1]))
-		if reset == "" {
-			continue
-		}
+		reset := strings.TrimSpace(h.Get(names[1]))
 		t := told{wait: untilReset(reset, "", ownerTime(h))}
-		for _, one := range strings.Split(strings.Join(remaining, ","), ",") {
+		for _, one := range strings.Split(strings.Join(h.Values(names[0]), ","), ",") {
 			if n, ok := amount(one); ok && (!t.counts || n < t.left) {
 				t.left, t.counts = n, true
 			}
 		}
-		return t
+		if reset != "" {
+			return t
+		}
+		if t.counts && !found.counts {
+			found = t // says that nothing remains, and not for how long
+		}
+	}
+	if found.counts {
+		return found
 	}
 	return shopifyQuota(h.Get("X-Shopify-Shop-Api-Call-Limit"))
 }
