@@ -20,10 +20,12 @@ const maxPieces = 5000
 // found fine, as a check or a length of an adopted table may, the batch is
 // applied a second time in pieces, and the rows it refuses go to quarantine.
 func (t *Table) Apply(ctx context.Context, w syncer.Walk, batches []*syncer.Batch) (syncer.Applied, error) {
+	before := t.current()
 	t, folded, err := t.follow(ctx, w, batches)
 	if err != nil {
 		return syncer.Applied{}, err
 	}
+	shape := t.drift.begun.Apply(w, batches, &before.spec, &t.spec)
 	if t.spec.MisfitFails && len(folded.Misfits) > 0 {
 		m := folded.Misfits[0]
 		return syncer.Applied{}, &syncer.MisfitError{Quarantined: len(folded.Misfits), Records: folded.Records, First: m.Why()}
@@ -32,7 +34,7 @@ func (t *Table) Apply(ctx context.Context, w syncer.Walk, batches []*syncer.Batc
 	if n := len(batches); n > 0 {
 		var err error
 		l.moves = true
-		if l.resume, err = t.encodeResume(batches[n-1].Resume); err != nil {
+		if l.resume, err = encodeResume(batches[n-1].Resume, shape); err != nil {
 			return syncer.Applied{}, fmt.Errorf("write resume: %w", err)
 		}
 		if r := batches[n-1].Resume; r != nil {

@@ -129,14 +129,18 @@ func (t *Table) settleEnd(ctx context.Context, tx pgx.Tx, e end, settled *syncer
 			return err // what is still missing is known as such
 		}
 	}
-	shape := t.spec.Shape
-	if kind == syncer.Changes && e.head.shape != "" && !syncer.ShapeCovers(e.head.shape, shape) {
-		shape = e.head.shape // changes alone do not fill a column that was added
+	shape := t.drift.begun.Shape(e.walk, &t.spec)
+	if kind == syncer.Changes && e.head.shape != "" {
+		shape = t.spec.Shape
+		if !syncer.ShapeCovers(e.head.shape, shape) {
+			shape = e.head.shape // changes alone do not fill a column that was added
+		}
 	}
 	resync := e.head.resync
 	if kind == syncer.Resync {
 		resync = settled.Waiting > 0 // only another resync confirms what this one missed
 	}
+	resync = resync || kind.Listing() && !syncer.ShapeCovers(shape, t.spec.Shape)
 	if e.End.Unchanged && e.End.Validator == "" {
 		e.End.Validator = e.head.validator
 	}

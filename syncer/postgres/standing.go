@@ -24,13 +24,14 @@ type resume struct {
 	Shape      string          `json:"shape"`
 }
 
-// encodeResume writes a Resume down; nil is nil.
-func (t *Table) encodeResume(r *syncer.Resume) (*string, error) {
+// encodeResume writes a Resume down, with the shape under which its walk began;
+// nil is nil.
+func encodeResume(r *syncer.Resume, shape string) (*string, error) {
 	if r == nil {
 		return nil, nil
 	}
 	text, err := json.Marshal(resume{Walk: r.Walk, Kind: r.Kind, From: r.From, OwnerStart: r.OwnerStart,
-		Cursor: r.Cursor, High: r.High, Shape: t.spec.WalkShape()})
+		Cursor: r.Cursor, High: r.High, Shape: shape})
 	s := string(text)
 	return &s, err
 }

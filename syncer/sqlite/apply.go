@@ -20,6 +20,8 @@ type merge struct {
 	w    syncer.Walk
 	st   state
 	done syncer.Applied
+	// shape is the one that a place in the walk is stored under.
+	shape string
 	// touching says that a listing walk is under way beside this one for
 	// changes, and has to leave alone what is written here.
 	touching bool
@@ -37,6 +39,7 @@ type merge struct {
 
 // Apply implements syncer.Table.
 func (t *Table) Apply(ctx context.Context, w syncer.Walk, batches []*syncer.Batch) (syncer.Applied, error) {
+	known := t.current().spec
 	t, folded, err := t.follow(ctx, w, batches)
 	if err != nil {
 		return syncer.Applied{}, fmt.Errorf("apply to %q: %w", t.spec.Target, err)
@@ -49,7 +52,7 @@ func (t *Table) Apply(ctx context.Context, w syncer.Walk, batches []*syncer.Batc
 	if w.Kind == syncer.Audit && w.Audit == nil {
 		return syncer.Applied{}, fmt.Errorf("apply to %q: %w", t.spec.Target, errNoComparison)
 	}
-	m := merge{Table: t, w: w}
+	m := merge{Table: t, w: w, shape: t.drift.begun.Apply(w, batches, known, t.spec)}
 	var lost error
 	err = t.db.write(ctx, func(x *tx) error {
 		m.x = x
@@ -90,7 +93,7 @@ func (m *merge) apply(folded row.Folded, batches []*syncer.Batch) error {
 		}
 	}
 	if n := len(batches); n > 0 {
-		if *m.st.slot(m.w.Kind), err = m.save(m.x, batches[n-1].Resume); err != nil {
+		if *m.st.slot(m.w.Kind), err = m.save(m.x, batches[n-1].Resume, m.shape); err != nil {
 			return err
 		}
 		if m.w.Kind != syncer.Audit {

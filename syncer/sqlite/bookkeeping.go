@@ -213,12 +213,12 @@ func (t *Table) keepWalk(x *tx, p syncer.Partition, before, after state) error {
 }
 
 // save is where a walk can go on; nil where it cannot.
-func (t *Table) save(x *tx, r *syncer.Resume) (slot, error) {
+func (t *Table) save(x *tx, r *syncer.Resume, shape string) (slot, error) {
 	if r == nil {
 		return slot{}, nil
 	}
 	text, err := json.Marshal(savedResume{
-		Shape: t.spec.WalkShape(), Walk: r.Walk, Kind: r.Kind, From: r.From,
+		Shape: shape, Walk: r.Walk, Kind: r.Kind, From: r.From,
 		OwnerStart: r.OwnerStart, Cursor: r.Cursor, High: r.High,
 	})
 	if err != nil {

@@ -22,6 +22,7 @@ type drift struct {
 	// following is held while columns are added.
 	following sync.Mutex
 	heard     row.Heard
+	begun     row.Begun
 }
 
 // current is the table with the columns that were added so far.

@@ -131,6 +131,7 @@ func (t *Table) complete(x *tx, w syncer.Walk, s syncer.Settlement, st *state) e
 	if w.Kind == syncer.Resync {
 		st.resync = s.End.Listed && waiting > 0
 	}
+	st.resync = st.resync || w.Kind.Listing() && !syncer.ShapeCovers(st.shape, t.spec.Shape)
 	lists := w.Kind.Listing() && (s.End.Listed || s.End.Unchanged)
 	var list listed
 	if lists {
@@ -159,7 +160,10 @@ func (t *Table) position(w syncer.Walk, s syncer.Settlement, st *state) {
 		st.validator, st.changes = end.Validator, slot{}
 	}
 	// Changes do not fill a column that was added since.
-	if st.shape == "" || w.Kind.Listing() || syncer.ShapeCovers(st.shape, t.spec.Shape) {
+	switch {
+	case st.shape == "" || w.Kind.Listing():
+		st.shape = t.drift.begun.Shape(w, t.spec)
+	case syncer.ShapeCovers(st.shape, t.spec.Shape):
 		st.shape = t.spec.Shape
 	}
 }

@@ -290,7 +290,7 @@ func (d *Daemon) Quarantine(_ context.Context, table string, limit int) ([]synce
 
 // Table returns the daemon's side of one table.
 func (d *Daemon) Table(spec row.Spec) *MemoryTable {
-	return &MemoryTable{d: d, spec: spec, heard: new(row.Heard)}
+	return &MemoryTable{d: d, spec: spec, heard: new(row.Heard), begun: new(row.Begun)}
 }
 
 // Kept returns the daemon's side of one table, whose columns need no type where

@@ -51,10 +51,12 @@ func copied(r *syncer.Resume) *syncer.Resume {
 
 // Apply implements syncer.Table.
 func (t *MemoryTable) Apply(_ context.Context, w syncer.Walk, batches []*syncer.Batch) (syncer.Applied, error) {
+	before := t.current()
 	t, folded, err := t.follow(w, batches)
 	if err != nil {
 		return syncer.Applied{}, err
 	}
+	shape := t.begun.Apply(w, batches, &before.spec, &t.spec)
 	if t.spec.MisfitFails && len(folded.Misfits) > 0 {
 		m := folded.Misfits[0]
 		return syncer.Applied{}, &syncer.MisfitError{Quarantined: len(folded.Misfits), Records: folded.Records, First: m.Why()}
@@ -78,7 +80,7 @@ func (t *MemoryTable) Apply(_ context.Context, w syncer.Walk, batches []*syncer.
 			tab.setAside(p, w, m, &applied)
 		}
 		if len(batches) > 0 {
-			p.goOn(w, batches[len(batches)-1].Resume, t.spec.WalkShape())
+			p.goOn(w, batches[len(batches)-1].Resume, shape)
 			if w.Kind != syncer.Audit {
 				p.Position.Validator = "" // the copy is not what it names any more
 			}

@@ -49,7 +49,7 @@ func (t *MemoryTable) grown(tab *memTable) *MemoryTable {
 		return t
 	}
 	stays, _ := t.spec.Recall(tab.known(), exactly)
-	return &MemoryTable{d: t.d, spec: t.spec.With(t.spec.Kept(stays)), heard: t.heard}
+	return &MemoryTable{d: t.d, spec: t.spec.With(t.spec.Kept(stays)), heard: t.heard, begun: t.begun}
 }
 
 func exactly(name string) string { return name }

@@ -12,6 +12,7 @@ import (
 
 // Settle implements syncer.Table.
 func (t *MemoryTable) Settle(_ context.Context, w syncer.Walk, s syncer.Settlement) (syncer.Settled, error) {
+	begun := t.begun.Shape(w, &t.current().spec)
 	var out syncer.Settled
 	lost := false
 	var floor any
@@ -39,6 +40,7 @@ func (t *MemoryTable) Settle(_ context.Context, w syncer.Walk, s syncer.Settleme
 			return tab.settleAudit(p, w, s, &out)
 		}
 		p.LastPoll, p.next = time.Now(), s.Next
+		p.settlePosition(w, s, begun, tab.spec.Shape)
 		tab.settle(p, w, s, &out)
 		return nil
 	})
@@ -144,7 +146,6 @@ func within(r row.Row, columns []int, values []any) bool {
 // settle moves the position and the as-of. A walk for changes leaves what is a
 // listing walk's: its notes, where it goes on, and what only it makes good.
 func (t *memTable) settle(p *memPart, w syncer.Walk, s syncer.Settlement, out *syncer.Settled) {
-	p.settlePosition(w, s, t.spec.Shape)
 	asOf := asOf(w, s)
 	p.AsOf = later(p.AsOf, asOf)
 	lists := w.Kind.Listing() && (s.End.Listed || s.End.Unchanged)
@@ -161,6 +162,7 @@ func (t *memTable) settle(p *memPart, w syncer.Walk, s syncer.Settlement, out *s
 	if w.Kind == syncer.Resync {
 		p.Resync = out.Waiting > 0 // only another resync confirms what this one missed
 	}
+	p.Resync = p.Resync || w.Kind.Listing() && !syncer.ShapeCovers(p.Position.Shape, t.spec.Shape)
 	if w.Kind.Listing() {
 		p.close()
 	}
@@ -170,7 +172,9 @@ func (t *memTable) settle(p *memPart, w syncer.Walk, s syncer.Settlement, out *s
 	out.AsOf, out.DeletesAsOf = p.AsOf, p.DeletesAsOf
 }
 
-func (p *memPart) settlePosition(w syncer.Walk, s syncer.Settlement, shape string) {
+// settlePosition moves the position of a walk that began under one shape, where
+// the table has another by then if columns were added.
+func (p *memPart) settlePosition(w syncer.Walk, s syncer.Settlement, begun, shape string) {
 	at, end := &p.Position, s.End
 	keep := w.Kind == syncer.Resync && s.KeepPosition
 	if !keep {
@@ -185,7 +189,10 @@ func (p *memPart) settlePosition(w syncer.Walk, s syncer.Settlement, shape strin
 	if len(p.missing) > 0 {
 		at.Validator = ""
 	}
-	if w.Kind.Listing() || at.Shape == "" || syncer.ShapeCovers(at.Shape, shape) {
+	switch {
+	case w.Kind.Listing() || at.Shape == "":
+		at.Shape = begun
+	case syncer.ShapeCovers(at.Shape, shape):
 		at.Shape = shape
 	}
 	if w.Kind.Listing() {

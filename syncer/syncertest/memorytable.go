@@ -15,6 +15,8 @@ type MemoryTable struct {
 	spec row.Spec
 	// heard are the fields that are known as they are.
 	heard *row.Heard
+	// begun are the walks under way.
+	begun *row.Begun
 }
 
 // Obey implements syncer.Keeper.
