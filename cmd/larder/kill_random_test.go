@@ -18,7 +18,7 @@ func TestKilledAtRandomInstants(t *testing.T) {
 	program := killtest.Build(t)
 	rounds := 200
 	if testing.Short() {
-		rounds = 20
+		rounds = 8
 	}
 	for name, newRig := range map[string]func(*testing.T, string) (*rig, string){
 		"Postgres": newPostgresRig, "SQLite": newSQLiteRig,

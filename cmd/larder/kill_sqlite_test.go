@@ -47,7 +47,7 @@ func TestKilledAtEveryWriteToSQLite(t *testing.T) {
 				}
 				r.recover(fmt.Sprintf("killed at write %d, %s", n, label))
 			}
-			if hits.Total() < 20/stride() {
+			if hits.Total()*stride() < 20 {
 				t.Errorf("a poll of only %d writes", hits.Total())
 			}
 			t.Logf("killed at %d writes:\n%s", hits.Total(), hits)

@@ -135,8 +135,15 @@ func (s State) at(watermark, place string) (State, error) {
 	return s, errors.Join(err, err2)
 }
 
-// EndLease implements Consumer.
+// EndLease implements Consumer. What a killed process has sent may still be on its way to the server, a renewal of
+// the lease among it, so its sessions end first.
 func (p Postgres) EndLease(ctx context.Context) error {
+	const sessions = `select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'`
+	for left := 1; left > 0; {
+		if err := p.conn.QueryRow(ctx, sessions).Scan(&left); err != nil {
+			return err
+		}
+	}
 	_, err := p.conn.Exec(ctx, `update larder.lease set expires_at = now()`)
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && pg.Code == "42P01" { // no such table: the lease is not there yet
