@@ -90,7 +90,11 @@ func (t *Table) design(x *tx) (design, error) {
 			e.columns[fold(c.Name)] = existingColumn{declared: kind}
 		}
 	}
-	if problems := unfit(t.spec, e); len(problems) > 0 {
+	if _, there := e.columns[fold(t.spec.Mark)]; made && !there && t.spec.Mark != "" {
+		ddl = append(ddl, markDDL(t.spec))
+		e.columns[fold(t.spec.Mark)] = existingColumn{declared: columnType(row.Timestamptz)}
+	}
+	if problems := append(unfit(t.spec, e), unfitMark(t.spec, e)...); len(problems) > 0 {
 		return design{}, &UnfitError{t.spec.Target, problems}
 	}
 	return design{ddl: ddl, strict: demanded(t.spec, e)}, nil
@@ -193,6 +197,7 @@ func unfit(spec *row.Spec, e existing) []string {
 			problems = append(problems, fmt.Sprintf("column %q is declared %q, which does not keep a %s as it is: declare it %s", c.Name, have.declared, c.Type, kind))
 		}
 	}
+	mapped[fold(spec.Mark)] = true
 	var names []string
 	for name, c := range e.columns {
 		if !mapped[name] && c.notNull && !c.hasDefault && !c.generated && !c.rowidKeys {

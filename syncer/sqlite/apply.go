@@ -376,7 +376,7 @@ func (m *merge) delete(r row.Row) error {
 	m.done.Deleted++
 	m.st.rows--
 	m.done.Late = max(m.done.Late, r.Late)
-	return run(m.x.Conn, m.sql.remove, key...)
+	return run(m.x.Conn, m.sql.remove, m.cutting(m.x, key...)...)
 }
 
 // loses reports whether there is a row that a delete is about, and whether that

@@ -163,7 +163,7 @@ func (m *merge) extras(scope []any, out *syncer.Audited) error {
 		out.Held = int(n)
 		return run(m.x.Conn, m.sql.holdExtras, partition, m.w.ID, m.spec.Confirm)
 	}
-	if err := run(m.x.Conn, m.sql.deleteExtras, partition, m.w.ID); err != nil {
+	if err := run(m.x.Conn, m.sql.deleteExtras, m.cutting(m.x, partition, m.w.ID)...); err != nil {
 		return err
 	}
 	m.st.rows -= n

@@ -19,7 +19,8 @@ type statements struct {
 	look string
 	// held reads the version of a row by its key, and whole all of it.
 	held, whole string
-	// insert and update take all values, remove takes the key.
+	// insert and update take all values, remove takes the key. It cuts, as sweep
+	// and deleteExtras do: see Table.cutting.
 	insert, update, remove string
 	// countRows counts a partition's rows by the values that set it apart.
 	countRows string
@@ -97,6 +98,9 @@ func (b *builder) create(target string) string {
 		}
 		defs = append(defs, def)
 	}
+	if b.spec.Mark != "" {
+		defs = append(defs, quote(b.spec.Mark)+" "+columnType(row.Timestamptz))
+	}
 	defs = append(defs, "PRIMARY KEY ("+list(b.keys)+")")
 	return "CREATE TABLE main." + quote(target) + " (\n  " + strings.Join(defs, ",\n  ") + "\n) STRICT"
 }
@@ -128,22 +132,37 @@ func (b *builder) rows(s *statements) {
 	if b.spec.Version >= 0 {
 		version = b.columns[b.spec.Version]
 	}
+	byKey, byKeyOnly = append(byKey, b.alive("")...), append(byKeyOnly, b.alive("")...)
 	s.look = fmt.Sprintf("SELECT %s, %s FROM %s WHERE %s", version, and(same), b.target, and(byKey))
 	s.held = fmt.Sprintf("SELECT %s FROM %s WHERE %s", version, b.target, and(byKeyOnly))
 	s.whole = fmt.Sprintf("SELECT %s FROM %s WHERE %s", list(b.columns), b.target, and(byKeyOnly))
-	s.insert = fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", b.target, list(b.columns), list(all))
+	s.insert = fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", b.target, list(b.columns), list(all)) + b.revive(set)
 	if len(set) > 0 {
 		s.update = fmt.Sprintf("UPDATE %s SET %s WHERE %s", b.target, list(set), and(byKey))
 	}
-	s.remove = fmt.Sprintf("DELETE FROM %s WHERE %s", b.target, and(byKeyOnly))
-	s.countAll = "SELECT count(*) FROM " + b.target
+	s.remove = b.cut("", and(byKeyOnly), len(b.spec.Key)+1)
+	s.countAll = fmt.Sprintf("SELECT count(*) FROM %s AS t WHERE %s", b.target, and(append([]string{"true"}, b.alive("t.")...)))
 	s.countRows = fmt.Sprintf("SELECT count(*) FROM %s AS t WHERE %s", b.target, b.within(1))
+}
+
+// scopeSize is how many values set a partition's rows apart.
+func (b *builder) scopeSize() int {
+	n := 0
+	for _, c := range b.spec.Columns {
+		if c.Each != "" {
+			n++
+		}
+	}
+	if floors(b.spec) {
+		n++
+	}
+	return n
 }
 
 // within is the condition that sets a partition's rows, as t, apart from
 // others; its parameters begin at the number first.
 func (b *builder) within(first int) string {
-	terms := []string{"true"}
+	terms := append([]string{"true"}, b.alive("t.")...)
 	for _, c := range b.spec.Columns {
 		if c.Each != "" {
 			terms = append(terms, fmt.Sprintf("t.%s IS ?%d", quote(c.Name), first))
@@ -224,8 +243,8 @@ func (b *builder) absences(s *statements, missing string) {
 	s.isMissing = fmt.Sprintf("SELECT count(*) FROM %s WHERE partition = ?1 AND %s", b.missing, b.ourKey(2))
 	s.confirmed = fmt.Sprintf("SELECT count(*) FROM %s WHERE partition = ?1 AND walks >= ?2", b.missing)
 	s.waiting = fmt.Sprintf("SELECT count(*) FROM %s WHERE partition = ?1 AND walks < ?2", b.missing)
-	s.sweep = fmt.Sprintf("DELETE FROM %s AS t WHERE (%s) IN (SELECT %s FROM %s WHERE partition = ?1 AND walks >= ?2) AND %s",
-		b.target, list(b.keys), list(b.ours), b.missing, b.within(3))
+	s.sweep = b.cut(" AS t", fmt.Sprintf("(%s) IN (SELECT %s FROM %s WHERE partition = ?1 AND walks >= ?2) AND %s",
+		list(b.keys), list(b.ours), b.missing, b.within(3)), 3+b.scopeSize())
 	s.swept = fmt.Sprintf("DELETE FROM %s WHERE partition = ?1 AND walks >= ?2", b.missing)
 	s.present = fmt.Sprintf("SELECT count(*) - count(present_at), coalesce(min(present_at), 0) FROM %s WHERE partition = ?1", b.missing)
 }

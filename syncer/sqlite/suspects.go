@@ -84,7 +84,7 @@ func (b *builder) suspicions(name string) suspicions {
 		countExtras: fmt.Sprintf(counted, "count(*)"),
 		holdExtras: fmt.Sprintf("INSERT INTO %s (partition, walks, present_at, %s) %s ON CONFLICT DO UPDATE SET walks = max(walks, excluded.walks)",
 			b.missing, ours, fmt.Sprintf(counted, "partition, ?3, present, "+ours)),
-		deleteExtras:    fmt.Sprintf("DELETE FROM %s WHERE (%s) IN (%s)", b.target, list(b.keys), fmt.Sprintf(counted, ours)),
+		deleteExtras:    b.cut("", and(append([]string{fmt.Sprintf("(%s) IN (%s)", list(b.keys), fmt.Sprintf(counted, ours))}, b.alive("")...)), 3),
 		forgetExtras:    fmt.Sprintf("DELETE FROM %s WHERE partition = ?1 AND kind = '%s' AND counted = ?2", from, isExtra),
 		presentSuspects: fmt.Sprintf("SELECT count(*) - count(present), coalesce(min(present), 0) FROM %s WHERE partition = ?1 AND kind = '%s'", from, isExtra),
 	}

@@ -77,7 +77,7 @@ func (t *Table) deleteConfirmed(x *tx, partition string) (int, error) {
 	n := 0
 	// No row can hold values that do not fit its column.
 	if scope, err := t.scope(syncer.ParsePartition(partition)); err == nil {
-		if err := run(x.Conn, t.sql.sweep, append([]any{partition, t.spec.Confirm}, scope...)...); err != nil {
+		if err := run(x.Conn, t.sql.sweep, t.cutting(x, append([]any{partition, t.spec.Confirm}, scope...)...)...); err != nil {
 			return 0, fmt.Errorf("delete what is missing: %w", err)
 		}
 		n = x.Changes()

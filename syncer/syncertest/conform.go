@@ -63,7 +63,7 @@ func Conform(t *testing.T, open func(t *testing.T) Harness) {
 	}{
 		{"apply", applyScenarios}, {"settle", settleScenarios}, {"sweep", sweepScenarios}, {"floor", floorScenarios}, {"lanes", lanesScenarios},
 		{"audit", auditScenarios}, {"audited parts", partScenarios}, {"deletes", deletesScenarios}, {"held deletes", heldScenarios},
-		{"keep", keepScenarios}, {"partial", partialScenarios}, {"where", whereScenarios},
+		{"keep", keepScenarios}, {"mark", markScenarios}, {"partial", partialScenarios}, {"where", whereScenarios},
 		{"configured anew", dueScenarios}, {"changing partitions", changingScenarios}, {"intent", intentScenarios},
 		{"lease", leaseScenarios}, {"orders", orderScenarios}, {"quarantine", quarantineScenarios},
 		{"forget", forgetScenarios}, {"drift", driftScenarios}, {"added columns", addedScenarios},
@@ -74,6 +74,11 @@ func Conform(t *testing.T, open func(t *testing.T) Harness) {
 				t.Run(name, func(t *testing.T) {
 					scenario(t, newBench(t, open(t), people()))
 				})
+				if markingToo[group.name] {
+					t.Run("marking, "+name, func(t *testing.T) {
+						scenario(t, newBench(t, open(t), marking(people())))
+					})
+				}
 			}
 		})
 	}
@@ -129,6 +134,9 @@ func newBench(t *testing.T, h Harness, spec row.Spec) *bench {
 // use makes the bench's table that of another spec.
 func (b *bench) use(spec row.Spec) {
 	b.t.Helper()
+	if spec.Keep {
+		spec.Mark = ""
+	}
 	b.spec, b.table = spec, b.Table(b.db, spec)
 	if err := b.table.Prepare(b.t.Context()); err != nil {
 		b.t.Fatalf("prepare: %v", err)
@@ -292,7 +300,7 @@ func (b *bench) status() syncer.Status {
 func (b *bench) want(lines ...string) {
 	b.t.Helper()
 	got := map[string]bool{}
-	for _, r := range b.Rows(b.spec.Target, []string{"id", "name", "updated_at"}) {
+	for _, r := range b.live("id", "name", "updated_at") {
 		at := r[2]
 		if len(at) > 16 {
 			at = at[11:16]

@@ -61,6 +61,9 @@ func drawSpec(rt *rapid.T, target string) row.Spec {
 	if one("where", 4) {
 		spec.Where = unless("b")
 	}
+	if !spec.Keep && one("mark", 3) {
+		spec = marking(spec)
+	}
 	if one("deletes", 2) {
 		spec.Budget.Deletes = 24 * time.Hour
 	}
@@ -290,9 +293,11 @@ func (a *agreement) record(p syncer.Partition) syncer.Record {
 // compare holds all that can be seen of the two tables against each other.
 func (a *agreement) compare() {
 	columns := []string{"id", "name", "updated_at", "region"}
-	target := a.spec.Target
-	if diff := cmp.Diff(sorted(a.model.Rows(target, columns)), sorted(a.real.Rows(target, columns))); diff != "" {
+	if diff := cmp.Diff(sorted(a.model.live(columns...)), sorted(a.real.live(columns...))); diff != "" {
 		a.Fatalf("rows differ (-model +real):\n%s", diff)
+	}
+	if diff := cmp.Diff(sorted(a.model.dead()), sorted(a.real.dead())); diff != "" {
+		a.Fatalf("marked rows differ (-model +real):\n%s", diff)
 	}
 	want, got := a.model.status(), a.real.status()
 	if want.Quarantined != got.Quarantined || want.Rows != got.Rows || want.Held != got.Held || want.Found != got.Found || want.Left != got.Left {

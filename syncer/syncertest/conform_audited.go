@@ -40,7 +40,7 @@ var partScenarios = map[string]func(*testing.T, *bench){
 			t.Errorf("the sample that repairs found %+v", got)
 		}
 		other := 0
-		for _, r := range b.Rows(b.spec.Target, []string{"name"}) {
+		for _, r := range b.live("name") {
 			if r[0] == "other" {
 				other++
 			}

@@ -236,7 +236,7 @@ var changingScenarios = map[string]func(*testing.T, *bench){
 		b.fill(south, 100, 100)
 		b.apply(w, in("south", person("1", "moved", "00:05")))
 		b.repartition(south)
-		for _, r := range b.Rows("parts", []string{"id", "region"}) {
+		for _, r := range b.live("id", "region") {
 			if r[1] != "south" {
 				t.Errorf("row %s is left in %s", r[0], r[1])
 			}

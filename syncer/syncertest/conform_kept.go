@@ -117,7 +117,7 @@ var partialScenarios = map[string]func(*testing.T, *bench){
 			t.Errorf("counted %+v", a)
 		}
 		b.want("1 Ada 00:02", "2 NULL 00:02")
-		for _, r := range b.Rows(b.spec.Target, []string{"region"}) {
+		for _, r := range b.live("region") {
 			if r[0] != "north" {
 				t.Errorf("region is %q", r[0])
 			}

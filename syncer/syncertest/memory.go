@@ -40,8 +40,10 @@ type memOrder struct {
 
 // memTable is the committed state of one table. Transactions work on a copy.
 type memTable struct {
-	spec       row.Spec
-	rows       map[string]row.Row
+	spec row.Spec
+	rows map[string]row.Row
+	// marked rows are gone, but for their mark, whose instant they have.
+	marked     map[string]memMarked
 	parts      map[string]*memPart
 	gone       map[string]memGone
 	quarantine map[string]syncer.Quarantined
@@ -54,6 +56,11 @@ type memTable struct {
 	fields []memField
 	// types are those of the columns of a table that its consumer created.
 	types map[string]string
+}
+
+type memMarked struct {
+	row.Row
+	at time.Time
 }
 
 type memGone struct {
@@ -101,7 +108,7 @@ type memMissing struct {
 }
 
 func (t *memTable) clone() *memTable {
-	c := &memTable{spec: t.spec, made: t.made, columns: t.columns, types: t.types, fields: slices.Clone(t.fields), rows: maps.Clone(t.rows), gone: maps.Clone(t.gone), quarantine: maps.Clone(t.quarantine), parts: make(map[string]*memPart)}
+	c := &memTable{spec: t.spec, made: t.made, columns: t.columns, types: t.types, fields: slices.Clone(t.fields), rows: maps.Clone(t.rows), marked: maps.Clone(t.marked), gone: maps.Clone(t.gone), quarantine: maps.Clone(t.quarantine), parts: make(map[string]*memPart)}
 	for name, p := range t.parts {
 		q := *p
 		q.seen, q.missing, q.suspects = maps.Clone(p.seen), maps.Clone(p.missing), maps.Clone(p.suspects)
@@ -357,7 +364,7 @@ func (d *Daemon) write(target string, do func(*memTable) error) error {
 // Forget implements syncer.Forgetter.
 func (d *Daemon) Forget(_ context.Context, target string) (string, error) {
 	err := d.write(target, func(t *memTable) error {
-		*t = memTable{spec: t.spec, rows: t.rows, forgotten: true, columns: t.columns, types: t.types}
+		*t = memTable{spec: t.spec, rows: t.rows, marked: t.marked, forgotten: true, columns: t.columns, types: t.types}
 		return nil
 	})
 	if err != nil {

@@ -238,7 +238,7 @@ func (t *memTable) upsert(p *memPart, w syncer.Walk, r row.Row, a *syncer.Applie
 	}
 	a.Late = max(a.Late, r.Late)
 	delete(t.gone, r.Key)
-	t.rows[r.Key] = r
+	t.put(r)
 }
 
 // older reports whether a row is older than a version. A partial record that
@@ -289,7 +289,7 @@ func (t *memTable) remove(p *memPart, w syncer.Walk, r row.Row, a *syncer.Applie
 		t.gone[r.Key] = memGone{version: v, until: time.Now().Add(t.spec.Remember)}
 	}
 	if exists {
-		delete(t.rows, r.Key)
+		t.drop(r.Key)
 		a.Deleted++
 		a.Late = max(a.Late, r.Late)
 	}

@@ -67,7 +67,7 @@ func (t *memTable) compare(p *memPart, w syncer.Walk, r row.Row, a *syncer.Appli
 	if !p.lasts(w, r.Key, s) || !w.Audit.Repair {
 		return
 	}
-	t.rows[r.Key] = r
+	t.put(r)
 	delete(t.gone, r.Key)
 	delete(t.quarantine, w.Partition.Name+r.Key)
 	delete(p.missing, r.Key)
@@ -172,7 +172,7 @@ func (t *memTable) extras(p *memPart, w syncer.Walk, found *syncer.Audited) erro
 		return nil
 	}
 	for _, key := range count {
-		delete(t.rows, key)
+		t.drop(key)
 		delete(p.missing, key)
 		delete(p.suspects, key)
 		p.tally.cut++

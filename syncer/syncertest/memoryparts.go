@@ -31,19 +31,20 @@ func (t *MemoryTable) Prepare(context.Context) error {
 	if tab == nil || tab.forgotten {
 		fresh := newMemTable()
 		if tab != nil {
-			fresh.rows, fresh.spec, fresh.types = tab.rows, tab.spec, tab.types
+			fresh.rows, fresh.marked, fresh.spec, fresh.types = tab.rows, tab.marked, tab.spec, tab.types
 		}
 		fresh.made = tab == nil && len(ddl) > 0
 		tab = fresh
 		t.d.tables[t.spec.Target] = tab
 	}
 	tab.widen(t.spec)
+	tab.unmark(t.spec)
 	tab.spec, tab.columns = t.spec, columns
 	return tab.configure()
 }
 
 func newMemTable() *memTable {
-	return &memTable{rows: make(map[string]row.Row), parts: make(map[string]*memPart),
+	return &memTable{rows: make(map[string]row.Row), marked: make(map[string]memMarked), parts: make(map[string]*memPart),
 		gone: make(map[string]memGone), quarantine: make(map[string]syncer.Quarantined)}
 }
 
@@ -53,13 +54,13 @@ func newMemTable() *memTable {
 func (t *MemoryTable) fit() (ddl, columns []string, unfit error) {
 	tab := t.d.tables[t.spec.Target]
 	if tab == nil {
-		for _, c := range t.spec.Columns {
+		for _, c := range wanted(t.spec) {
 			columns = append(columns, c.Name)
 		}
 		return []string{fmt.Sprintf("CREATE TABLE %s (%s)", t.spec.Target, strings.Join(columns, ", "))}, columns, nil
 	}
 	columns = slices.Clone(tab.columns)
-	for _, c := range t.spec.Columns {
+	for _, c := range wanted(t.spec) {
 		if slices.Contains(columns, c.Name) {
 			continue
 		}
@@ -72,12 +73,20 @@ func (t *MemoryTable) fit() (ddl, columns []string, unfit error) {
 	return ddl, columns, nil
 }
 
+// wanted are the columns that the target has to have.
+func wanted(s row.Spec) []row.Column {
+	if s.Mark == "" {
+		return s.Columns
+	}
+	return append(slices.Clone(s.Columns), row.Column{Name: s.Mark})
+}
+
 // widen brings the rows to the columns of another spec; new ones are null.
 func (t *memTable) widen(spec row.Spec) {
 	if slices.EqualFunc(t.spec.Columns, spec.Columns, func(a, b row.Column) bool { return a.Name == b.Name }) {
 		return
 	}
-	for key, r := range t.rows {
+	widened := func(r row.Row) row.Row {
 		values := make([]any, len(spec.Columns))
 		for i, c := range spec.Columns {
 			if old := slices.IndexFunc(t.spec.Columns, func(o row.Column) bool { return o.Name == c.Name }); old >= 0 {
@@ -85,8 +94,39 @@ func (t *memTable) widen(spec row.Spec) {
 			}
 		}
 		r.Values = values
-		t.rows[key] = r
+		return r
 	}
+	for key, r := range t.rows {
+		t.rows[key] = widened(r)
+	}
+	for key, r := range t.marked {
+		t.marked[key] = memMarked{widened(r.Row), r.at}
+	}
+}
+
+// unmark makes marked rows what they are to a spec that marks none: rows.
+func (t *memTable) unmark(spec row.Spec) {
+	if t.spec.Mark == "" || spec.Mark != "" {
+		return
+	}
+	for key, r := range t.marked {
+		t.rows[key] = r.Row
+	}
+	clear(t.marked)
+}
+
+// drop deletes a row, or marks it.
+func (t *memTable) drop(key string) {
+	if r, there := t.rows[key]; there && t.spec.Mark != "" {
+		t.marked[key] = memMarked{r, time.Now()}
+	}
+	delete(t.rows, key)
+}
+
+// put writes a row, whatever became of it before.
+func (t *memTable) put(r row.Row) {
+	delete(t.marked, r.Key)
+	t.rows[r.Key] = r
 }
 
 // configure brings the partitions to what is configured.
@@ -170,7 +210,7 @@ func (p *memPart) retire(gone bool) {
 // retire deletes what is left of a partition and forgets it.
 func (t *memTable) retire(name string) {
 	for key := range t.parts[name].missing {
-		delete(t.rows, key)
+		t.drop(key)
 	}
 	maps.DeleteFunc(t.quarantine, func(_ string, q syncer.Quarantined) bool { return q.Partition == name })
 	delete(t.parts, name)

@@ -110,7 +110,7 @@ func (t *memTable) sweep(p *memPart, w syncer.Walk, out *syncer.Settled) error {
 		return nil
 	}
 	for _, key := range confirmed {
-		delete(t.rows, key)
+		t.drop(key)
 		delete(p.missing, key)
 		out.Swept++
 	}

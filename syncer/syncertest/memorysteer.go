@@ -74,19 +74,29 @@ func (m *Memory) Rows(target string, columns []string) [][]string {
 		return out
 	}
 	for _, r := range t.rows {
-		var line []string
-		for _, name := range columns {
-			value := "NULL" // of a column that larder does not write
-			for i, c := range t.spec.Columns {
-				if c.Name == name {
-					value = text(r.Values[i])
-				}
-			}
-			line = append(line, value)
-		}
-		out = append(out, line)
+		out = append(out, t.line(r, nil, columns))
+	}
+	for _, r := range t.marked {
+		out = append(out, t.line(r.Row, r.at, columns))
 	}
 	return out
+}
+
+// line is a row as text, mark being what its mark holds.
+func (t *memTable) line(r row.Row, mark any, columns []string) (line []string) {
+	for _, name := range columns {
+		value := "NULL" // of a column that larder does not write
+		if name == t.spec.Mark {
+			value = text(mark)
+		}
+		for i, c := range t.spec.Columns {
+			if c.Name == name {
+				value = text(r.Values[i])
+			}
+		}
+		line = append(line, value)
+	}
+	return line
 }
 
 // text prints a value as Conform compares it.

@@ -62,7 +62,7 @@ func (t *memTable) accept(limit int) (string, error) {
 	}
 	for _, p := range t.parts {
 		for _, key := range t.confirmed(p) {
-			delete(t.rows, key)
+			t.drop(key)
 			delete(p.missing, key)
 			delete(p.suspects, key)
 			p.left = max(0, p.left-1)
