@@ -114,6 +114,9 @@ func (t *Table) create(ctx context.Context, q querier) ([]string, error) {
 		}
 		parts = append(parts, part)
 	}
+	if t.spec.Mark != "" {
+		parts = append(parts, t.markDDL())
+	}
 	parts = append(parts, "PRIMARY KEY ("+t.keyNames()+")")
 	return []string{"CREATE TABLE " + t.name + " (" + strings.Join(parts, ", ") + ")"}, nil
 }
@@ -184,6 +187,8 @@ func (t *Table) adopt(ctx context.Context, q querier, f *form, made bool) (ddl [
 				want.Name, t.name, pgx.Identifier{want.Name}.Sanitize()))
 		}
 	}
+	marks, wrong := t.adoptMark(columns, made)
+	ddl, faults = append(ddl, marks...), append(faults, wrong...)
 	for _, c := range columns {
 		if c.notNull && !c.given {
 			faults = append(faults, fmt.Sprintf("column %q is not null, has no default and is not mapped: ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL",

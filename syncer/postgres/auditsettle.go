@@ -194,7 +194,7 @@ func (t *Table) deleteExtra(ctx context.Context, tx pgx.Tx, f *form, e end, a *s
 	if extra == 0 {
 		return nil
 	}
-	tag, err := tx.Exec(ctx, fmt.Sprintf(`DELETE FROM %s t USING %s o WHERE %s AND %s`, t.name, t.suspect, count, f.keptKeys()), args...)
+	tag, err := tx.Exec(ctx, f.cut(t.name, t.suspect+" o", count+" AND "+f.keptKeys()), args...)
 	if err != nil {
 		return failed("delete extra rows", err)
 	}

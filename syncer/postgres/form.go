@@ -22,6 +22,9 @@ type form struct {
 	partitioned bool
 	// partial tables are staged with what each record tells nothing of.
 	partial bool
+	// mark is the quoted column that stamps what is gone; "": rows are deleted,
+	// or the column is not there yet.
+	mark string
 }
 
 // column is a mapped column as the table has it.
@@ -60,6 +63,9 @@ func loadForm(ctx context.Context, q querier, t *Table) (*form, error) {
 		known[name] = c
 		return nil
 	})
+	if _, there := known[t.spec.Mark]; there && t.spec.Mark != "" {
+		f.mark = pgx.Identifier{t.spec.Mark}.Sanitize()
+	}
 	for i, want := range t.spec.Columns {
 		f.columns[i] = known[want.Name]
 		f.columns[i].name = pgx.Identifier{want.Name}.Sanitize()
@@ -83,6 +89,9 @@ func (t *Table) catalogued(ctx context.Context, q querier) (*form, error) {
 		if c.typ == "" {
 			return nil, &MisfitTableError{Table: t.name, Faults: []string{fmt.Sprintf("column %q is not there", t.spec.Columns[i].Name)}}
 		}
+	}
+	if t.spec.Mark != "" && f.mark == "" {
+		return nil, &MisfitTableError{Table: t.name, Faults: []string{fmt.Sprintf("column %q is not there", t.spec.Mark)}}
 	}
 	t.setForm(f)
 	return f, nil
@@ -126,7 +135,10 @@ func createType(t row.Type) string {
 }
 
 // keys joins the target with the staging table.
-func (f *form) keys() string {
+func (f *form) keys() string { return f.anyKeys() + f.alive() }
+
+// anyKeys does so whether or not rows are marked.
+func (f *form) anyKeys() string {
 	return f.join(func(_, i int) string { return fmt.Sprintf("t.%s = s.c%d", f.columns[i].name, i) })
 }
 
@@ -137,7 +149,7 @@ func (f *form) notedKeys() string {
 
 // keptKeys joins noted keys with the target.
 func (f *form) keptKeys() string {
-	return f.join(func(n, i int) string { return fmt.Sprintf("o.k%d = t.%s", n, f.columns[i].name) })
+	return f.join(func(n, i int) string { return fmt.Sprintf("o.k%d = t.%s", n, f.columns[i].name) }) + f.alive()
 }
 
 func (f *form) join(equal func(n, i int) string) string {
@@ -249,7 +261,7 @@ func (f *form) within(p syncer.Partition, first int) (string, []any, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	all, args := []string{"true"}, []any{}
+	all, args := []string{"true" + f.alive()}, []any{}
 	for n, i := range columns {
 		text, ok := appendText(nil, values[n])
 		if !ok {

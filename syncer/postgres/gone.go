@@ -18,9 +18,9 @@ import (
 func (m *merge) remove(ctx context.Context, done *tally) ([]int32, error) {
 	var deleted int
 	var idle []int32
-	err := m.tx.QueryRow(ctx, fmt.Sprintf(`WITH gone AS (DELETE FROM %s t USING %s s WHERE s.kind IN ('d', 't') AND %s RETURNING s.n)
+	err := m.tx.QueryRow(ctx, fmt.Sprintf(`WITH gone AS (%s RETURNING s.n)
 		SELECT (SELECT count(*) FROM gone), ARRAY(SELECT n FROM %s s WHERE s.kind = 't' AND NOT EXISTS (SELECT FROM gone g WHERE g.n = s.n) ORDER BY n)`,
-		m.name, stageName, m.form.keys(), stageName)).Scan(&deleted, &idle)
+		m.form.cut(m.name, stageName+" s", "s.kind IN ('d', 't') AND "+m.form.keys()), stageName)).Scan(&deleted, &idle)
 	if err != nil {
 		return nil, failed("delete rows", err)
 	}

@@ -158,7 +158,7 @@ func (o *outlook) hold(ctx context.Context, parts []syncer.PartitionIntent) erro
 	if missing == 0 {
 		return nil
 	}
-	if err := o.tx.QueryRow(ctx, `SELECT count(*) FROM `+o.name).Scan(&total); err != nil {
+	if err := o.tx.QueryRow(ctx, `SELECT count(*) FROM `+o.name+` t WHERE true`+o.form.alive()).Scan(&total); err != nil {
 		return failed("count rows", err)
 	}
 	for i := range parts {

@@ -151,6 +151,9 @@ func (m *merge) insert(ctx context.Context, done *tally) error {
 			set = append(set, c.name+" = excluded."+c.name)
 		}
 	}
+	if m.form.mark != "" {
+		set = append(set, m.form.mark+" = NULL")
+	}
 	conflict := "DO NOTHING"
 	if len(set) > 0 {
 		conflict = "DO UPDATE SET " + strings.Join(set, ", ")
@@ -158,14 +161,20 @@ func (m *merge) insert(ctx context.Context, done *tally) error {
 			held := m.form.targetVersion()
 			conflict += fmt.Sprintf(" WHERE %s IS NULL OR %s >= %s", held,
 				m.form.version("excluded."+m.form.columns[m.spec.Version].name), m.form.version(held))
+			if m.form.mark != "" {
+				conflict += " OR t." + m.form.mark + " IS NOT NULL"
+			}
 		}
 	}
 	// A partitioned table does not show xmax; there the rows that exist are
 	// counted.
 	isNew, old := "t.xmax = 0", "0"
-	if m.form.partitioned {
+	switch {
+	case m.form.partitioned:
 		isNew = "true"
 		old = fmt.Sprintf("(SELECT count(*) FROM %s s JOIN %s t ON %s WHERE s.kind = 'u')", stageName, m.name, m.form.keys())
+	case m.form.mark != "":
+		old = "-" + m.form.revived(m.name)
 	}
 	sql := fmt.Sprintf(`WITH written AS (INSERT INTO %s AS t (%s) SELECT %s FROM %s s WHERE s.kind = 'u' ORDER BY s.n
 			ON CONFLICT (%s) %s RETURNING %s AS new)

@@ -53,7 +53,7 @@ func (t *Table) retireMarked(ctx context.Context, tx pgx.Tx, f *form) error {
 		return err
 	}
 	var total, missing int
-	if err := tx.QueryRow(ctx, `SELECT count(*) FROM `+t.name).Scan(&total); err != nil {
+	if err := tx.QueryRow(ctx, `SELECT count(*) FROM `+t.name+` t WHERE true`+f.alive()).Scan(&total); err != nil {
 		return failed("count rows", err)
 	}
 	counts := make([]int, len(names))

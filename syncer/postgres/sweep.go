@@ -111,8 +111,8 @@ func (t *Table) deleteConfirmed(ctx context.Context, tx pgx.Tx, f *form, p synce
 	var n int64
 	// No row can hold values that do not fit.
 	if within, args, err := f.within(p, 3); err == nil {
-		tag, err := tx.Exec(ctx, fmt.Sprintf(`DELETE FROM %s t USING %s o WHERE o.partition = $1 AND o.walks >= $2 AND %s AND %s`,
-			t.name, t.missing, f.keptKeys(), within), append([]any{p.Name, t.spec.Confirm}, args...)...)
+		tag, err := tx.Exec(ctx, f.cut(t.name, t.missing+" o", fmt.Sprintf(`o.partition = $1 AND o.walks >= $2 AND %s AND %s`,
+			f.keptKeys(), within)), append([]any{p.Name, t.spec.Confirm}, args...)...)
 		if err != nil {
 			return 0, failed("sweep", err)
 		}

@@ -80,6 +80,7 @@ type Known struct {
 func (s *Spec) Recall(known []Known, fold func(string) string) (stays []Known, forget []string) {
 	for _, k := range known {
 		mapped := slices.ContainsFunc(s.Columns, func(c Column) bool { return !c.Added && fold(c.Name) == fold(k.Name) })
+		mapped = mapped || s.Mark != "" && fold(s.Mark) == fold(k.Name)
 		named := slices.ContainsFunc(s.Named, func(name string) bool { return Label(name) == k.Name })
 		theirs := k.Column && slices.Contains(s.Others, k.Name)
 		silent := !k.Column && s.Drift != DriftNote && s.Drift != DriftAdd
