@@ -133,6 +133,15 @@ func TestEveryKeyOfAuditedTables(t *testing.T) {
 	if cities.Where != `population > 1000 and country != "XX"` || cities.OnDelete != config.OnDeleteKeep {
 		t.Errorf("where %q, on_delete %q", cities.Where, cities.OnDelete)
 	}
+	if orders.OnDelete != config.OnDeleteMark || orders.Newest != 2*time.Hour {
+		t.Errorf("on_delete %q, newest %s", orders.OnDelete, orders.Newest)
+	}
+	if fields, as := orders.Dated(); len(fields) != 1 || fields[0].Text != "at" || as != orders.Source.Watermark.Format {
+		t.Errorf("orders are dated by %v in %v", fields, as)
+	}
+	if fields, _ := items.Dated(); len(fields) != 0 {
+		t.Errorf("items are dated by %v", fields)
+	}
 	same(t, "budget", config.Budget{Critical: time.Hour, Deletes: 48 * time.Hour}, items.Budget)
 	for table, want := range map[*config.Table]bool{cities: false, items: true, orders: false} {
 		if got := table.DeletesByAudit(); got != want {

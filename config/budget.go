@@ -13,7 +13,7 @@ type Budget struct {
 
 // DeletesByAudit reports whether nothing but an audit sees that the owner deleted a row.
 func (t *Table) DeletesByAudit() bool {
-	return t.Source.Mode == Incremental && t.Source.Audit != nil && t.Source.Records.Deleted.IsZero() && t.OnDelete == OnDeleteDelete
+	return t.Source.Mode == Incremental && t.Source.Audit != nil && t.Source.Records.Deleted.IsZero() && t.OnDelete != OnDeleteKeep
 }
 
 func (r *reader) budget(s section, into *Budget) {
@@ -45,7 +45,7 @@ func (r *reader) checkDeletesBudget(s section, t *Table) {
 	}
 	d := source.Records.Deleted
 	switch {
-	case t.OnDelete != OnDeleteDelete:
+	case t.OnDelete == OnDeleteKeep:
 		r.wrong(n, "is of deletions, and on_delete = %q does not follow them; leave it out", t.OnDelete)
 	case source.Mode == Snapshot:
 		r.wrong(n, "is of deletions that only an audit sees, and each poll of a snapshot sees them; leave it out, critical counts for them too")

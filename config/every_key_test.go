@@ -168,6 +168,9 @@ func TestEveryKeyOfTable(t *testing.T) {
 	if schema, name := weather.Ident(); schema != "public" || name != "weather" {
 		t.Errorf("the weather's table is %q in %q", name, schema)
 	}
+	if weather.Notify != "Weather" || weather.Newest != 0 || weather.OnDelete != config.OnDeleteDelete {
+		t.Errorf("the weather's table notifies %q, warns after %v, on_delete %q", weather.Notify, weather.Newest, weather.OnDelete)
+	}
 	if weather.Confirm != 1 || weather.Version != "" {
 		t.Errorf("a snapshot of one page confirms %d times, by version %q", weather.Confirm, weather.Version)
 	}

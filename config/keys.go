@@ -104,7 +104,9 @@ func tableKeys() []key {
 		{"drift", choice(DriftIgnore, DriftNote, DriftAdd, DriftFail), string(DriftIgnore), "What becomes of a field that nobody named: status tells of it, a column is added, or the poll fails."},
 		{"text", choice(TextReject, TextStrip, TextReplace), string(TextReject), "What becomes of text that is none: it does not fit, or is mended."},
 		{"where", text(), none, "A condition over the fields of a record: which records are kept."},
-		{"on_delete", choice(OnDeleteDelete, OnDeleteKeep), string(OnDeleteDelete), "What becomes of a row that the owner deleted."},
+		{"on_delete", choice(OnDeleteDelete, OnDeleteMark, OnDeleteKeep), string(OnDeleteDelete), "What becomes of a row that the owner deleted."},
+		{"newest", duration(time.Second, years), none, "How old the newest record may be before a warning: the owner's own pipeline may be stuck."},
+		{"notify", text(), none, "A channel of Postgres on which each commit that changed rows tells it."},
 	}
 }
 

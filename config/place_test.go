@@ -17,7 +17,7 @@ func TestAt(t *testing.T) {
 		{"table[0].budget", `92:14: table "people": budget: never comes`},
 		{"table[0].budget.critical", `92:14: table "people": budget.critical: never comes`},
 		{"table[1].misfit", `99:3: table "public.weather": never comes`},
-		{`table[1].columns."a.b"`, `110:9: table "public.weather": columns."a.b": never comes`},
+		{`table[1].columns."a.b"`, `111:9: table "public.weather": columns."a.b": never comes`},
 		{"table[7].budget", `88:3: table: never comes`},
 		{"larder.timezone", `3:15: larder: timezone: never comes`},
 		{"source.gone.schedule", `32:2: source: never comes`},

@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // Table is a consumer's local copy of one source.
@@ -22,6 +23,8 @@ type Table struct {
 	Where     string // a condition over the records, as it is written; empty: all are taken
 	OnDelete  OnDelete
 	Drift     Drift
+	Newest    time.Duration // how old the newest record may be; 0: that is not looked at
+	Notify    string        // a channel of Postgres; empty: none
 }
 
 // Ident splits the name into its schema, empty for none, and the table's own name.
@@ -79,6 +82,7 @@ type OnDelete string
 // The ways to follow a deletion, or not.
 const (
 	OnDeleteDelete OnDelete = "delete"
+	OnDeleteMark   OnDelete = "mark" // stamps MarkColumn
 	OnDeleteKeep   OnDelete = "keep"
 )
 
@@ -101,6 +105,8 @@ func (r *reader) table(n *node, c *Config) []*Table {
 	choose(s, "text", &t.Text)
 	s.integer("confirm", &t.Confirm)
 	choose(s, "on_delete", &t.OnDelete)
+	s.duration("newest", &t.Newest)
+	s.text("notify", &t.Notify)
 	r.where(s, &t)
 	source := s.need("source", `source = "NAME"`)
 	if source == nil {
@@ -119,11 +125,14 @@ func (r *reader) table(n *node, c *Config) []*Table {
 	r.columns(s, &t)
 	r.checkDeletesBudget(s, &t)
 	r.checkFloor(s, &t)
+	r.checkMark(s, &t)
+	r.checkNewest(s, &t)
 	var all []*Table
 	for _, consumer := range r.consumers(s, &t, c.Consumers) {
 		one := t
 		one.Consumer = consumer
 		r.checkNames(s, &one)
+		r.checkNotify(s, &one)
 		all = append(all, &one)
 	}
 	return all

@@ -36,14 +36,18 @@ func (b *builtTable) fill(s *config.Source, p plan, set *pathSet) error {
 		Partitions:  partitionsOf(s),
 		Changing:    s.EachQuery != nil,
 		Keep:        t.OnDelete == config.OnDeleteKeep,
+		Notify:      t.Notify,
 		Partial:     s.Records.Partial,
-		Budget:      syncer.Budget{Warn: t.Budget.Warn, Critical: t.Budget.Critical, Deletes: p.deletesBudget(t)},
+		Budget:      syncer.Budget{Warn: t.Budget.Warn, Critical: t.Budget.Critical, Deletes: p.deletesBudget(t), Newest: t.Newest},
 		Guard:       guardOf(t.MaxDelete),
 		Confirm:     t.Confirm,
 		Drift:       driftOf(t.Drift),
 		MisfitFails: t.Misfit == config.MisfitFail,
 		Broken:      brokenOf(t.Text),
 		Remember:    s.Lag,
+	}
+	if t.OnDelete == config.OnDeleteMark {
+		b.spec.Mark = config.MarkColumn
 	}
 	if s.Watermark != nil {
 		b.spec.Remember += s.Watermark.Overlap

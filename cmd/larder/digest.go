@@ -100,8 +100,8 @@ func choices(t *config.Table) []string {
 	if t.Text != config.TextReject {
 		out = append(out, digest("text", t.Text))
 	}
-	if t.OnDelete == config.OnDeleteKeep {
-		out = append(out, digest("keep"))
+	if t.OnDelete != config.OnDeleteDelete {
+		out = append(out, digest(string(t.OnDelete)))
 	}
 	return out
 }

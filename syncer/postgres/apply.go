@@ -163,6 +163,9 @@ func (l *load) transact(ctx context.Context, tx pgx.Tx, generation int64, inPiec
 		return tally{}, err
 	}
 	done.Quarantined = len(misfits)
+	if err := l.tell(ctx, tx, done.Applied); err != nil {
+		return tally{}, err
+	}
 	return done, l.advance(ctx, tx, h, done)
 }
 

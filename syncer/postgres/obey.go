@@ -87,7 +87,11 @@ func (t *Table) accept(ctx context.Context, limit int) (string, error) {
 			deleted += n
 		}
 		// What is left of a partition that was held for its removal goes, too.
-		return t.retireMarked(ctx, tx, f)
+		n, err := t.retireMarked(ctx, tx, f)
+		if err != nil {
+			return err
+		}
+		return t.tell(ctx, tx, syncer.Applied{Deleted: deleted + n})
 	})
 	if err == nil {
 		err = refusal

@@ -44,7 +44,11 @@ func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition, asked
 				return failed("state partitions", err)
 			}
 		}
-		if err := t.retire(ctx, tx, f, names); err != nil {
+		deleted, err := t.retire(ctx, tx, f, names)
+		if err == nil {
+			err = t.tell(ctx, tx, syncer.Applied{Deleted: deleted})
+		}
+		if err != nil {
 			return err
 		}
 		const at = "greatest(w.as_of, o.asked)"
@@ -98,7 +102,11 @@ func (t *Table) configure(ctx context.Context, tx pgx.Tx, f *form) error {
 	if len(names) == 0 {
 		return nil
 	}
-	return t.retire(ctx, tx, f, names)
+	deleted, err := t.retire(ctx, tx, f, names)
+	if err != nil {
+		return err
+	}
+	return t.tell(ctx, tx, syncer.Applied{Deleted: deleted})
 }
 
 // outgrown reports whether a partition is complete under another shape alone, so

@@ -11,16 +11,16 @@ import (
 
 // retire sweeps the partitions that are not among these any more, and takes
 // back those that are there again.
-func (t *Table) retire(ctx context.Context, tx pgx.Tx, f *form, names []string) error {
+func (t *Table) retire(ctx context.Context, tx pgx.Tx, f *form, names []string) (deleted int, err error) {
 	w := t.db.own("watermark")
 	rows, err := tx.Query(ctx, `SELECT partition FROM `+w+` WHERE table_name = $1 AND NOT roster AND retired = (partition = ANY($2))
 		ORDER BY partition FOR NO KEY UPDATE`, t.spec.Target, names)
 	if err != nil {
-		return failed("lock partitions", err)
+		return 0, failed("lock partitions", err)
 	}
 	moved, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return failed("lock partitions", err)
+		return 0, failed("lock partitions", err)
 	}
 	if len(moved) > 0 {
 		// What is there again has nothing that would be deleted by an accept.
@@ -29,7 +29,7 @@ func (t *Table) retire(ctx context.Context, tx pgx.Tx, f *form, names []string) 
 			_, err = tx.Exec(ctx, `UPDATE `+w+` SET retired = NOT retired, held = 0 WHERE table_name = $1 AND partition = ANY($2)`, t.spec.Target, moved)
 		}
 		if err != nil {
-			return failed("mark partitions", err)
+			return 0, failed("mark partitions", err)
 		}
 	}
 	return t.retireMarked(ctx, tx, f)
@@ -39,27 +39,27 @@ func (t *Table) retire(ctx context.Context, tx pgx.Tx, f *form, names []string) 
 // them together and at the whole table, because the whole table is what a
 // mistake in the configuration, or in the query that tells the partitions, may
 // cost; what it holds waits to be accepted.
-func (t *Table) retireMarked(ctx context.Context, tx pgx.Tx, f *form) error {
+func (t *Table) retireMarked(ctx context.Context, tx pgx.Tx, f *form) (deleted int, err error) {
 	names, err := t.lockParts(ctx, tx, "retired")
 	if err != nil || len(names) == 0 {
-		return err
+		return 0, err
 	}
 	before, err := t.heldRetired(ctx, tx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	kept, err := t.keptParts(ctx, tx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var total, missing int
 	if err := tx.QueryRow(ctx, `SELECT count(*) FROM `+t.name+` t WHERE true`+f.alive()).Scan(&total); err != nil {
-		return failed("count rows", err)
+		return 0, failed("count rows", err)
 	}
 	counts := make([]int, len(names))
 	for i, name := range names {
 		if counts[i], err = t.countOrphans(ctx, tx, f, syncer.ParsePartition(name), kept); err != nil {
-			return err
+			return 0, err
 		}
 		missing += counts[i]
 	}
@@ -70,20 +70,21 @@ func (t *Table) retireMarked(ctx context.Context, tx pgx.Tx, f *form) error {
 			continue // nothing is written while what is held stays the same
 		}
 		if err := t.missAll(ctx, tx, f, p, kept); err != nil {
-			return err
+			return 0, err
 		}
 		if hold && counts[i] > 0 {
 			_, err = tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` SET held = $3, resume = NULL, walk_sent = NULL, list_resume = NULL, list_sent = NULL
 				WHERE table_name = $1 AND partition = $2`, t.spec.Target, name, counts[i])
 			err = failed("hold partition", err)
 		} else {
-			err = t.retirePart(ctx, tx, f, p)
+			n, failure := t.retirePart(ctx, tx, f, p)
+			deleted, err = deleted+n, failure
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return nil
+	return deleted, nil
 }
 
 // heldRetired is how many rows are held of the partitions that are marked.
@@ -116,16 +117,16 @@ func (t *Table) countOrphans(ctx context.Context, tx pgx.Tx, f *form, p syncer.P
 }
 
 // retirePart deletes the rows of a partition that are missing, and forgets it.
-func (t *Table) retirePart(ctx context.Context, tx pgx.Tx, f *form, p syncer.Partition) error {
-	if _, err := t.deleteConfirmed(ctx, tx, f, p); err != nil {
-		return err
+func (t *Table) retirePart(ctx context.Context, tx pgx.Tx, f *form, p syncer.Partition) (deleted int, err error) {
+	if deleted, err = t.deleteConfirmed(ctx, tx, f, p); err != nil {
+		return 0, err
 	}
 	for _, table := range []string{t.db.own("watermark"), t.db.own("quarantine")} {
 		if _, err := tx.Exec(ctx, `DELETE FROM `+table+` WHERE table_name = $1 AND partition = $2`, t.spec.Target, p.Name); err != nil {
-			return failed("retire partition", err)
+			return 0, failed("retire partition", err)
 		}
 	}
-	return t.forgetKeys(ctx, tx, p.Name)
+	return deleted, t.forgetKeys(ctx, tx, p.Name)
 }
 
 // forgetKeys forgets all keys that are noted of a partition.

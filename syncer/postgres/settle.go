@@ -42,13 +42,19 @@ func (t *Table) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) 
 				return t.dropWalk(ctx, tx, w.Partition, h)
 			}
 			if w.Kind == syncer.Audit {
-				return t.settleAudit(ctx, tx, e, &settled)
+				if err := t.settleAudit(ctx, tx, e, &settled); err != nil {
+					return err
+				}
+				return t.tell(ctx, tx, syncer.Applied{Deleted: int(h.cut)})
 			}
 			if !t.spec.Keep {
 				if settled, err = t.sweep(ctx, tx, w, h); err != nil {
 					return err
 				}
 			}
+		}
+		if err := t.tell(ctx, tx, syncer.Applied{Deleted: settled.Swept}); err != nil {
+			return err
 		}
 		return t.settleEnd(ctx, tx, e, &settled)
 	})
