@@ -95,6 +95,9 @@ func Judge(st Standing, b Budget, now time.Time) Freshness {
 	if b.Deletes > 0 {
 		f.judgeDeletes(st.DeletesAsOf, b.Deletes, now)
 	}
+	if b.Newest > 0 && !st.Newest.IsZero() {
+		f.judgeNewest(st.Newest, b.Newest, now)
+	}
 	if f.Level != Fresh && f.Reason == "" {
 		f.Reason = "no complete poll since " + reasoned(f.AsOf)
 	}
@@ -108,6 +111,14 @@ func (f *Freshness) judgeDeletes(asOf time.Time, budget time.Duration, now time.
 	}
 	if Age(asOf, now) > budget {
 		f.Level, f.Reason = Critical, "deletes are not proven since "+reasoned(asOf)
+	}
+}
+
+// judgeNewest warns of an owner that sends nothing new, of a copy that would be
+// fresh: what staleness says is worse, or as bad.
+func (f *Freshness) judgeNewest(newest time.Time, budget time.Duration, now time.Time) {
+	if f.Level == Fresh && Age(newest, now) > budget {
+		f.Level, f.Reason = Warn, "newest record is from "+reasoned(newest)+": the owner's own pipeline may be stuck"
 	}
 }
 

@@ -73,6 +73,9 @@ func (m *member) settled(s Settled, end *End) {
 		k.settled++
 		st := &k.standing
 		st.AsOf, st.DeletesAsOf = s.AsOf, s.DeletesAsOf
+		if w.Kind != Audit {
+			st.Newest = NewestAfter(st.Newest, w, end, time.Now())
+		}
 		if w.Kind.Listing() && end.Listed {
 			st.Audited = w.Sent
 		}

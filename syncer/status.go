@@ -24,6 +24,9 @@ type Status struct {
 	// DeletesAsOf and ProvenAsOf are the oldest over the partitions; zero: not
 	// known of all of them. See Standing.
 	DeletesAsOf, ProvenAsOf time.Time
+	// Newest is the time of the newest record, the oldest over the partitions
+	// that have one; zero: nothing tells it.
+	Newest time.Time
 	// Found and Left are the differences that the last audits counted, and
 	// those of them that were not put right; AuditError is why the last audit
 	// did not come to its end.

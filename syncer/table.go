@@ -65,7 +65,8 @@ type Standing struct {
 	Listing *Resume
 	// FirstSeen is when larder first knew of the partition.
 	FirstSeen time.Time
-	// Newest is the greatest End.Newest so far; zero: nothing told it.
+	// Newest is the greatest End.Newest since the last list, which starts over;
+	// zero: nothing told it.
 	Newest time.Time
 	// LastPoll is when a walk last ended, well or not; zero: never.
 	LastPoll time.Time

@@ -326,11 +326,11 @@ func literal(s string) string {
 // are kept.
 func (t *Table) refresh(ctx context.Context, tx pgx.Tx, made bool) error {
 	b, w := t.spec.Budget, t.db.own("watermark")
-	_, err := tx.Exec(ctx, `UPDATE `+w+` w SET source = $2, warn = b.warn, critical = b.critical, deletes = b.deletes,
+	_, err := tx.Exec(ctx, `UPDATE `+w+` w SET source = $2, warn = b.warn, critical = b.critical, deletes = b.deletes, newest = b.newest,
 			made = w.made OR $6, `+deadlines("w.as_of", "w.deletes_as_of", "b")+`
-		FROM (SELECT `+budget("$3")+` AS warn, `+interval("$4")+` AS critical, `+budget("$5")+` AS deletes) b
-		WHERE w.table_name = $1 AND (w.source, w.warn, w.critical, w.deletes, w.made) IS DISTINCT FROM ($2, b.warn, b.critical, b.deletes, w.made OR $6)`,
-		t.spec.Target, t.spec.Source, b.Warn.Microseconds(), b.Critical.Microseconds(), b.Deletes.Microseconds(), made)
+		FROM (SELECT `+budget("$3")+` AS warn, `+interval("$4")+` AS critical, `+budget("$5")+` AS deletes, `+budget("$7")+` AS newest) b
+		WHERE w.table_name = $1 AND (w.source, w.warn, w.critical, w.deletes, w.newest, w.made) IS DISTINCT FROM ($2, b.warn, b.critical, b.deletes, b.newest, w.made OR $6)`,
+		t.spec.Target, t.spec.Source, b.Warn.Microseconds(), b.Critical.Microseconds(), b.Deletes.Microseconds(), made, b.Newest.Microseconds())
 	if err == nil && t.spec.Keep {
 		if _, err = tx.Exec(ctx, `DELETE FROM `+t.missing); err == nil {
 			_, err = tx.Exec(ctx, `UPDATE `+w+` SET held = 0 WHERE table_name = $1 AND held > 0`, t.spec.Target)

@@ -59,10 +59,13 @@ func (t *Table) intend(ctx context.Context, tx pgx.Tx) (syncer.Intent, error) {
 // larder made it.
 func (t *Table) positions(found int) string {
 	w := t.db.own("watermark")
-	if found > 1 {
+	switch {
+	case found > 3:
 		return w
+	case found > 1:
+		return `(SELECT o.*, NULL::timestamptz AS newest_at FROM ` + w + ` o)`
 	}
-	return `(SELECT o.*, '' AS epoch, NULL AS list_resume, NULL::timestamptz AS list_sent, NULL::timestamptz AS proven_as_of,
+	return `(SELECT o.*, NULL::timestamptz AS newest_at, '' AS epoch, NULL AS list_resume, NULL::timestamptz AS list_sent, NULL::timestamptz AS proven_as_of,
 		NULL::timestamptz AS audited, false AS roster FROM ` + w + ` o)`
 }
 

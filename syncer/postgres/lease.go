@@ -20,7 +20,7 @@ var schemaSQL string
 
 // layout numbers the bookkeeping as schema.sql makes it. It stands in the
 // comment of the table watermark.
-const layout = 3
+const layout = 4
 
 const layoutComment = "larder: where copies stand and how old they are; layout "
 

@@ -65,7 +65,7 @@ func (t *Table) makeRoster(ctx context.Context, tx pgx.Tx) error {
 	if _, err := t.begin(ctx, tx, []string{""}); err != nil {
 		return err
 	}
-	tag, err := tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` SET roster = true, as_of = NULL, deletes_as_of = NULL, warn_at = NULL, critical_at = NULL, shape = '', watermark = '', validator = '', epoch = '',
+	tag, err := tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` SET roster = true, as_of = NULL, deletes_as_of = NULL, newest_at = NULL, warn_at = NULL, critical_at = NULL, shape = '', watermark = '', validator = '', epoch = '',
 			resume = NULL, walk_sent = NULL, `+noList+`, rows = 0, held = 0, suspects = 0, resync = false, retired = false,
 			error_class = '', error = '', error_kind = '', failing_since = NULL, next_poll = NULL,
 			audited = NULL, audit_as_of = NULL, proven_as_of = NULL, audit_compared = 0, audit_found = 0, audit_left = 0, audit_error = ''

@@ -52,6 +52,8 @@ ALTER TABLE {schema}.watermark
     ADD COLUMN IF NOT EXISTS suspects       bigint NOT NULL DEFAULT 0,      -- keys in suspect_
     ADD COLUMN IF NOT EXISTS made           boolean NOT NULL DEFAULT false, -- larder made the table
     ADD COLUMN IF NOT EXISTS roster         boolean NOT NULL DEFAULT false, -- stands for the list of partitions
+    ADD COLUMN IF NOT EXISTS newest         interval,                       -- how old newest_at may be
+    ADD COLUMN IF NOT EXISTS newest_at      timestamptz,                    -- when the newest record is from
     ADD COLUMN IF NOT EXISTS retired        boolean NOT NULL DEFAULT false; -- there no more, but for rows that the guard keeps
 
 -- The right to write. The generation is part of a unique key, so that a
@@ -124,12 +126,15 @@ WITH judged AS (
     SELECT w.*,
         CASE WHEN w.as_of IS NULL OR w.deletes_as_of IS NULL THEN 'never'
              WHEN now() > w.critical_at THEN 'critical'
-             WHEN now() > w.warn_at THEN 'warn'
+             WHEN now() > w.warn_at OR w.newest_at + w.newest < now() THEN 'warn'
              ELSE 'fresh' END AS level,
         CASE WHEN w.as_of IS NULL OR w.deletes_as_of IS NULL THEN 3
              WHEN now() > w.critical_at THEN 2
-             WHEN now() > w.warn_at THEN 1
+             WHEN now() > w.warn_at OR w.newest_at + w.newest < now() THEN 1
              ELSE 0 END AS rank,
+        -- that the owner sends nothing new is all that is wrong with the age
+        coalesce(w.newest_at + w.newest < now(), false) AND w.deletes_as_of IS NOT NULL
+            AND NOT now() > w.critical_at AND NOT coalesce(now() > w.warn_at, false) AS stuck,
         CASE WHEN w.as_of IS NULL OR w.deletes_as_of IS NULL THEN NULL
              WHEN w.deletes IS NULL THEN least(w.as_of, w.deletes_as_of)
              ELSE w.as_of END AS complete
@@ -140,10 +145,11 @@ WITH judged AS (
                   THEN 'deletes are not proven yet: a sweep is held or unconfirmed'
              WHEN j.deletes_as_of + j.deletes < now()
                   THEN 'deletes are not proven since ' || to_char(j.deletes_as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"')
-             WHEN j.deletes IS NULL AND j.deletes_as_of < j.as_of OR j.held > 0 THEN 'a sweep is held or unconfirmed'
+             WHEN NOT j.stuck AND (j.deletes IS NULL AND j.deletes_as_of < j.as_of OR j.held > 0) THEN 'a sweep is held or unconfirmed'
              WHEN j.error_class <> '' THEN j.error_class || ': ' || j.error
              WHEN j.paused THEN 'paused'
              WHEN j.as_of IS NULL THEN 'never polled to the end'
+             WHEN j.stuck THEN 'newest record is from ' || to_char(j.newest_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"') || ': the owner''s own pipeline may be stuck'
              WHEN j.rank > 0 THEN 'no complete poll since ' || to_char(j.complete AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"')
              ELSE '' END AS reason
     FROM judged j
@@ -176,7 +182,8 @@ SELECT r.table_name,
     sum(r.audit_left)::bigint AS audit_left,
     coalesce((array_agg(r.audit_error ORDER BY r.partition) FILTER (WHERE r.audit_error <> ''))[1], '') AS audit_error,
     (SELECT jsonb_agg(jsonb_build_object('name', f.name, 'type', f.type, 'added', f.added, 'why', f.why, 'since', f.first_seen) ORDER BY f.first_seen, f.name COLLATE "C")
-        FROM {schema}.field f WHERE f.table_name = r.table_name AND (f.told OR f.added)) AS fields
+        FROM {schema}.field f WHERE f.table_name = r.table_name AND (f.told OR f.added)) AS fields,
+    min(r.newest_at) AS newest_at
 FROM reasoned r
 GROUP BY r.table_name;
 

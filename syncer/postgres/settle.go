@@ -155,6 +155,7 @@ func (t *Table) settleEnd(ctx context.Context, tx pgx.Tx, e end, settled *syncer
 		"table": t.spec.Target, "partition": e.walk.Partition.Name, "watermark": e.End.Watermark, "validator": e.End.Validator,
 		"epoch": e.End.Epoch, "shape": shape, "resync": resync, "back": e.back().Microseconds(), "sent": sentAgo(e.walk.Sent),
 		"next": until(e.Next), "late": e.Late.Microseconds(), "held": settled.Held, "counted": e.head.counted,
+		"newest": agoOf(e.End.Newest), "startsOver": e.walk.StartsOver(e.End),
 	}).Scan(&asOf, &deletes)
 	settled.AsOf, settled.DeletesAsOf = ago(asOf), ago(deletes)
 	return failed("settle", err)
@@ -170,7 +171,7 @@ func (t *Table) endSQL(e end) string {
 		validator, resume = "w.validator", `resume = w.resume`
 	}
 	set := append(e.position(), `validator = CASE WHEN n.missing THEN '' ELSE `+validator+` END`, `shape = @shape`,
-		resume, `as_of = n.as_of, deletes_as_of = n.deletes_as_of`, deadlines("n.as_of", "n.deletes_as_of", "w"),
+		resume, `as_of = n.as_of, deletes_as_of = n.deletes_as_of`, deadlines("n.as_of", "n.deletes_as_of", "w"), newestSQL,
 		`last_poll = now(), next_poll = now() + `+interval("@next"), `late = greatest(w.late, `+interval("@late")+`)`,
 		`resync = @resync, rows = coalesce(@counted, w.rows)`,
 		`held = CASE WHEN @counted::bigint IS NOT NULL THEN @held ELSE least(w.held, n.count) END`)
@@ -181,6 +182,20 @@ func (t *Table) endSQL(e end) string {
 			LATERAL (` + t.missingSQL("@partition") + `) m) n
 		WHERE w.table_name = @table AND w.partition = @partition
 		RETURNING ` + age("w.as_of") + `, ` + age("w.deletes_as_of")
+}
+
+// newestSQL is syncer.NewestAfter on the database's clock.
+const newestSQL = `newest_at = CASE WHEN @startsOver AND coalesce(w.newest_at <= now() - @sent::bigint * interval '1 microsecond', true)
+			THEN now() - @newest::bigint * interval '1 microsecond'
+			ELSE greatest(CASE WHEN w.newest_at > now() THEN now() ELSE w.newest_at END, now() - @newest::bigint * interval '1 microsecond') END`
+
+// agoOf is how long ago, in microseconds, an instant was; nil for none.
+func agoOf(at time.Time) *int64 {
+	if at.IsZero() {
+		return nil
+	}
+	us := time.Since(at).Microseconds()
+	return &us
 }
 
 // position is where the next walk begins. A resync that found nothing to go on

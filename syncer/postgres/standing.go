@@ -71,12 +71,12 @@ func (t *Table) Standing(ctx context.Context, p syncer.Partition) (syncer.Standi
 func (t *Table) standing(ctx context.Context, q querier, from string, p syncer.Partition) (syncer.Standing, error) {
 	var st syncer.Standing
 	var resumed, listed *string
-	var sent, listSent, asOf, deletes, proven, audited, first, last *int64
+	var sent, listSent, asOf, deletes, proven, audited, first, last, newest *int64
 	err := q.QueryRow(ctx, `SELECT shape, watermark, validator, epoch, resume, list_resume, paused, resync, `+
 		age("walk_sent")+`, `+age("list_sent")+`, `+age("as_of")+`, `+age("deletes_as_of")+`, `+age("proven_as_of")+`, `+age("audited")+`, `+
-		age("first_seen")+`, `+age("last_poll")+` FROM `+from+` w WHERE table_name = $1 AND partition = $2`, t.spec.Target, p.Name).
+		age("first_seen")+`, `+age("last_poll")+`, `+age("newest_at")+` FROM `+from+` w WHERE table_name = $1 AND partition = $2`, t.spec.Target, p.Name).
 		Scan(&st.Position.Shape, &st.Position.Watermark, &st.Position.Validator, &st.Position.Epoch, &resumed, &listed, &st.Paused, &st.Resync,
-			&sent, &listSent, &asOf, &deletes, &proven, &audited, &first, &last)
+			&sent, &listSent, &asOf, &deletes, &proven, &audited, &first, &last, &newest)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return t.unknown(ctx, q, from)
 	}
@@ -84,7 +84,7 @@ func (t *Table) standing(ctx context.Context, q querier, from string, p syncer.P
 		return syncer.Standing{}, failed("read standing", err)
 	}
 	st.AsOf, st.DeletesAsOf, st.FirstSeen, st.LastPoll = ago(asOf), ago(deletes), ago(first), ago(last)
-	st.ProvenAsOf, st.Audited = ago(proven), ago(audited)
+	st.ProvenAsOf, st.Audited, st.Newest = ago(proven), ago(audited), ago(newest)
 	// A list that was begun without a column does not fill it; changes need not
 	// where a list has to follow.
 	covers := func(shape string) bool { return syncer.ShapeCovers(shape, t.spec.WalkShape()) }
@@ -162,12 +162,12 @@ func (t *Table) lock(ctx context.Context, tx pgx.Tx, p syncer.Partition, kind sy
 // table that is paused stays so for partitions that are added to it.
 func (t *Table) begin(ctx context.Context, tx pgx.Tx, names []string) ([]string, error) {
 	w := t.db.own("watermark")
-	rows, err := tx.Query(ctx, `INSERT INTO `+w+` (table_name, partition, source, warn, critical, deletes, paused, made)
-		SELECT $1, n.name, $3, `+budget("$4")+`, `+interval("$5")+`, `+budget("$6")+`, k.paused, k.made
+	rows, err := tx.Query(ctx, `INSERT INTO `+w+` (table_name, partition, source, warn, critical, deletes, newest, paused, made)
+		SELECT $1, n.name, $3, `+budget("$4")+`, `+interval("$5")+`, `+budget("$6")+`, `+budget("$7")+`, k.paused, k.made
 		FROM unnest($2::text[]) AS n (name), (SELECT coalesce(bool_or(paused), false) AS paused, coalesce(bool_or(made), false) AS made
 			FROM `+w+` WHERE table_name = $1) k
 		ORDER BY n.name ON CONFLICT DO NOTHING RETURNING partition`,
-		t.spec.Target, names, t.spec.Source, t.spec.Budget.Warn.Microseconds(), t.spec.Budget.Critical.Microseconds(), t.spec.Budget.Deletes.Microseconds())
+		t.spec.Target, names, t.spec.Source, t.spec.Budget.Warn.Microseconds(), t.spec.Budget.Critical.Microseconds(), t.spec.Budget.Deletes.Microseconds(), t.spec.Budget.Newest.Microseconds())
 	if err != nil {
 		return nil, failed("begin position", err)
 	}

@@ -21,7 +21,7 @@ func (d *Database) Status(ctx context.Context) ([]syncer.Status, error) {
 			error_class, error, held, paused, (extract(epoch FROM late) * 1000000)::bigint, `+
 		age("as_of")+`, `+age("warn_at")+`, `+age("critical_at")+`, `+age("last_poll")+`, `+age("next_poll")+`, `+age("failing_since")+`, `+
 		age(newer("deletes_as_of", "timestamptz"))+`, `+age(newer("proven_as_of", "timestamptz"))+`, coalesce(`+newer("audit_found", "bigint")+`, 0), coalesce(`+
-		newer("audit_left", "bigint")+`, 0), coalesce(`+newer("audit_error", "text")+`, ''), `+newer("fields", "text")+`, now() FROM `+d.own("freshness")+` f ORDER BY table_name`)
+		newer("audit_left", "bigint")+`, 0), coalesce(`+newer("audit_error", "text")+`, ''), `+newer("fields", "text")+`, `+age(newer("newest_at", "timestamptz"))+`, now() FROM `+d.own("freshness")+` f ORDER BY table_name`)
 	if err != nil {
 		return nil, unwritten(failed("read freshness", err))
 	}
@@ -37,10 +37,10 @@ func scanStatus(r pgx.CollectableRow) (syncer.Status, error) {
 	var staleness, late int64
 	var fields *string
 	var now time.Time
-	var asOf, warn, critical, last, next, failing, deletes, proven *int64
+	var asOf, warn, critical, last, next, failing, deletes, proven, newest *int64
 	err := r.Scan(&s.Table, &s.Source, &s.Level, &s.Reason, &staleness, &s.Rows, &s.Quarantined,
 		&s.Class, &s.Error, &s.Held, &s.Paused, &late, &asOf, &warn, &critical, &last, &next, &failing,
-		&deletes, &proven, &s.Found, &s.Left, &s.AuditError, &fields, &now)
+		&deletes, &proven, &s.Found, &s.Left, &s.AuditError, &fields, &newest, &now)
 	if err != nil {
 		return s, err
 	}
@@ -48,6 +48,6 @@ func scanStatus(r pgx.CollectableRow) (syncer.Status, error) {
 	s.AsOf, s.WarnAt, s.CriticalAt = ago(asOf), ago(warn), ago(critical)
 	s.LastPoll, s.NextPoll, s.FailingSince = ago(last), ago(next), ago(failing)
 	err = told(&s, fields, now)
-	s.DeletesAsOf, s.ProvenAsOf = ago(deletes), ago(proven)
+	s.DeletesAsOf, s.ProvenAsOf, s.Newest = ago(deletes), ago(proven), ago(newest)
 	return s, err
 }

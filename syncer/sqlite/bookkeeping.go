@@ -24,7 +24,7 @@ type state struct {
 	seenCount int64
 
 	asOf, deletesAsOf, firstSeen, lastPoll instant
-	provenAsOf, audited, auditAsOf         instant
+	provenAsOf, audited, auditAsOf, newest instant
 	// suspects is how many differences are noted; tally is the audit's under way.
 	suspects int64
 	tally    tally
@@ -66,7 +66,7 @@ type savedResume struct {
 }
 
 const stateColumns = `unixepoch('subsec') AS now, partition, shape, watermark, validator, epoch, resume, walk_sent, list_resume, list_sent,
-	seen_walk, seen_count, as_of, deletes_as_of, first_seen, last_poll, proven_as_of, audited, audit_as_of, suspects,
+	seen_walk, seen_count, as_of, deletes_as_of, first_seen, last_poll, proven_as_of, audited, audit_as_of, newest_at, suspects,
 	walk_compared, walk_missing, walk_different, walk_repaired, "rows", held, late, paused, resync, retired, parts`
 
 const selectState = `SELECT ` + stateColumns + ` FROM "larder_watermark" WHERE table_name = ? AND partition = ?`
@@ -84,7 +84,7 @@ func scanState(s *sqlite.Stmt) state {
 		listing:  slot{text("list_resume"), at("list_sent")},
 		seenWalk: text("seen_walk"), seenCount: number("seen_count"),
 		asOf: at("as_of"), deletesAsOf: at("deletes_as_of"), firstSeen: at("first_seen"), lastPoll: at("last_poll"),
-		provenAsOf: at("proven_as_of"), audited: at("audited"), auditAsOf: at("audit_as_of"), suspects: number("suspects"),
+		provenAsOf: at("proven_as_of"), audited: at("audited"), auditAsOf: at("audit_as_of"), newest: at("newest_at"), suspects: number("suspects"),
 		tally: tally{number("walk_compared"), number("walk_missing"), number("walk_different"), number("walk_repaired")},
 		rows:  number("rows"), held: number("held"), late: float64(at("late")),
 		paused: is("paused"), resync: is("resync"), retired: is("retired"), isList: is("parts"),
@@ -114,7 +114,7 @@ func (t *Table) Standing(ctx context.Context, p syncer.Partition) (syncer.Standi
 func (t *Table) standing(st state, now instant) (syncer.Standing, error) {
 	out := syncer.Standing{
 		AsOf: st.asOf.local(now), DeletesAsOf: st.deletesAsOf.local(now), FirstSeen: st.firstSeen.local(now),
-		ProvenAsOf: st.provenAsOf.local(now), Audited: st.audited.local(now),
+		ProvenAsOf: st.provenAsOf.local(now), Audited: st.audited.local(now), Newest: st.newest.local(now),
 		LastPoll: st.lastPoll.local(now), Paused: st.paused, Resync: st.resync,
 		Position: syncer.Position{Shape: st.shape, Watermark: st.watermark, Validator: st.validator, Epoch: st.epoch},
 	}
@@ -192,10 +192,10 @@ func (t *Table) state(x *tx, partition syncer.Partition) (st state, err error) {
 // is new to a paused table is paused too.
 func (t *Table) know(x *tx, partition string, rows int64) error {
 	b := t.spec.Budget
-	return x.exec(`INSERT INTO "larder_watermark" (table_name, partition, source, first_seen, warn, critical, deletes, "rows", paused, made)
-		SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(max(paused), 0), coalesce(max(made), 0) FROM "larder_watermark" WHERE table_name = ?1`,
+	return x.exec(`INSERT INTO "larder_watermark" (table_name, partition, source, first_seen, warn, critical, deletes, newest, "rows", paused, made)
+		SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(max(paused), 0), coalesce(max(made), 0) FROM "larder_watermark" WHERE table_name = ?1`,
 		t.spec.Target, partition, t.spec.Source, x.now,
-		instant(b.Warn.Seconds()), b.Critical.Seconds(), instant(b.Deletes.Seconds()), rows)
+		instant(b.Warn.Seconds()), b.Critical.Seconds(), instant(b.Deletes.Seconds()), instant(b.Newest.Seconds()), rows)
 }
 
 // keepWalk stores where a walk stands, if that differs from what is stored.

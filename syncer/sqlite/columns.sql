@@ -28,6 +28,9 @@ walk_compared INTEGER NOT NULL DEFAULT 0
 walk_missing INTEGER NOT NULL DEFAULT 0
 walk_different INTEGER NOT NULL DEFAULT 0
 walk_repaired INTEGER NOT NULL DEFAULT 0
+-- How old the newest record may be, in seconds, and when it is from.
+newest REAL
+newest_at REAL
 -- Whether larder created the table itself.
 made INTEGER NOT NULL DEFAULT 0
 -- 1 in the row that stands for the list of partitions, where they change.

@@ -116,7 +116,7 @@ func age(t *testing.T, db *sql.DB, d time.Duration) {
 	columns := map[string][]string{
 		"larder_lease": {"expires_at"}, "larder_gone": {"until"}, "larder_quarantine": {"first_seen", "last_seen"},
 		"larder_watermark": {"walk_sent", "as_of", "deletes_as_of", "first_seen", "warn_at", "critical_at", "last_poll", "next_poll", "failing_since",
-			"list_sent", "proven_as_of", "audited", "audit_as_of"},
+			"list_sent", "proven_as_of", "audited", "audit_as_of", "newest_at"},
 		"larder_request": {"asked_at", "answered_at"}, "larder_field": {"first_seen"},
 	}
 	for _, m := range missing {

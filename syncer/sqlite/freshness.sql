@@ -6,12 +6,14 @@ part AS (
   SELECT w.*, now,
     CASE WHEN as_of IS NULL OR deletes_as_of IS NULL THEN NULL WHEN deletes > 0 THEN as_of ELSE min(as_of, deletes_as_of) END AS upto,
     as_of IS NOT NULL AND (deletes_as_of IS NULL OR held > 0 OR coalesce(deletes, 0) = 0 AND deletes_as_of < as_of) AS sweep,
-    CASE WHEN deletes > 0 AND deletes_as_of + deletes < now THEN deletes_as_of END AS unseen
+    CASE WHEN deletes > 0 AND deletes_as_of + deletes < now THEN deletes_as_of END AS unseen,
+    CASE WHEN newest > 0 AND newest_at + newest < now THEN newest_at END AS stuck
   FROM "larder_watermark" AS w, clock
 ),
 judged AS (
   SELECT *,
-    CASE WHEN upto IS NULL THEN 3 WHEN now > critical_at THEN 2 WHEN now > warn_at THEN 1 ELSE 0 END AS rank
+    CASE WHEN upto IS NULL THEN 3 WHEN now > critical_at THEN 2 WHEN now > warn_at OR stuck IS NOT NULL THEN 1 ELSE 0 END AS rank,
+    upto IS NULL OR now > critical_at OR coalesce(now > warn_at, 0) AS stale
   FROM part
 ),
 whole AS (
@@ -19,6 +21,7 @@ whole AS (
     CASE WHEN count(upto) = count(*) THEN min(upto) END AS as_of,
     min(first_seen) AS first_seen, min(warn_at) AS warn_at, min(critical_at) AS critical_at,
     max(sweep) AS sweep, max(sweep AND deletes_as_of IS NULL) AS unproven, min(unseen) AS unseen,
+    max(stale) AS stale, min(stuck) AS stuck, min(newest_at) AS newest_at,
     sum(held) AS held, sum("rows") AS "rows", max(last_poll) AS last_poll, min(next_poll) AS next_poll,
     min(failing_since) AS failing_since, max(paused) AS paused, max(resync AND parts = 0) AS due, max(late) AS late,
     CASE WHEN count(deletes_as_of) = count(*) THEN min(deletes_as_of) END AS deletes_as_of,
@@ -36,10 +39,11 @@ SELECT whole.table_name AS table_name, source,
   CASE
     WHEN unproven THEN 'deletes are not proven yet: a sweep is held or unconfirmed'
     WHEN unseen IS NOT NULL THEN 'deletes are not proven since ' || strftime('%Y-%m-%d %H:%M:%SZ', unseen, 'unixepoch')
-    WHEN sweep THEN 'a sweep is held or unconfirmed'
+    WHEN sweep AND (stale OR stuck IS NULL) THEN 'a sweep is held or unconfirmed'
     WHEN failed.error_class IS NOT NULL THEN failed.error_class || ': ' || failed.error
     WHEN paused THEN 'paused'
     WHEN as_of IS NULL THEN 'never polled to the end'
+    WHEN stuck IS NOT NULL AND NOT stale THEN 'newest record is from ' || strftime('%Y-%m-%d %H:%M:%SZ', stuck, 'unixepoch') || ': the owner''s own pipeline may be stuck'
     WHEN rank > 0 THEN 'no complete poll since ' || strftime('%Y-%m-%d %H:%M:%SZ', as_of, 'unixepoch')
     WHEN due THEN 'a resync is due: not all of it is as configured yet'
     ELSE ''
@@ -50,5 +54,5 @@ SELECT whole.table_name AS table_name, source,
   held, "rows", last_poll, next_poll,
   coalesce(failed.error_class, '') AS error_class, coalesce(failed.error, '') AS error,
   failing_since, paused, late,
-  deletes_as_of, proven_as_of, audit_found, audit_left, audit_error
+  deletes_as_of, proven_as_of, audit_found, audit_left, audit_error, newest_at
 FROM whole LEFT JOIN failed ON failed.table_name = whole.table_name AND failed.place = 1

@@ -67,7 +67,7 @@ func (t *Table) restart(x *tx, isList int) error {
 	return x.exec(`UPDATE "larder_watermark" SET parts = ?, as_of = NULL, deletes_as_of = NULL, warn_at = NULL, critical_at = NULL,
 			shape = '', watermark = '', validator = '', epoch = '', resume = NULL, walk_sent = NULL, list_resume = NULL, list_sent = NULL,
 			seen_walk = '', seen_count = 0, error_class = '', error = '', error_kind = '', failing_since = NULL, resync = 0,
-			"rows" = 0, held = 0, suspects = 0, proven_as_of = NULL, audited = NULL, audit_as_of = NULL,
+			"rows" = 0, held = 0, suspects = 0, proven_as_of = NULL, audited = NULL, audit_as_of = NULL, newest_at = NULL,
 			audit_compared = 0, audit_found = 0, audit_left = 0, audit_error = '', retired = 0
 		WHERE table_name = ? AND partition = ''`, isList, t.spec.Target)
 }

@@ -128,6 +128,10 @@ func (t *Table) complete(x *tx, w syncer.Walk, s syncer.Settlement, st *state) e
 	}
 	st.asOf = max(st.asOf, asOf)
 	st.held, st.late = held, max(st.late, s.Late.Seconds())
+	before := st.newest.local(x.now)
+	if newest := syncer.NewestAfter(before, w, s.End, time.Now()); !newest.Equal(before) {
+		st.newest = x.stamp(newest)
+	}
 	if w.Kind == syncer.Resync {
 		st.resync = s.End.Listed && waiting > 0
 	}
@@ -171,7 +175,7 @@ func (t *Table) position(w syncer.Walk, s syncer.Settlement, st *state) {
 // settled are the columns that the end of every walk sets, but for an audit's.
 const settled = `source = ?, shape = ?, watermark = ?, validator = ?, epoch = ?, resume = nullif(?, ''), walk_sent = ?,
 	as_of = ?, deletes_as_of = ?, warn = ?, critical = ?, deletes = ?, warn_at = ?, critical_at = ?,
-	last_poll = ?, next_poll = ?, "rows" = ?, held = ?, late = ?, resync = ?`
+	newest = ?, newest_at = ?, last_poll = ?, next_poll = ?, "rows" = ?, held = ?, late = ?, resync = ?`
 
 func (t *Table) settledValues(x *tx, s syncer.Settlement, st *state) []any {
 	b := t.spec.Budget
@@ -179,7 +183,7 @@ func (t *Table) settledValues(x *tx, s syncer.Settlement, st *state) []any {
 	return []any{
 		t.spec.Source, st.shape, st.watermark, st.validator, st.epoch, st.changes.resume, st.changes.sent,
 		st.asOf, st.deletesAsOf, instant(b.Warn.Seconds()), b.Critical.Seconds(), instant(b.Deletes.Seconds()), warnAt, criticalAt,
-		x.now, t.due(x, s.Next), st.rows, st.held, st.late, st.resync,
+		instant(b.Newest.Seconds()), st.newest, x.now, t.due(x, s.Next), st.rows, st.held, st.late, st.resync,
 	}
 }
 

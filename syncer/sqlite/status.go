@@ -47,6 +47,6 @@ func scanStatus(s *sqlite.Stmt) syncer.Status {
 		Class: syncer.Class(text("error_class")), Error: text("error"), FailingSince: at("failing_since"),
 		Paused: number("paused") != 0, Late: seconds(real("late")),
 		DeletesAsOf: at("deletes_as_of"), ProvenAsOf: at("proven_as_of"),
-		Found: number("audit_found"), Left: number("audit_left"), AuditError: text("audit_error"),
+		Newest: at("newest_at"), Found: number("audit_found"), Left: number("audit_left"), AuditError: text("audit_error"),
 	}
 }

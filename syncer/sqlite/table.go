@@ -115,11 +115,11 @@ func (t *Table) openSuspects(x *tx) error {
 // what is out of date. It writes only what differs.
 func (t *Table) refresh(x *tx) error {
 	b := t.spec.Budget
-	err := x.exec(`UPDATE "larder_watermark" SET source = ?2, warn = ?3, critical = ?4, deletes = ?5,
+	err := x.exec(`UPDATE "larder_watermark" SET source = ?2, warn = ?3, critical = ?4, deletes = ?5, newest = ?6,
 			warn_at = iif(?5 > 0, iif(deletes_as_of IS NULL, NULL, as_of), min(as_of, deletes_as_of)) + ?3,
 			critical_at = min(as_of + ?4, deletes_as_of + coalesce(?5, ?4))
-		WHERE table_name = ?1 AND (source IS NOT ?2 OR warn IS NOT ?3 OR critical IS NOT ?4 OR deletes IS NOT ?5)`,
-		t.spec.Target, t.spec.Source, instant(b.Warn.Seconds()), b.Critical.Seconds(), instant(b.Deletes.Seconds()))
+		WHERE table_name = ?1 AND (source IS NOT ?2 OR warn IS NOT ?3 OR critical IS NOT ?4 OR deletes IS NOT ?5 OR newest IS NOT ?6)`,
+		t.spec.Target, t.spec.Source, instant(b.Warn.Seconds()), b.Critical.Seconds(), instant(b.Deletes.Seconds()), instant(b.Newest.Seconds()))
 	if err != nil {
 		return err
 	}

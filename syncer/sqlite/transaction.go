@@ -118,6 +118,14 @@ func (x *tx) count(query string, args ...any) (n int64, err error) {
 // ago is the instant that was d before the transaction began.
 func (x *tx) ago(d time.Duration) instant { return x.now - instant(d.Seconds()) }
 
+// stamp brings a moment of this process's clock to the database's.
+func (x *tx) stamp(at time.Time) instant {
+	if at.IsZero() {
+		return 0
+	}
+	return x.ago(time.Since(at))
+}
+
 // run executes a statement with its arguments in the order of its parameters.
 func run(c *sqlite.Conn, statement string, args ...any) error {
 	return each(c, statement, nil, args...)

@@ -258,6 +258,9 @@ func (t *memTable) status() syncer.Status {
 		if none || p.DeletesAsOf.Before(s.DeletesAsOf) {
 			s.DeletesAsOf = p.DeletesAsOf
 		}
+		if !p.Newest.IsZero() && (s.Newest.IsZero() || p.Newest.Before(s.Newest)) {
+			s.Newest = p.Newest
+		}
 		none = false
 		s.Held += int64(len(t.confirmed(p)))
 		s.Found += int64(p.found)

@@ -156,6 +156,7 @@ func (t *memTable) settle(p *memPart, w syncer.Walk, s syncer.Settlement, out *s
 		t.proveDeletes(p, time.Time{}, false)
 	}
 	p.late = max(p.late, s.Late)
+	p.Newest = syncer.NewestAfter(p.Newest, w, s.End, time.Now())
 	if w.Kind.Listing() || p.failed != syncer.Resync {
 		p.failure, p.failed, p.failingSince = nil, "", time.Time{}
 	}

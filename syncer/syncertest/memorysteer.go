@@ -24,7 +24,7 @@ func (m *Memory) Age(d time.Duration) {
 			back(&t.fields[i].since)
 		}
 		for _, p := range t.parts {
-			for _, at := range []*time.Time{&p.AsOf, &p.DeletesAsOf, &p.Audited, &p.ProvenAsOf, &p.FirstSeen, &p.LastPoll, &p.failingSince, &p.listAsOf} {
+			for _, at := range []*time.Time{&p.AsOf, &p.DeletesAsOf, &p.Audited, &p.ProvenAsOf, &p.FirstSeen, &p.Newest, &p.LastPoll, &p.failingSince, &p.listAsOf} {
 				back(at)
 			}
 			for _, slot := range []**syncer.Resume{&p.Position.Resume, &p.Listing} {
