@@ -36,6 +36,7 @@ type Source struct {
 	everything *Source
 	before     *before
 	lists      bool
+	dated      []int  // slots that tell how new a record is; none: nobody asks
 	whole      bool   // a request of its own lists everything, whatever Initial is
 	parts      string // digest of those parts
 	epochs     epoch
@@ -158,6 +159,9 @@ func (s *Source) compileRecords(set *pathSet) (err error) {
 		return err
 	}
 	if s.expired, err = newExpired(s.spec.Expired, &set.body, &s.client.owner); err != nil {
+		return err
+	}
+	if err := s.compileNewest(set); err != nil {
 		return err
 	}
 	return s.compileWatermark(set)

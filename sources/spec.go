@@ -21,6 +21,8 @@ type Spec struct {
 	Expired   Expired
 	Resync    Resync
 	Epoch     Epoch
+	// Newest is not looked for unless it has a format.
+	Newest Newest
 	// Versioned says that a record is in the feed once, as it is, and that tables
 	// keep the newest version of a row in whatever order versions come. Without
 	// it, as in a feed of events, windows are walked one after the other: a

@@ -61,7 +61,7 @@ func (s *Source) Walk(ctx context.Context, w syncer.Walk) iter.Seq2[*syncer.Batc
 	return func(yield func(*syncer.Batch, error) bool) {
 		k, err := s.begin(w)
 		if err == nil {
-			k.held, k.yield = w.From.Resume, k.hydrating(ctx, yield)
+			k.held, k.yield = w.From.Resume, k.hydrating(ctx, k.dating(yield))
 			err = k.run(ctx)
 		}
 		if err != nil && !errors.Is(err, errStopped) {

@@ -29,6 +29,9 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 		t.reads = set.read
 		spec.Versioned = spec.Versioned && t.spec.Version >= 0
 	}
+	if spec.Newest, err = newestOf(tables); err != nil {
+		return nil, err
+	}
 	floor := spec.Watermark.Floor()
 	spec.Floored = floored(floor, tables)
 	if cs.Audit != nil && floor != nil && spec.Mode == sources.Incremental && !spec.Floored && spec.Resync.Request == nil {

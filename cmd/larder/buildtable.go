@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/larder-sync/larder/config"
+	"github.com/larder-sync/larder/sources"
 	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/row"
 )
@@ -79,6 +80,20 @@ func (b *builtTable) fill(s *config.Source, p plan, set *pathSet) error {
 	var err error
 	b.spec.Where, err = conditionOf(t, set)
 	return err
+}
+
+// newestOf is what tells how new a record is, by the first of the tables that
+// want to know.
+func newestOf(tables []*builtTable) (out sources.Newest, err error) {
+	for _, t := range tables {
+		if t.table.Newest > 0 {
+			fields, as := t.table.Dated()
+			out.From = texts(fields)
+			out.Format, err = formatOf(as)
+			return out, err
+		}
+	}
+	return out, nil
 }
 
 // floored reports whether every table can tell its rows that lie before the
