@@ -9,10 +9,8 @@ import (
 // hint is the end of a mistake about an unknown name: the nearest known one, else all of them.
 func hint(name string, known []string) string {
 	best := nearest(name, known)
-	for _, other := range elsewhere(name) {
-		if best == "" && slices.Contains(known, other) {
-			best = other
-		}
+	if best == "" {
+		best = elsewhere(name, known)
 	}
 	if best != "" {
 		return fmt.Sprintf("; did you mean %q?", best)
@@ -23,18 +21,24 @@ func hint(name string, known []string) string {
 	return "; known: " + strings.Join(known, ", ")
 }
 
-// elsewhere are our names for what other programs call so, the words of a name of several among them.
-func elsewhere(name string) []string {
+// elsewhere returns the known name for what other programs call so, or that is a word of it; "" if there is none.
+func elsewhere(name string, known []string) string {
 	ours := map[string]string{
 		"api_key": "header", "cron": "schedule", "dsn": "database", "endpoint": "url", "every": "schedule", "field": "from",
 		"fields": "columns", "filter": "where", "frequency": "schedule", "id": "key", "interval": "schedule", "limit": "size",
 		"mapping": "columns", "params": "query", "path": "at", "token": "bearer", "type": "by", "tz": "timezone", "uri": "url",
+		"iso8601": "rfc3339", "iso": "rfc3339", "epoch": "unix", "timestamp": "unix", "milliseconds": "unix_ms", "retries": "retry",
 	}
 	all := []string{ours[name]}
 	for _, word := range strings.FieldsFunc(name, func(c rune) bool { return c == '_' || c == '-' || c == '.' }) {
 		all = append(all, word, ours[word])
 	}
-	return all
+	for _, one := range all {
+		if slices.Contains(known, one) {
+			return one
+		}
+	}
+	return ""
 }
 
 // nearest returns the known name that takes the fewest edits, or "" where none is near: more than a third

@@ -46,11 +46,39 @@ func (r *reader) section(n *node) (section, bool) {
 	}
 	for _, c := range n.below {
 		if !slices.Contains(keys, c.key) {
-			r.note(c.parent, c.keyAt, fmt.Sprintf("unknown key %q%s", c.key, hint(c.key, keys)))
+			r.note(c.parent, c.keyAt, fmt.Sprintf("unknown key %q%s", c.key, r.hintKey(n, c.key)))
 			r.misspelt[n] = true
 		}
 	}
 	return section{r, n}, true
+}
+
+// hintKey is the end of a mistake about an unknown key of table n: the nearest one, one that stands deeper, or in
+// another section.
+func (r *reader) hintKey(n *node, name string) string {
+	here := r.form(n)
+	known := here.keyNames()
+	if nearest(name, known) == "" {
+		for _, key := range known {
+			if slices.Contains(here.below(key).keyNames(), name) {
+				return fmt.Sprintf("; did you mean %q?", key+"."+name)
+			}
+		}
+		for _, section := range []string{"owner", "source", "table", "consumer"} {
+			whole := n.parent != nil && n.parent.parent != nil && n.parent.parent.parent == nil // such as source.users
+			if whole && slices.Contains(r.root.below("defaults").below(section).keyNames(), name) && elsewhere(name, known) == "" {
+				return "; it is a key of " + subjectOf(section)
+			}
+		}
+	}
+	return hint(name, known)
+}
+
+func subjectOf(section string) string {
+	if section == "table" {
+		return "[[table]]"
+	}
+	return "[" + section + ".NAME]"
 }
 
 func (s section) child(key string) *node { return s.n.child(key) }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/larder-sync/larder/config"
 	"github.com/larder-sync/larder/syncer/row"
@@ -47,6 +48,9 @@ func expressionMistakes(c *config.Config) config.Mistakes {
 	var mistakes config.Mistakes
 	// Columns of a source are those of several tables.
 	note := func(keyPath string, err error) {
+		if err != nil && strings.Contains(err.Error(), `Operator("=")`) {
+			err = fmt.Errorf("%w; two values are compared by ==", err)
+		}
 		if m := c.Mistake(keyPath, "%v", err); err != nil && !slices.Contains(mistakes, m) {
 			mistakes = append(mistakes, m)
 		}
