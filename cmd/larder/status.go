@@ -170,8 +170,9 @@ prints one line a table, worst first:
   NEXT POLL  when the daemon means to poll again
   WHY        the last error and since when, what the last audit left, deletions
              that are held or not proven, records in quarantine, fields that
-             nobody named, a pause; or that the table is not in the configuration any more and only the
-             database tells of it: see forget
+             nobody named, a pause; or that the table is not in the
+             configuration any more and only the database tells of it: see
+             forget
 
 It exits 0 whatever the levels are. For a verdict, use check.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
