@@ -2,7 +2,6 @@ package syncer
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -47,16 +46,3 @@ func (e *DriftError) Error() string {
 
 // FailureClass is ClassMisfit.
 func (e *DriftError) FailureClass() Class { return ClassMisfit }
-
-// ShapeWith is a shape with columns that the configuration does not have: a
-// digest of each. A copy made under the shape without them lacks them.
-func ShapeWith(shape string, columns ...string) string {
-	if len(columns) == 0 {
-		return shape
-	}
-	source, held, _ := strings.Cut(shape, "/")
-	all := append(strings.Split(held, ","), columns...)
-	all = slices.DeleteFunc(all, func(c string) bool { return c == "" })
-	slices.Sort(all)
-	return source + "/" + strings.Join(all, ",")
-}

@@ -62,12 +62,17 @@ func Shape(source string, columns []string, choices ...string) string {
 	return source + "/" + strings.Join(sorted, ",")
 }
 
-// Shaped is a shape with further columns.
-func Shaped(shape string, columns ...string) string {
+// ShapeWith is a shape with columns that the configuration does not know: a
+// digest of each. A copy made under the shape without them lacks them.
+func ShapeWith(shape string, columns ...string) string {
+	if len(columns) == 0 {
+		return shape
+	}
 	source, held, _ := strings.Cut(shape, "/")
 	all := append(strings.Split(held, ","), columns...)
+	all = slices.DeleteFunc(all, func(c string) bool { return c == "" })
 	slices.Sort(all)
-	return source + "/" + strings.Join(slices.DeleteFunc(all, func(c string) bool { return c == "" }), ",")
+	return source + "/" + strings.Join(all, ",")
 }
 
 // choice begins the digest of a choice, which no digest of a column does.

@@ -69,7 +69,7 @@ func run(t *testing.T, leases ...time.Duration) *remembered {
 		Feeds: []*syncer.Scheduled{{Feed: f, Schedule: hourly{}}}}
 	for _, takes := range leases {
 		d := new(syncertest.Memory).NewDaemon("one")
-		table := d.Table(row.Spec{Name: "a.users", Target: "users", Source: "users", Version: -1, Key: []int{0},
+		table := d.Table(row.Spec{Name: "a.users", Target: "users", Source: "users", Version: -1, Key: []int{0}, Shape: syncer.Shape("users", []string{"id"}),
 			Columns: []row.Column{{Name: "id", Type: row.Type{Kind: row.Bigint}, Slots: []int{0}, NotNull: true}}})
 		c := &syncer.Copy{Name: "users", Table: table, Keeper: table}
 		f.Copies = append(f.Copies, c)

@@ -219,7 +219,7 @@ func (s *Spec) withTypes(found map[string]Found, there bool) (Spec, []string) {
 	if !there {
 		faults = []string{fmt.Sprintf("it is not there, and %s without a type cannot be created: write types, or make the table", strings.Join(untyped, ", "))}
 	}
-	out.Shape = syncer.Shaped(out.Shape, shapes...)
+	out.Shape = syncer.ShapeWith(out.Shape, shapes...)
 	return out, faults
 }
 
