@@ -67,7 +67,7 @@ func Conform(t *testing.T, open func(t *testing.T) Harness) {
 		{"configured anew", dueScenarios}, {"changing partitions", changingScenarios}, {"intent", intentScenarios},
 		{"lease", leaseScenarios}, {"orders", orderScenarios}, {"quarantine", quarantineScenarios},
 		{"forget", forgetScenarios}, {"drift", driftScenarios}, {"added columns", addedScenarios},
-		{"columns without a type", untypedScenarios},
+		{"columns without a type", untypedScenarios}, {"names", namesScenarios},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for name, scenario := range group.scenarios {
