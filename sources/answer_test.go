@@ -46,6 +46,7 @@ func TestWhatIsNoAnswer(t *testing.T) {
 		"an empty body":               {pages(``), spec, syncer.ClassDecode},
 		"two values":                  {pages(`{"data":[]}{"data":[]}`), spec, syncer.ClassDecode},
 		"a 304 nobody asked for":      {scripted(func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(304) }), spec, syncer.ClassAnswer},
+		"204":                         {scripted(func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }), spec, syncer.ClassDecode},
 		"401":                         {scripted(func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }), spec, syncer.ClassAuth},
 		"404":                         {scripted(func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }), spec, syncer.ClassHTTP4xx},
 	} {

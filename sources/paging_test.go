@@ -247,18 +247,24 @@ func TestNextPlaces(t *testing.T) {
 		}
 	})
 	t.Run("header", func(t *testing.T) {
-		owner := scripted(func(n int, w http.ResponseWriter, r *http.Request) {
+		empty := false
+		answer := func(n int, w http.ResponseWriter, r *http.Request) {
 			if n == 1 {
 				w.Header().Set("X-Next", `a"b`)
 			} else if got := r.URL.Query().Get("c"); got != `a"b` {
 				t.Errorf("token %q", got)
 			}
+			if n == 2 && empty {
+				w.Header().Set("X-Next", "")
+			}
 			fmt.Fprintf(w, `{"data":[{"id":%d}]}`, n)
-		})
+		}
 		p := sources.Paging{By: sources.Cursor, Next: "header:X-Next"}
-		batches, _ := complete(t, source(t, owner, list(p, param("c", "{cursor}"))), snapshot())
-		if len(batches) != 2 {
-			t.Errorf("%d pages", len(batches))
+		for _, empty = range []bool{false, true} {
+			batches, _ := complete(t, source(t, scripted(answer), list(p, param("c", "{cursor}"))), snapshot())
+			if len(batches) != 2 {
+				t.Errorf("%d pages, the last with an empty header: %v", len(batches), empty)
+			}
 		}
 	})
 	t.Run("later", func(t *testing.T) {

@@ -220,6 +220,11 @@ func TestSinceLeavesTheMomentOut(t *testing.T) {
 			spec := anchored(t)
 			spec.Watermark.Format, spec.Watermark.OverlapCount = rfc3339(t), 0
 			s := source(t, owner, spec)
+			// From the newest moment, nothing is new, whether it is told again or not.
+			batches, end := complete(t, s, changes(second(4)))
+			if inclusive != (len(ids(batches)) > 0) || end.Watermark != second(4) {
+				t.Errorf("since the newest: %v, watermark %s", ids(batches), end.Watermark)
+			}
 			if !inclusive {
 				fails(t, s, resync(), syncer.ClassPaging)
 				return
