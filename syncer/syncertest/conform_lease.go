@@ -74,6 +74,24 @@ var leaseScenarios = map[string]func(*testing.T, *bench){
 			t.Errorf("the successor cannot write: %v", err)
 		}
 	},
+	"a lease that another took and gave back is nobody's": func(t *testing.T, b *bench) {
+		b.changes(person("1", "Ada", "00:01"))
+		second := b.Daemon("second")
+		b.Age(syncer.LeaseTime + time.Second)
+		if err := second.Acquire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := second.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for who, db := range map[string]Database{"who lost it": b.db, "who gave it back": second, "who never had it": b.Daemon("third")} {
+			_, err := b.Table(db, b.spec).Apply(t.Context(), b.walk(syncer.Changes, "w2"), []*syncer.Batch{{Records: []syncer.Record{person("2", "Bo", "00:02")}}})
+			if !errors.Is(err, syncer.ErrFenced) {
+				t.Errorf("%s writes: %v, want ErrFenced", who, err)
+			}
+		}
+		b.want("1 Ada 00:01")
+	},
 	"a lease that ran out and was not taken may be renewed": func(t *testing.T, b *bench) {
 		b.Age(syncer.LeaseTime + time.Second)
 		if err := b.db.Renew(t.Context()); err != nil {
