@@ -23,6 +23,9 @@ type Request struct {
 	connection  Path  // of the pages in its answer
 }
 
+// IsGraphQL reports whether the body is a GraphQL document with its variables.
+func (q *Request) IsGraphQL() bool { return q.graphql != nil }
+
 // Param is a query parameter. Several values repeat it; a list or an object is sent as JSON text.
 type Param struct {
 	Name   string

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/larder-sync/larder/sources/decode"
@@ -43,15 +44,8 @@ func (s *Source) read(r *response) (*page, error) {
 	if err != nil && !decode.Sound(err) {
 		return nil, unreadable(err)
 	}
-	if s.expired.inAnswer(r.status, r.header, decoded.Body) {
-		return nil, refusal{errSaysExpired}
-	}
-	// What the owner says went wrong explains why the array is not there.
-	if wrong := s.judge(r.header, decoded.Body); wrong != nil {
-		return nil, refusal{wrong}
-	}
-	if err != nil {
-		return nil, refusal{unreadable(err)}
+	if err := s.verdict(r, decoded.Body, err); err != nil {
+		return nil, err
 	}
 	if err := s.open(decoded.Records); err != nil {
 		return nil, err
@@ -62,17 +56,6 @@ func (s *Source) read(r *response) (*page, error) {
 	return p, err
 }
 
-// judge looks at the places that make a 200 a failure.
-func (s *Source) judge(header http.Header, body [][]byte) error {
-	if err := s.client.redact.wrong(s.errorAt, header, body); err != nil {
-		return err
-	}
-	if s.require.at.set() && !holds(s.require.at.in(header, body), s.require.equals) {
-		return answerError("answer does not hold what is required at %q", s.require.at)
-	}
-	return nil
-}
-
 // isHTML reports whether an answer is a page for humans: a login form, or what
 // a proxy says.
 func isHTML(h http.Header) bool {
@@ -80,9 +63,17 @@ func isHTML(h http.Header) bool {
 	return kind == "text/html" || kind == "application/xhtml+xml"
 }
 
-// refuseHTML refuses HTML, also where its media type says JSON. body may be
-// only the answer's beginning.
-func refuseHTML(h http.Header, body []byte) error {
+// refuseText refuses HTML, also where its media type says JSON, and what says
+// that it is written in something else than UTF-8, of which ASCII is a part: as
+// UTF-8, another's letters would be broken, or others. body may be only the
+// answer's beginning.
+func refuseText(h http.Header, body []byte) error {
+	_, params, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	switch charset := params["charset"]; strings.ToLower(charset) {
+	case "", "utf-8", "utf8", "us-ascii", "ascii":
+	default:
+		return answerError("answer says that it is written in %q, and only UTF-8 is read", charset[:min(len(charset), 40)])
+	}
 	body = bytes.TrimLeft(bytes.TrimPrefix(body, []byte("\ufeff")), " \t\r\n")
 	if isHTML(h) || bytes.HasPrefix(body, []byte("<")) {
 		return answerError("answer is an HTML page, perhaps of a login or a proxy")
@@ -90,7 +81,7 @@ func refuseHTML(h http.Header, body []byte) error {
 	return nil
 }
 
-// refuse refuses HTML, what says that it is another format, and of a format
+// refuse refuses what refuseText does, what says that it is another format, and of a format
 // whose bodies hold nothing but records those that could have been cut off
 // unseen, or have another status than 200: an empty body is a sound list, and
 // "accepted" or "no content" would pass for one.
@@ -104,17 +95,17 @@ func (s *Source) refuse(r *response, body []byte) error {
 	case s.format.Denies(kind):
 		return answerError("answer says by its media type that it is no %s", s.format.Name)
 	}
-	return refuseHTML(r.header, body)
+	return refuseText(r.header, body)
 }
 
-// sniff refuses HTML in a body that is read as it comes.
+// sniff refuses the same of a body that is read as it comes.
 func sniff(h http.Header, body io.Reader) (io.Reader, error) {
 	r := bufio.NewReader(body)
 	start, err := r.Peek(64)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, unreachable(err)
 	}
-	return r, refuseHTML(h, start)
+	return r, refuseText(h, start)
 }
 
 // age is how old an answer was when it was sent, as a shared cache says.

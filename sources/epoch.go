@@ -76,7 +76,7 @@ func (k *walk) askAhead(ctx context.Context, with *asker, decoder *decode.Decode
 	if err != nil {
 		return nil, err
 	}
-	if err := refuseHTML(r.header, r.body); err != nil {
+	if err := refuseText(r.header, r.body); err != nil {
 		return nil, err
 	}
 	decoded, err := decoder.Page(bytes.NewReader(r.body))

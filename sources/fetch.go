@@ -214,7 +214,7 @@ func (k *walk) fetchJob(ctx context.Context, j *job) error {
 	if r.status == http.StatusNotModified {
 		return answerError("owner answers 304 to a request without a validator")
 	}
-	if err := refuseHTML(r.header, r.body); err != nil {
+	if err := refuseText(r.header, r.body); err != nil {
 		return err
 	}
 	page, err := h.decoder.Page(bytes.NewReader(r.body))

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/larder-sync/larder/sources/decode"
 )
@@ -34,11 +33,22 @@ func (s *Source) compileForm(set *pathSet) error {
 		return fmt.Errorf("%s has no separator", s.format.Name)
 	case r.AbsentEmpty && r.Require.At == "":
 		return errors.New("an answer without the records is empty only together with require, which tells it from an error")
+	case s.newestEventsFirst():
+		return errors.New("the newest events come first, so of two about one record the older would come last and stand: it needs a version")
 	}
 	s.hydrate = nil
 	err := errors.Join(s.compileRemovals(), s.compileHydrate(set), s.compileOutside(set))
 	s.width = len(set.record)
 	return err
+}
+
+// newestEventsFirst reports whether pages, or windows, come newest first, and
+// nothing tells that a later one is older. A single page is turned round, and by
+// Since the oldest page comes first.
+func (s *Source) newestEventsFirst() bool {
+	r, first, by := &s.spec.Records, s.spec.Watermark.First, s.spec.Paging.By
+	single := by == None && !s.format.Bare
+	return s.spec.Mode != SnapshotAll && first != "" && !single && by != Since && len(r.Version) == 0 && !slices.Contains(r.Key, first)
 }
 
 // compileOutside finds what is looked for in the envelope first.
@@ -87,23 +97,21 @@ func (s *Source) open(records [][][]byte) error {
 				slots[slot] = v
 			}
 		}
-		if !something && !(s.deleted >= 0 && s.saysGone(slots[s.deleted])) {
+		if something {
+			continue
+		}
+		gone := false
+		if s.deleted >= 0 {
+			var err error
+			if gone, err = s.saysGone(slots[s.deleted]); err != nil {
+				return err
+			}
+		}
+		if !gone {
 			return decodeError("an event has nothing at %q and is no deletion", s.spec.Records.Unwrap)
 		}
 	}
 	return nil
-}
-
-// saysGone reports whether what stands in the field of deletions says so. Where
-// values are texts, an empty one, false and 0 do not.
-func (s *Source) saysGone(raw []byte) bool {
-	if text, _, err := decode.Text(raw); s.format.Texts && len(s.goneIf) == 0 && err == nil {
-		switch strings.ToLower(text) {
-		case "", "0", "false":
-			return false
-		}
-	}
-	return holds(raw, s.goneIf)
 }
 
 // asTexts makes the values that a field may hold to texts, as those of a format

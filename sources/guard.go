@@ -11,8 +11,9 @@ const (
 	barrenPages = 1000
 	// knownKeys bounds how many keys a walk remembers to tell new ones: it
 	// forgets them then, and begins to remember anew. max_time bounds such a
-	// walk.
-	knownKeys = 1 << 18
+	// walk. countedKeys is the same for a walk that has a total: a key that
+	// comes again behind so many others is counted twice.
+	knownKeys, countedKeys = 1 << 18, 1 << 23
 	// knownSteps bounds how many pages a walk remembers to find loops.
 	knownSteps = 1 << 20
 	// repeats is how often a walk whose counts do not agree is walked again.
@@ -26,11 +27,12 @@ type guard struct {
 	keys  map[keyHash]struct{}
 	steps map[uint64]struct{}
 	slots []int
-	// counted walks remember every key, because there is a total to compare
-	// their number with.
-	counted bool
-	// newestFirst feeds put what is added behind the walk: of those, what the
-	// first page told as total is all that the walk can see.
+	// counted walks remember many keys, because there is a total to compare
+	// their number with, which is that of keys and of forgotten.
+	counted   bool
+	forgotten int64
+	// newestFirst feeds put what is added behind the walk: of those, what was
+	// told first as total is all that the walk can see.
 	newestFirst bool
 	// blind walks are bounded and counted by nothing: a record that changes
 	// leaves the pages, those behind it close up, and nothing tells. They are
@@ -47,6 +49,7 @@ type guard struct {
 	received int64  // records
 	wanted   int64  // of the total
 	total    int64
+	told     bool // the owner has told a total
 	fell     bool
 }
 
@@ -64,7 +67,8 @@ func newGuard(slots []int, counted, newestFirst bool) *guard {
 func (g *guard) restart() {
 	g.before, g.sum = g.sum, 0
 	g.keys, g.steps = map[keyHash]struct{}{}, map[uint64]struct{}{}
-	g.pages, g.barren, g.received, g.wanted, g.total, g.fell, g.moved, g.gap = 0, 0, 0, 0, 0, false, false, false
+	g.pages, g.barren, g.received, g.wanted, g.total, g.forgotten = 0, 0, 0, 0, 0, 0
+	g.told, g.fell, g.moved, g.gap = false, false, false, false
 }
 
 // page takes note of a page, and fails if the walk goes round in a circle.
@@ -100,7 +104,12 @@ func (g *guard) page(s step, records [][][]byte) error {
 // fresh remembers the keys of a page and reports whether any is new.
 func (g *guard) fresh(records [][][]byte) bool {
 	fresh := false
-	if !g.counted && len(g.keys) >= knownKeys {
+	most := knownKeys
+	if g.counted {
+		most = countedKeys
+	}
+	if len(g.keys) >= most {
+		g.forgotten += int64(len(g.keys))
 		clear(g.keys)
 	}
 	g.again = append(g.again[:0], make([]bool, len(records))...)
@@ -126,10 +135,14 @@ func (g *guard) fresh(records [][][]byte) bool {
 func (g *guard) count(total int64) {
 	g.fell = g.fell || total < g.total
 	g.total = total
-	if !g.newestFirst || g.pages == 1 {
+	if !g.newestFirst || !g.told {
 		g.wanted = total
 	}
+	g.told = true
 }
+
+// seen is how many keys the pass has seen.
+func (g *guard) seen() int64 { return g.forgotten + int64(len(g.keys)) }
 
 // unfinished says why a pass that came to its end has not seen everything; ""
 // if nothing says so. A resumed pass does not know the keys before it.
@@ -145,8 +158,8 @@ func (g *guard) unfinished(resumed bool) string {
 			"order = \"descending\", a total or a cursor would tell"
 	case g.blind && g.pages > 1 && g.sum != g.before:
 		return "a record that changes leaves what is asked for, and others may have slipped by; a total or a cursor would tell"
-	case !resumed && int64(len(g.keys)) < g.wanted:
-		return strconv.Itoa(len(g.keys)) + " keys came of a total of " + strconv.FormatInt(g.wanted, 10)
+	case !resumed && g.seen() < g.wanted:
+		return strconv.FormatInt(g.seen(), 10) + " keys came of a total of " + strconv.FormatInt(g.wanted, 10)
 	}
 	return ""
 }

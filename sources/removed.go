@@ -216,7 +216,7 @@ func (k *walk) askRemoved(ctx context.Context) error {
 	if err != nil {
 		return k.resumable(k.expires(err))
 	}
-	if err := refuseHTML(answer.header, answer.body); err != nil {
+	if err := refuseText(answer.header, answer.body); err != nil {
 		return err
 	}
 	keys, body, err := r.list(answer.body)

@@ -205,9 +205,11 @@ func (s *Source) compilePaging(set *pathSet) error {
 func (s *Source) layout(set *pathSet) (decode.Layout, error) {
 	o := &s.client.owner
 	l := decode.Layout{Format: s.format, At: set.at, As: decode.As(set.as), Record: set.record, Names: set.names, Body: set.body,
-		Must: slices.Clone(s.keys), MaxDepth: o.MaxDepth, MaxBytes: o.MaxBody}
-	if s.deleted >= 0 {
-		l.Must = append(l.Must, s.deleted)
+		Must: slices.Clone(set.own), MaxDepth: o.MaxDepth, MaxBytes: o.MaxBody}
+	for slot, path := range s.spec.Paths {
+		if !slices.Contains(s.spec.Optional, path) {
+			l.Must = append(l.Must, slot)
+		}
 	}
 	var err error
 	if l.Separator, err = decode.Separator(s.spec.Records.Separator); err != nil {

@@ -42,6 +42,10 @@ type Spec struct {
 	// is a value of the partition. Records may hold further slots behind
 	// these, which the source needs for itself.
 	Paths []string
+	// Optional are those of Paths that the header of a format with a header may
+	// lack. Without any other, or a field that the source reads for itself, the
+	// body is refused: each of its records would lose the field.
+	Optional []string
 }
 
 // Mode is what a poll asks for.
@@ -71,6 +75,9 @@ type Request struct {
 	Plus bool
 	// Conditional sends the validator of the last answer back.
 	Conditional bool
+	// Whole has answers read whole, however long: an error behind the records
+	// may say, as in GraphQL, that some of their nulls are none.
+	Whole bool
 	// Later changes the request for every page after the first.
 	Later Later
 }

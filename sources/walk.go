@@ -122,7 +122,7 @@ func (k *walk) pass(ctx context.Context) (why string, err error) {
 			return "", fmt.Errorf("read page %d: %w", k.pages, err)
 		}
 		if next == nil {
-			if why := k.guard.unfinished(k.resumed()); why != "" && (!k.passed || k.guard.blind) {
+			if why := k.unfinished(); why != "" {
 				return why, k.hand(b)
 			}
 			header := p.header
@@ -146,17 +146,6 @@ func (k *walk) pass(ctx context.Context) (why string, err error) {
 		}
 		k.step = *next
 	}
-}
-
-// finish says on the last batch what the walk proves. That a slice is complete
-// proves nothing yet.
-func (k *walk) finish(b *syncer.Batch, header http.Header) (err error) {
-	if k.slice != nil {
-		k.last = true
-		return nil
-	}
-	b.End, err = k.end(header)
-	return err
 }
 
 func (k *walk) hand(b *syncer.Batch) error {
@@ -245,14 +234,19 @@ func (k *walk) heard(r *response) {
 
 // bounds ends walks that go on for ever.
 func (k *walk) bounds(ctx context.Context) error {
-	p := &k.spec.Paging
-	switch {
-	case ctx.Err() != nil:
+	if most := k.spec.Paging.MaxPages; ctx.Err() == nil && most > 0 && k.guard.pages >= most {
+		return pagingError("walk has not ended after max_pages = %d", most)
+	}
+	return k.inTime(ctx)
+}
+
+// inTime ends those that take too long, be it for a single body.
+func (k *walk) inTime(ctx context.Context) error {
+	if ctx.Err() != nil {
 		return ctx.Err()
-	case p.MaxPages > 0 && k.guard.pages >= p.MaxPages:
-		return pagingError("walk has not ended after max_pages = %d", p.MaxPages)
-	case time.Since(k.started) > p.MaxTime:
-		return pagingError("walk has not ended after max_time = %s", p.MaxTime)
+	}
+	if most := k.spec.Paging.MaxTime; time.Since(k.started) > most {
+		return pagingError("walk has not ended after max_time = %s", most)
 	}
 	return nil
 }
@@ -291,23 +285,11 @@ func (k *walk) page(p *page) (*syncer.Batch, *step, error) {
 	if err := k.guard.page(k.step, p.records); err != nil {
 		return nil, nil, err
 	}
-	if err := k.pageEpoch(&p.answer); err != nil {
+	if err := k.beside(&p.answer); err != nil {
 		return nil, nil, err
-	}
-	if total := k.paging.total; total.set() {
-		n, err := total.count(total.in(p.header, p.body))
-		if err != nil {
-			return nil, nil, err
-		}
-		k.guard.count(n)
 	}
 	k.guard.received += int64(len(p.records))
 	p.received = k.guard.received
-	if k.before == nil {
-		if err := k.mark.place(&p.answer); err != nil {
-			return nil, nil, err
-		}
-	}
 	b, err := k.batch(p.records, p.size)
 	if err != nil {
 		return nil, nil, err
@@ -357,7 +339,9 @@ func (k *walk) batch(records [][][]byte, size int64) (*syncer.Batch, error) {
 			return nil, err
 		}
 		if k.deleted >= 0 {
-			r.Gone = k.saysGone(slots[k.deleted])
+			if r.Gone, err = k.saysGone(slots[k.deleted]); err != nil {
+				return nil, err
+			}
 		}
 		if k.w.Kind == syncer.Changes {
 			r.Late = k.mark.late(stamp)

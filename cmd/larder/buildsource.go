@@ -40,7 +40,7 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 	if d := cs.Records.Deleted; len(d.Equals) > 0 {
 		set.slots([]config.Path{d.Field}) // a field with values is one that every record has
 	}
-	spec.Paths = set.texts
+	spec.Paths, spec.Optional = set.texts, optionalPaths(cs, tables, set.texts)
 	spec.Unnamed, spec.Open = unnamed(tables, set.texts)
 	src, err := sources.New(client, spec)
 	if err != nil {
@@ -219,7 +219,8 @@ func optional[A, B any](a *A, to func(A) B) *B {
 }
 
 func requestOf(r config.Request) sources.Request {
-	out := sources.Request{Method: r.Method, Path: templateOf(r.Path), Query: paramsOf(r.Query), ContentType: r.ContentType, Plus: r.Plus, Conditional: r.Conditional}
+	out := sources.Request{Method: r.Method, Path: templateOf(r.Path), Query: paramsOf(r.Query), ContentType: r.ContentType, Plus: r.Plus, Conditional: r.Conditional,
+		Whole: r.IsGraphQL()}
 	out.Later = sources.Later{Query: paramsOf(r.Later.Query), Without: r.Later.Without}
 	for _, m := range r.Later.Body {
 		out.Later.Body = append(out.Later.Body, sources.Member{Name: m.Name, Value: valueOf(m.Value)})

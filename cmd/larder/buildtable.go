@@ -121,6 +121,26 @@ func versionFormatOf(c config.Column, s *config.Source) (*row.Format, error) {
 	return formatOf(w.Format)
 }
 
+// optionalPaths are the paths that a record may lack as a whole: those of
+// columns with a default, unless a column without one reads them, too; all
+// where a record may carry only what changed.
+func optionalPaths(s *config.Source, tables []*builtTable, all []string) []string {
+	if s.Records.Partial {
+		return all
+	}
+	var with, without []string
+	for _, t := range tables {
+		for _, c := range t.table.Columns {
+			if c.Default != nil {
+				with = append(with, texts(c.From)...)
+			} else {
+				without = append(without, texts(c.From)...)
+			}
+		}
+	}
+	return slices.DeleteFunc(with, func(path string) bool { return slices.Contains(without, path) })
+}
+
 // brokenOf maps what becomes of broken text.
 func brokenOf(t config.TextPolicy) row.Broken {
 	if t == config.TextReject {

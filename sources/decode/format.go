@@ -2,6 +2,7 @@ package decode
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -60,19 +61,26 @@ func (f Format) Denies(media string) bool {
 	return false
 }
 
-// gather reads a whole body of a format that only has windows.
+// gather reads a whole body of a format that only has windows: one window, whose
+// bounds are those of a page. What does not fit into it is too large.
 func gather(d *Decoder, r io.Reader) (Page, error) {
-	var all Page
+	var all *Page
 	_, err := d.format.windows(d, r, Window{}, func(p Page) bool {
-		all.Records = append(all.Records, p.Records...)
-		all.Size += p.Size
-		all.Held += p.Held
+		if all != nil {
+			return false
+		}
+		all = &p
 		return true
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, errEnough):
+		return Page{}, fmt.Errorf("%w: more than %d bytes, or more than %d records of %d slots in one page", ErrTooLarge, d.maxBytes, len(all.Records), d.slots)
+	case err != nil:
 		return Page{}, err
+	case all == nil:
+		return Page{}, nil
 	}
-	return all, nil
+	return *all, nil
 }
 
 // blank reports whether a line holds nothing.
