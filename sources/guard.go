@@ -30,6 +30,7 @@ type guard struct {
 	// counted walks remember many keys, because there is a total to compare
 	// their number with, which is that of keys and of forgotten.
 	counted   bool
+	most      int // keys that are remembered
 	forgotten int64
 	// newestFirst feeds put what is added behind the walk: of those, what was
 	// told first as total is all that the walk can see.
@@ -58,7 +59,10 @@ type guard struct {
 type keyHash [8]byte
 
 func newGuard(slots []int, counted, newestFirst bool) *guard {
-	g := &guard{seed: maphash.MakeSeed(), slots: slots, counted: counted, newestFirst: newestFirst}
+	g := &guard{seed: maphash.MakeSeed(), slots: slots, counted: counted, most: knownKeys, newestFirst: newestFirst}
+	if counted {
+		g.most = countedKeys
+	}
 	g.restart()
 	return g
 }
@@ -104,11 +108,7 @@ func (g *guard) page(s step, records [][][]byte) error {
 // fresh remembers the keys of a page and reports whether any is new.
 func (g *guard) fresh(records [][][]byte) bool {
 	fresh := false
-	most := knownKeys
-	if g.counted {
-		most = countedKeys
-	}
-	if len(g.keys) >= most {
+	if len(g.keys) >= g.most {
 		g.forgotten += int64(len(g.keys))
 		clear(g.keys)
 	}

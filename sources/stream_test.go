@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/larder-sync/larder/sources"
 	"github.com/larder-sync/larder/syncer"
 )
@@ -97,6 +95,58 @@ func TestHugeArrayThatIsNone(t *testing.T) {
 	}
 }
 
+// TestTotalOfAHugeArray: a list of which fewer keys come than the owner counts is
+// no whole list, in whatever order it comes and however it is read.
+func TestTotalOfAHugeArray(t *testing.T) {
+	for _, n := range []int{500, 3000} { // read whole, and in windows
+		for _, order := range []sources.Order{sources.Unordered, sources.Descending} {
+			spec := list(sources.Paging{Total: "total"})
+			spec.Mode = sources.Incremental
+			spec.Watermark = sources.Watermark{From: []string{"id"}, Format: format(t, "integer"), Order: order}
+			var b strings.Builder
+			for i := n; i > 0; i-- {
+				fmt.Fprintf(&b, `{"id":%d,"pad":"%s"},`, i, strings.Repeat("x", 1000))
+			}
+			body := func(total int) string {
+				return fmt.Sprintf(`{"total":%d,"data":[%s]}`, total, strings.TrimSuffix(b.String(), ","))
+			}
+			fails(t, source(t, served(t, body(n+1)), spec), resync(), syncer.ClassPaging)
+			if _, end := complete(t, source(t, served(t, body(n)), spec), resync()); !end.Listed {
+				t.Errorf("%d of %d: end %+v", n, n, end)
+			}
+		}
+	}
+}
+
+// TestExpiredAnswerWithoutAList: a long answer that tells that the watermark is
+// too old need not hold a list.
+func TestExpiredAnswerWithoutAList(t *testing.T) {
+	spec := huge()
+	spec.Mode, spec.Paging.Total, spec.Resync.Known = sources.Delta, "", true
+	spec.Watermark = sources.Watermark{Place: "next", Opaque: sources.Token}
+	spec.Request.Query = []sources.Param{param("since", "{since}")}
+	spec.Expired = sources.Expired{Status: []int{200}, At: "gone"}
+	body := `{"items":[` + wideRecords(1, 3000) + `],"gone":true}`
+	if _, err := walk(t, source(t, served(t, body), spec), changes("t1")); !errors.Is(err, syncer.ErrExpired) {
+		t.Error(err)
+	}
+}
+
+// TestWholeAnswers are not read in windows: what stands behind the records may
+// say that nulls among them are none.
+func TestWholeAnswers(t *testing.T) {
+	spec := list(sources.Paging{})
+	spec.Records.Error, spec.Request.Whole = "errors", true
+	array := `{"data":[` + wideRecords(1, 3000) + `]`
+	if batches, _ := complete(t, source(t, served(t, array+`}`), spec), snapshot()); len(batches) != 1 {
+		t.Errorf("%d batches", len(batches))
+	}
+	batches, err := walk(t, source(t, served(t, array+`,"errors":[{"message":"half of it"}]}`), spec), snapshot())
+	if syncer.Classify(err) != syncer.ClassAnswer || len(batches) > 0 {
+		t.Errorf("%d batches: %v", len(batches), err)
+	}
+}
+
 // TestHugeArrayMovesItsWatermark by the records, or by a place behind them.
 func TestHugeArrayMovesItsWatermark(t *testing.T) {
 	spec := huge()
@@ -143,110 +193,25 @@ func TestCutOfAHugeArray(t *testing.T) {
 	}
 }
 
-// table is the spec of a snapshot in CSV.
-func table(r sources.Records) sources.Spec {
-	r.Format, r.Key = sources.CSV, []string{"id"}
-	return formed(r, "id", "name")
-}
-
-// typed is an owner behind a socket that answers with a body of a media type.
-func typed(t *testing.T, media, body string) sources.Owner {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.HasPrefix(r.Header.Get("Accept"), "text/csv") {
-			t.Errorf("accepts %q", r.Header.Get("Accept"))
-		}
-		w.Header().Set("Content-Type", media)
-		_, _ = io.WriteString(w, body)
-	}))
-	t.Cleanup(server.Close)
-	return at(server.URL)
-}
-
-func TestCSVRecords(t *testing.T) {
-	gone := table(sources.Records{Deleted: "gone"})
-	is := table(sources.Records{Deleted: "gone", DeletedEquals: []string{"true", "1"}})
-	semi := table(sources.Records{Separator: ";"})
-	for name, c := range map[string]struct {
-		spec sources.Spec
-		body string
-		want []string
-	}{
-		"plain":      {table(sources.Records{}), "id,name\r\n1,a\r\n2,\r\n", []string{`"1" "a"`, `"2" null`}},
-		"nothing":    {table(sources.Records{}), "id,name\n", nil},
-		"semicolons": {semi, "id;name\n1;a,b\n", []string{`"1" "a,b"`}},
-		"what is not gone": {gone, "id,name,gone\n1,a,\n2,b,\"\"\n3,c,false\n4,d,False\n5,e,0\n6,f,2024-01-02\n7,g,true\n8,h,1\n",
-			[]string{`"1" "a"`, `"2" "b"`, `"3" "c"`, `"4" "d"`, `"5" "e"`, `-"6" "f"`, `-"7" "g"`, `-"8" "h"`}},
-		"what equals": {is, "id,name,gone\n1,a,true\n2,b,1\n3,c,0\n4,d,TRUE\n", []string{`-"1" "a"`, `-"2" "b"`, `"3" "c"`, `"4" "d"`}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			batches, end := complete(t, source(t, typed(t, "text/csv", c.body), c.spec), snapshot())
-			if diff := cmp.Diff(c.want, shown(batches)); diff != "" || !end.Listed {
-				t.Errorf("end %+v (-want +got):\n%s", end, diff)
-			}
-		})
+// TestNewestFirstInWindows: a body that is read in windows cannot be turned
+// round, so that of a key's events the oldest would stand.
+func TestNewestFirstInWindows(t *testing.T) {
+	client, err := sources.NewClient(at("https://owner.example"))
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-func TestCSVThatIsNone(t *testing.T) {
-	gone := table(sources.Records{Deleted: "gone"})
-	for name, c := range map[string]struct {
-		media, body string
-		spec        sources.Spec
-		class       syncer.Class
-	}{
-		"JSON":               {"application/json", `id`, gone, syncer.ClassAnswer},
-		"an error as CSV":    {"text/csv", `{"error":"no"}`, gone, syncer.ClassDecode},
-		"HTML as CSV":        {"text/csv", `<html>`, gone, syncer.ClassAnswer},
-		"nothing":            {"text/csv", ``, gone, syncer.ClassAnswer},
-		"no header":          {"text/csv", "1,a,\n", gone, syncer.ClassAnswer},
-		"no field of gone":   {"text/csv", "id,name\n1,a\n", gone, syncer.ClassAnswer},
-		"fewer fields":       {"text/csv", "id,name,gone\n1,a\n", gone, syncer.ClassDecode},
-		"a quote left open":  {"text/csv", "id,name,gone\n1,\"a,\n", gone, syncer.ClassDecode},
-		"in its last window": {"text/csv", "id,name,gone\n" + strings.Repeat("1,"+strings.Repeat("x", 1000)+",\n", 3000) + "1\n", gone, syncer.ClassDecode},
-	} {
-		t.Run(name, func(t *testing.T) {
-			fails(t, source(t, typed(t, c.media, c.body), c.spec), snapshot(), c.class)
-		})
-	}
-	for name, r := range map[string]sources.Records{"unwrap": {Unwrap: "a"}, "at": {At: "a"}, "a field inside": {Deleted: "a.b"}, "a separator": {Separator: ",,"}} {
-		client, err := sources.NewClient(at("https://owner.example"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := sources.New(client, table(r)); err == nil {
-			t.Errorf("%s is taken", name)
-		}
-	}
-	spec := table(sources.Records{Separator: ";"})
-	spec.Records.Format = sources.JSON
-	client, _ := sources.NewClient(at("https://owner.example"))
+	spec := lines(t)
+	spec.Mode, spec.Records.Key, spec.Records.Deleted = sources.Log, []string{"key"}, ""
+	spec.Paths = []string{"key", "id"}
+	spec.Watermark = sources.Watermark{First: "id", Format: format(t, "integer")}
 	if _, err := sources.New(client, spec); err == nil {
-		t.Error("JSON with a separator is taken")
+		t.Error("is taken")
 	}
-}
-
-// TestCSVInWindows: more than a window is handed out as it comes, and a body
-// that could have been cut unseen is none.
-func TestCSVInWindows(t *testing.T) {
-	body := "id,name\n"
-	for i := range 3000 {
-		body += fmt.Sprintf("%d,%s\n", i, strings.Repeat("x", 700))
-	}
-	batches, end := complete(t, source(t, typed(t, "text/csv", body), table(sources.Records{})), snapshot())
-	if got := len(shown(batches)); got != 3000 || len(batches) != 4 || !end.Listed {
-		t.Errorf("%d records in %d batches, end %+v", got, len(batches), end)
-	}
-	fails(t, source(t, pages("id,name\n1,a\n"), table(sources.Records{})), snapshot(), syncer.ClassAnswer)
-}
-
-// TestCSVWatermark: stamps are texts, and an empty one is none, in quotes too.
-func TestCSVWatermark(t *testing.T) {
-	spec := table(sources.Records{})
-	spec.Mode, spec.Paths = sources.Incremental, append(spec.Paths, "n")
-	spec.Request.Query = []sources.Param{param("since", "{since}")}
-	spec.Watermark = sources.Watermark{From: []string{"n"}, Format: format(t, "integer"), Null: sources.NullInclude}
-	_, end := complete(t, source(t, typed(t, "text/csv", "id,name,n\n1,a,7\n2,b,\"12\"\n3,c,\n4,d,\"\"\n"), spec), changes("5"))
-	if end.Watermark != "12" {
-		t.Errorf("end %+v", end)
+	byID, versioned, array := spec, spec, spec
+	byID.Records.Key, versioned.Records.Version, array.Records.Format = []string{"id"}, []string{"id"}, sources.JSON
+	for name, spec := range map[string]sources.Spec{"its id is the key": byID, "a version": versioned, "one page": array} {
+		if _, err := sources.New(client, spec); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -114,3 +114,35 @@ func TestCompileRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A page of rows, each in lines of its own, keeps the bounds of any page: in
+// bytes, and in the memory that slots take.
+func TestPagesOfRowsAreBounded(t *testing.T) {
+	var paths []decode.Path
+	for _, name := range strings.Split("abcdefghijklmnopqrst", "") {
+		paths = append(paths, decode.Path{name})
+	}
+	const n = 300_000
+	for name, c := range map[string]struct {
+		format       decode.Format
+		lines, empty string
+	}{
+		"json":   {decode.JSON(), `[{"id":1}` + strings.Repeat(`,{"id":1}`, 99) + "]", "[" + strings.TrimSuffix(strings.Repeat("{},", n), ",") + "]"},
+		"ndjson": {decode.NDJSON(), strings.Repeat(`{"id":1}`+"\n", 100), strings.Repeat("{}\n", n)},
+		"csv":    {decode.CSV(), "id\n" + strings.Repeat("1\n", 100), "x\n" + strings.Repeat("1\n", n)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for spare, want := range map[int]error{-1: decode.ErrTooLarge, 0: nil, 1: nil} {
+				l := decode.Layout{Format: c.format, Record: []decode.Path{{"id"}}, MaxDepth: 5, MaxBytes: int64(len(c.lines) + spare)}
+				page, err := compile(t, l).Page(strings.NewReader(c.lines))
+				if !errors.Is(err, want) || err == nil && len(page.Records) != 100 {
+					t.Errorf("%d bytes to spare: %d records, %v, want %v", spare, len(page.Records), err, want)
+				}
+			}
+			l := decode.Layout{Format: c.format, Record: paths, MaxDepth: 5, MaxBytes: 1 << 20}
+			if page, err := compile(t, l).Page(strings.NewReader(c.empty)); !errors.Is(err, decode.ErrTooLarge) {
+				t.Errorf("%d records of nothing: %v", len(page.Records), err)
+			}
+		})
+	}
+}
