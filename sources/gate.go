@@ -31,6 +31,9 @@ type gate struct {
 	underway int
 	sent     uint64 // numbers requests
 	heard    uint64 // the last request that was sent before what is known was told
+	// slow is the least that answers to requests up to heard have told since: a
+	// later request may have overtaken theirs on its way to the owner.
+	slow told
 	changed  chan struct{}
 }
 
@@ -97,7 +100,7 @@ func (g *gate) closed(now time.Time) (wait time.Duration, sure bool) {
 		return wait, true
 	}
 	if g.known && !now.Before(g.opens) {
-		g.known = false
+		g.known, g.slow = false, told{}
 	}
 	if !g.known {
 		return 0, true
@@ -171,8 +174,15 @@ func (g *gate) hear(request uint64, t told) {
 	if g.known && request <= g.heard {
 		// Requests overtake each other: the owner may have seen this one first.
 		g.left = min(g.left, left)
+		if !g.slow.counts || t.left < g.slow.left {
+			g.slow = t
+		}
 		return
 	}
+	if g.known && g.slow.counts {
+		left -= max(0, t.left-g.slow.left)
+	}
+	g.slow = told{}
 	g.heard, g.known, g.left, g.spared, g.restore = g.sent, true, left, now, t.restore
 	g.opens = now.Add(t.wait)
 	if t.restore > 0 {
