@@ -67,19 +67,51 @@ func (r *reader) checkAudit(s section, src *Source) {
 	if n == nil || src.Audit == nil || src.broken["watermark"] {
 		return
 	}
-	w, listed := src.Watermark, src.Resync != nil && src.Resync.Request != nil
-	switch {
-	case src.Mode == Snapshot:
+	if src.Mode == Snapshot {
 		r.wrong(n, "has no use in a snapshot, whose every poll compares everything; %s", src.withoutAudit(n))
-	case listed || src.broken["resync"]:
-	case src.Mode == EventLog:
-		r.wrong(n, "compares with everything that the owner has, and a log tells only what happened; write [source.%s.resync] with the request that lists everything", bare(src.Name))
-	case src.Request.Uses("until"):
-		r.wrong(n, "compares with everything that the owner has, and {until} leaves out what lies behind it; write [source.%s.resync] with the request that lists everything", bare(src.Name))
+		return
 	}
-	if w != nil && w.Null == NullSkip && src.Mode == Incremental {
-		r.wrong(n, "compares with everything that the owner has, and watermark.null = \"skip\" leaves records out; write \"include\", or leave audit out")
+	if why := src.unlisted(); why != "" && !src.broken["resync"] {
+		r.wrong(n, "compares with everything that the owner has, and %s; write [source.%s.resync] with the request that lists everything", why, bare(src.Name))
 	}
+	if src.skipsNulls() {
+		r.wrong(n, "compares with everything that the owner has, and "+skipsNulls+"; write \"include\", or leave audit out")
+	}
+}
+
+const skipsNulls = `watermark.null = "skip" leaves records out`
+
+func (s *Source) skipsNulls() bool {
+	return s.Mode == Incremental && s.Watermark != nil && s.Watermark.Null == NullSkip
+}
+
+// unlisted is why no answer of the owner lists everything; "" if one does.
+func (s *Source) unlisted() string {
+	switch {
+	case s.listed():
+	case s.Mode == EventLog:
+		return "a log tells only what happened"
+	case s.Request.Uses("until"):
+		return "{until} leaves out what lies behind it"
+	}
+	return ""
+}
+
+// listed reports whether a request of its own lists everything.
+func (s *Source) listed() bool { return s.Resync != nil && s.Resync.Request != nil }
+
+// Uncompared is why no audit can compare a source with its owner, by schedule or by command; "" if one can. Where the
+// source has watermark.initial, each table has to tell its floor besides: TellsFloor.
+func (s *Source) Uncompared() string {
+	switch why := s.unlisted(); {
+	case s.Mode == Snapshot:
+		return "each poll of a snapshot compares everything"
+	case why != "":
+		return why + ", and resync names no request that lists everything"
+	case s.skipsNulls():
+		return skipsNulls
+	}
+	return ""
 }
 
 // checkFloor refuses an audit of a list that begins at watermark.initial where the table cannot tell which of its rows
@@ -88,7 +120,7 @@ func (r *reader) checkFloor(s section, t *Table) {
 	src := t.Source
 	w := src.Watermark
 	if src.Audit == nil || src.Mode != Incremental || w == nil || w.Initial == "" || src.broken["watermark"] || src.broken["resync"] || src.broken["records"] ||
-		src.Resync != nil && src.Resync.Request != nil || t.TellsFloor() {
+		src.listed() || t.TellsFloor() {
 		return
 	}
 	const price = "source %q has an audit and watermark.initial, so that the table has to tell which of its rows lie before that"

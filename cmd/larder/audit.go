@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/larder-sync/larder/config"
 	"github.com/larder-sync/larder/syncer"
 )
 
@@ -33,7 +32,7 @@ under the guard max_delete. What the guard holds, accept lets pass.
 It prints one line a table and exits 0 only if nothing is left to put right.
 Without names it compares all tables but those whose source cannot be compared:
 each poll of a snapshot compares everything anyway, and a log tells no more than
-what happened.
+what happened. Behind watermark.initial, rows that are older are not compared.
 
 Where a daemon holds the lease of the consumer's database, the daemon does it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -81,7 +80,7 @@ func (a *app) audit(ctx context.Context, p *parts, names []string, flags auditFl
 			break
 		}
 		r := comparedTable{Table: t.table.Name, Source: t.feed.Name}
-		switch why := uncompared(t.feed.source); {
+		switch why := t.feed.uncompared(); {
 		case why != "" && len(names) > 0:
 			r.Error = "it cannot be compared: " + why
 		case why != "":
@@ -137,16 +136,13 @@ func (p *parts) toCompare(names []string) ([]tableOf, error) {
 }
 
 // uncompared is why a source cannot be compared with its owner; "" if it can.
-func uncompared(s *config.Source) string {
-	listed := s.Resync != nil && s.Resync.Request != nil
-	switch {
-	case s.Mode == config.Snapshot:
-		return "each poll of a snapshot compares everything"
-	case listed:
-	case s.Mode == config.EventLog:
-		return "a log tells only what happened, and resync names no request that lists everything"
-	case s.Watermark != nil && s.Watermark.Initial != "":
-		return "watermark.initial leaves out what lies before it"
+// It is what keeps a schedule from audits, too.
+func (f *feed) uncompared() string {
+	if why := f.source.Uncompared(); why != "" {
+		return why
+	}
+	if f.unfloored {
+		return "watermark.initial leaves out what lies before it, and not every table can tell which of its rows do"
 	}
 	return ""
 }

@@ -40,6 +40,9 @@ type feed struct {
 	owner  owner
 	// asked are the constants of a partition that requests, key and columns name.
 	asked []string
+	// unfloored says that the owner's list begins at watermark.initial, and that
+	// a table cannot tell which of its rows lie before.
+	unfloored bool
 }
 
 // copied is a table that the configuration names.

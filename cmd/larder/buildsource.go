@@ -59,6 +59,7 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 	out := &feed{Scheduled: &syncer.Scheduled{Feed: f, Schedule: p.Schedule, Jitter: p.jitter}, source: cs, owner: src}
 	if cs.Watermark != nil {
 		out.overlap = cs.Watermark.Overlap
+		out.unfloored = cs.Watermark.Initial != "" && spec.Resync.Request == nil && (spec.Mode != sources.Incremental || !spec.Floored)
 	}
 	return out, nil
 }

@@ -74,8 +74,9 @@ under the guard max_delete. The copy is there and can be read all the while.
 The source's other tables do not wait for it, and what changes goes on being
 polled, unless each change needs the one before it (logs, partial records).
 
-If the polls start at a configured watermark.initial, the owner does not show
-what lies before it, and nothing is deleted.`,
+If the polls start at watermark.initial, the list begins there, too: rows that
+are older, or have no version, stay as they are. Where a table cannot tell which
+of its rows those are, nothing is deleted; config/README.md says when.`,
 		Args: one("TABLE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := a.load()
