@@ -96,8 +96,14 @@ func (t *Table) configure(ctx context.Context, tx pgx.Tx, f *form) error {
 		forget = `UPDATE ` + w + ` SET roster = false, first_seen = now(), as_of = NULL, deletes_as_of = NULL, warn_at = NULL, critical_at = NULL
 			WHERE table_name = $1 AND roster`
 	}
-	if _, err := tx.Exec(ctx, forget, t.spec.Target); err != nil {
+	tag, err := tx.Exec(ctx, forget, t.spec.Target)
+	if err != nil {
 		return failed("forget list of partitions", err)
+	}
+	if slices.Contains(names, "") && tag.RowsAffected() > 0 {
+		if err := t.countFresh(ctx, tx, []string{""}); err != nil {
+			return err
+		}
 	}
 	if len(names) == 0 {
 		return nil

@@ -172,7 +172,10 @@ func (t *Table) begin(ctx context.Context, tx pgx.Tx, names []string) ([]string,
 		return nil, failed("begin position", err)
 	}
 	fresh, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	return fresh, failed("begin position", err)
+	if err != nil {
+		return nil, failed("begin position", err)
+	}
+	return fresh, t.countFresh(ctx, tx, fresh)
 }
 
 // interval is the SQL of a parameter in microseconds; budget is the same, null

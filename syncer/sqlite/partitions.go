@@ -30,6 +30,9 @@ func (t *Table) partitions(x *tx) error {
 			if err := t.restart(x, 0); err != nil {
 				return err
 			}
+			if err := t.recount(x, p); err != nil {
+				return err
+			}
 		}
 		if err := t.recall(x, p.Name, &st); err != nil {
 			return err
@@ -70,6 +73,19 @@ func (t *Table) restart(x *tx, isList int) error {
 			"rows" = 0, held = 0, suspects = 0, proven_as_of = NULL, audited = NULL, audit_as_of = NULL, newest_at = NULL,
 			audit_compared = 0, audit_found = 0, audit_left = 0, audit_error = '', retired = 0
 		WHERE table_name = ? AND partition = ''`, isList, t.spec.Target)
+}
+
+// recount stores how many rows there are of a partition.
+func (t *Table) recount(x *tx, p syncer.Partition) error {
+	scope, err := t.scope(p)
+	if err != nil {
+		return err
+	}
+	rows, err := x.count(t.sql.countRows, scope...)
+	if err != nil {
+		return err
+	}
+	return x.exec(`UPDATE "larder_watermark" SET "rows" = ? WHERE table_name = ? AND partition = ?`, rows, t.spec.Target, p.Name)
 }
 
 // row reads the row of a partition as it is.

@@ -91,6 +91,17 @@ var applyScenarios = map[string]func(*testing.T, *bench){
 		b.apply(b.walk(syncer.Changes, "w2"), person("1", "restored", "00:06"))
 		b.want("1 restored 00:06")
 	},
+	"a deletion counts anew once an earlier one of its key is forgotten": func(t *testing.T, b *bench) {
+		b.apply(b.walk(syncer.Changes, "w1"), tombstone("1", "00:09"))
+		b.Age(3 * time.Minute)
+		b.apply(b.walk(syncer.Changes, "w2"), tombstone("1", "00:08"))
+		if a := b.apply(b.walk(syncer.Changes, "w3"), person("1", "late", "00:06")); a != (syncer.Applied{}) {
+			t.Errorf("a late old version counted %+v", a)
+		}
+		b.want()
+		b.apply(b.walk(syncer.Changes, "w4"), person("1", "again", "00:08"))
+		b.want("1 again 00:08")
+	},
 	"delete and insert in one batch fold by version": func(t *testing.T, b *bench) {
 		b.apply(b.walk(syncer.Changes, "w1"), person("1", "Ada", "00:01"), person("2", "Bo", "00:01"))
 		b.apply(b.walk(syncer.Changes, "w2"), tombstone("1", "00:05"), person("1", "reborn", "00:06"), person("2", "gone soon", "00:05"), tombstone("2", "00:06"))

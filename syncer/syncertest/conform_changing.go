@@ -245,6 +245,37 @@ var changingScenarios = map[string]func(*testing.T, *bench){
 			t.Errorf("%d rows are left, the view tells %+v", b.count(), s)
 		}
 	},
+	"rows that were kept of a partition count again when it is there again": func(t *testing.T, b *bench) {
+		b.respec(func(s *row.Spec) { s.Keep = true })
+		b.changing("parts")
+		north, south := region("north"), region("south")
+		b.repartition(north, south)
+		b.fill(north, 1, 5)
+		b.fill(south, 100, 3)
+		for _, step := range []struct {
+			parts []syncer.Partition
+			rows  int64
+		}{{[]syncer.Partition{south}, 3}, {nil, 0}, {[]syncer.Partition{north, south, region("east")}, 8}, {[]syncer.Partition{north}, 5}} {
+			b.repartition(step.parts...)
+			if s := b.status(); b.count() != 8 || s.Rows != step.rows {
+				t.Errorf("of %v the view tells %d rows, want %d; the table has %d", step.parts, s.Rows, step.rows, b.count())
+			}
+		}
+	},
+	"rows of a list of partitions count as those of the whole": func(t *testing.T, b *bench) {
+		b.respec(func(s *row.Spec) { s.Keep = true })
+		b.bare("parts", syncer.Partition{})
+		b.list(syncer.Resync, "w0", person("1", "Ada", "00:01"), person("2", "Bo", "00:01"))
+		b.changing("parts")
+		b.repartition()
+		if s := b.status(); s.Rows != 0 {
+			t.Errorf("without a partition the view tells %d rows", s.Rows)
+		}
+		b.respec(func(s *row.Spec) { s.Changing, s.Partitions = false, []syncer.Partition{{}} })
+		if s := b.status(); s.Rows != 2 {
+			t.Errorf("the view tells %d rows of the whole, want 2", s.Rows)
+		}
+	},
 	"a partition that joins a paused table is paused": func(t *testing.T, b *bench) {
 		b.changing("parts")
 		b.repartition(region("north"))

@@ -111,7 +111,7 @@ var forgetScenarios = map[string]func(*testing.T, *bench){
 		if diff := cmp.Diff(syncer.Standing{}, st); diff != "" {
 			t.Errorf("standing (-want +got):\n%s", diff)
 		}
-		if s := b.status(); s.Level != syncer.Never || s.Paused || s.Quarantined != 0 || s.Class != "" {
+		if s := b.status(); s.Level != syncer.Never || s.Paused || s.Quarantined != 0 || s.Class != "" || s.Rows != 2 {
 			t.Errorf("status is %+v", s)
 		}
 		// The notes of the walk that was unfinished are not this walk's; the row

@@ -180,7 +180,7 @@ func (t *memTable) belongs(p *memPart, w syncer.Walk, r row.Row, gone bool) bool
 	left, known := any(nil), false
 	if old, there := t.rows[r.Key]; there {
 		left, known = t.version(old), true
-	} else if g, deleted := t.gone[r.Key]; deleted && !gone && time.Now().Before(g.until) {
+	} else if g, deleted := t.deleted(r.Key); deleted && !gone {
 		left, known = g.version, true
 	}
 	return t.spec.Version < 0 || !known || t.spec.Compare(t.version(r), left) <= 0
@@ -218,7 +218,7 @@ func (t *memTable) upsert(p *memPart, w syncer.Walk, r row.Row, a *syncer.Applie
 	}
 	old, exists := t.rows[r.Key]
 	older := func(than any) bool { return t.older(r, than) }
-	if g, ok := t.gone[r.Key]; ok && time.Now().Before(g.until) && w.Kind != syncer.Resync && older(g.version) {
+	if g, ok := t.deleted(r.Key); ok && w.Kind != syncer.Resync && older(g.version) {
 		return
 	}
 	if exists && guarded && older(t.version(old)) {
@@ -239,6 +239,12 @@ func (t *memTable) upsert(p *memPart, w syncer.Walk, r row.Row, a *syncer.Applie
 	a.Late = max(a.Late, r.Late)
 	delete(t.gone, r.Key)
 	t.put(r)
+}
+
+// deleted is what is remembered of the deletion of a key, until its time is over.
+func (t *memTable) deleted(key string) (g memGone, remembered bool) {
+	g, remembered = t.gone[key]
+	return g, remembered && time.Now().Before(g.until)
 }
 
 // older reports whether a row is older than a version. A partial record that
@@ -285,7 +291,7 @@ func (t *memTable) remove(p *memPart, w syncer.Walk, r row.Row, a *syncer.Applie
 	if !touched {
 		delete(t.quarantine, w.Partition.Name+r.Key)
 	}
-	if g, known := t.gone[r.Key]; (exists || !r.Turned) && t.spec.Remember > 0 && v != nil && (!known || t.spec.Compare(v, g.version) > 0) {
+	if g, known := t.deleted(r.Key); (exists || !r.Turned) && t.spec.Remember > 0 && v != nil && (!known || t.spec.Compare(v, g.version) > 0) {
 		t.gone[r.Key] = memGone{version: v, until: time.Now().Add(t.spec.Remember)}
 	}
 	if exists {
