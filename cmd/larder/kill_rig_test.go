@@ -107,7 +107,9 @@ func (r *rig) equal(when string) {
 // endLease saves the time for which a killed process still holds the lease.
 func (r *rig) endLease() {
 	r.Helper()
-	if err := r.consumer.EndLease(r.Context()); err != nil {
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	if err := r.consumer.EndLease(ctx); err != nil {
 		r.Fatal(err)
 	}
 }

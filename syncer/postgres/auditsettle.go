@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,7 +38,7 @@ func (t *Table) settleAudit(ctx context.Context, tx pgx.Tx, e end, settled *sync
 			return err
 		}
 	}
-	if err := t.countSuspects(ctx, tx, e, a); err != nil {
+	if err := t.countSuspects(ctx, tx, f, e, a); err != nil {
 		return err
 	}
 	if err := t.forgetNotes(ctx, tx, e.walk.Partition, e.head); err != nil {
@@ -69,7 +70,7 @@ func (t *Table) findExtra(ctx context.Context, tx pgx.Tx, f *form, e end) (rows,
 			return 0, 0, err
 		}
 	}
-	if err := t.dismiss(ctx, tx, f, e.walk); err != nil || t.spec.Keep {
+	if err := t.dismiss(ctx, tx, f, e.walk, within, args); err != nil || t.spec.Keep {
 		return rows, inList, err
 	}
 	columns := f.keyList(func(n, i int) string { return fmt.Sprintf("t.%s AS k%d", f.columns[i].name, n) })
@@ -109,12 +110,8 @@ func (t *Table) sampleExtra(ctx context.Context, tx pgx.Tx, f *form, w syncer.Wa
 	var outside []int64
 	var n int64
 	var texts []string
-	values := make([]any, len(t.spec.Columns))
 	_, err = pgx.ForEachRow(rows, []any{&n, &texts}, func() error {
-		for k, i := range t.spec.Key {
-			values[i] = readText(t.spec.Columns[i].Type.Kind, texts[k])
-		}
-		if !sampled(c, t.spec.KeyOf(values)) {
+		if !sampled(c, t.keyOf(texts)) {
 			outside = append(outside, n)
 		}
 		return nil
@@ -167,11 +164,13 @@ func plain(number string) string {
 	return strings.TrimSuffix(whole+"."+strings.TrimRight(fraction, "0"), ".")
 }
 
-// dismiss forgets the suspects that the whole list does not bear out.
-func (t *Table) dismiss(ctx context.Context, tx pgx.Tx, f *form, w syncer.Walk) error {
+// dismiss forgets the suspects that the whole list does not bear out: rows that
+// it has, or could not have, are not extra. within and args are the rows that it
+// could.
+func (t *Table) dismiss(ctx context.Context, tx pgx.Tx, f *form, w syncer.Walk, within string, args []any) error {
 	seen := fmt.Sprintf("EXISTS (SELECT FROM %s n WHERE n.partition = $1 AND %s)", t.seen, f.join(func(n, _ int) string { return fmt.Sprintf("n.k%d = o.k%d", n, n) }))
-	_, err := tx.Exec(ctx, fmt.Sprintf(`DELETE FROM %s o WHERE o.partition = $1 AND o.walk <> $2 AND CASE WHEN o.kind = 'extra' THEN %s OR NOT EXISTS (SELECT FROM %s t WHERE %s)
-		ELSE NOT %s END`, t.suspect, seen, t.name, f.keptKeys(), seen), w.Partition.Name, w.ID)
+	_, err := tx.Exec(ctx, fmt.Sprintf(`DELETE FROM %s o WHERE o.partition = $1 AND o.walk <> $%d AND CASE WHEN o.kind = 'extra' THEN %t OR %s OR NOT EXISTS (SELECT FROM %s t WHERE %s AND %s)
+		ELSE NOT %s END`, t.suspect, len(args)+1, t.spec.Keep, seen, t.name, f.keptKeys(), within, seen), append(slices.Clone(args), w.ID)...)
 	return failed("dismiss suspects", err)
 }
 
@@ -205,25 +204,54 @@ func (t *Table) deleteExtra(ctx context.Context, tx pgx.Tx, f *form, e end, a *s
 	return failed("delete extra rows", err)
 }
 
-// countSuspects adds up what the walk leaves. Where every row was compared, no
-// other suspicion is left.
-func (t *Table) countSuspects(ctx context.Context, tx pgx.Tx, e end, a *syncer.Audited) error {
-	whole := comparison(e.walk).Compare != syncer.CompareSample
-	if whole {
-		if _, err := tx.Exec(ctx, `DELETE FROM `+t.suspect+` WHERE partition = $1 AND walk <> $2`, e.walk.Partition.Name, e.walk.ID); err != nil {
-			return failed("dismiss suspects", err)
-		}
+// countSuspects adds up what the walk leaves. What it did not look at, because
+// changes touched the key meanwhile, stays a suspect and proves nothing.
+func (t *Table) countSuspects(ctx context.Context, tx pgx.Tx, f *form, e end, a *syncer.Audited) error {
+	unjudged, err := t.notLookedAt(ctx, tx, f, e)
+	if err != nil {
+		return err
 	}
 	var missing, extra, different, undecided, absent int
-	err := tx.QueryRow(ctx, `SELECT count(*) FILTER (WHERE counted AND kind = 'missing'), count(*) FILTER (WHERE counted AND kind = 'extra'),
+	err = tx.QueryRow(ctx, `SELECT count(*) FILTER (WHERE counted AND kind = 'missing'), count(*) FILTER (WHERE counted AND kind = 'extra'),
 			count(*) FILTER (WHERE counted AND kind = 'different'), count(*) FILTER (WHERE NOT counted), (SELECT count(*) FROM `+t.missing+` WHERE partition = $1)
 		FROM `+t.suspect+` WHERE partition = $1 AND walk = $2`, e.walk.Partition.Name, e.walk.ID).
 		Scan(&missing, &extra, &different, &undecided, &absent)
+	undecided += unjudged
 	a.Missing, a.Extra, a.Different, a.Suspects = a.Missing+missing, a.Extra+extra, a.Different+different, undecided
-	if whole && missing+extra+different+undecided+absent == 0 {
+	if comparison(e.walk).Compare != syncer.CompareSample && missing+extra+different+undecided+absent == 0 {
 		a.Proven = time.Now().Add(-e.back())
 	}
 	return failed("count suspects", err)
+}
+
+// notLookedAt counts the suspects of walks before that this one was to look at.
+func (t *Table) notLookedAt(ctx context.Context, tx pgx.Tx, f *form, e end) (n int, err error) {
+	if !e.head.touched {
+		return 0, nil
+	}
+	rows, err := tx.Query(ctx, fmt.Sprintf("SELECT ARRAY[%s] FROM %s o JOIN %s n ON n.partition = $1 AND n.touched AND %s WHERE o.partition = $1 AND o.walk <> $2",
+		f.keyList(func(n, _ int) string { return fmt.Sprintf("o.k%d::text", n) }), t.suspect, t.seen,
+		f.join(func(n, _ int) string { return fmt.Sprintf("n.k%d = o.k%d", n, n) })), e.walk.Partition.Name, e.walk.ID)
+	if err != nil {
+		return 0, failed("count suspects", err)
+	}
+	var texts []string
+	_, err = pgx.ForEachRow(rows, []any{&texts}, func() error {
+		if sampled(comparison(e.walk), t.keyOf(texts)) {
+			n++
+		}
+		return nil
+	})
+	return n, failed("count suspects", err)
+}
+
+// keyOf is the canonical text of a key from the texts of its columns.
+func (t *Table) keyOf(texts []string) string {
+	values := make([]any, len(t.spec.Columns))
+	for k, i := range t.spec.Key {
+		values[i] = readText(t.spec.Columns[i].Type.Kind, texts[k])
+	}
+	return t.spec.KeyOf(values)
 }
 
 // writeAudit writes what the audit proves. A sample proves nothing of the rows
@@ -263,9 +291,10 @@ func (t *Table) absentSQL(partition string) string {
 		t.missing, partition, t.suspect, partition)
 }
 
-// absolve ends the suspicions that a condition on o holds of.
-func (t *Table) absolve(ctx context.Context, tx pgx.Tx, p syncer.Partition, condition string) error {
-	_, err := tx.Exec(ctx, `DELETE FROM `+t.suspect+` o WHERE o.partition = $1 AND `+condition, p.Name)
+// absolve ends the suspicions that a condition on o, whose arguments begin with
+// the second, holds of.
+func (t *Table) absolve(ctx context.Context, tx pgx.Tx, p syncer.Partition, condition string, args ...any) error {
+	_, err := tx.Exec(ctx, `DELETE FROM `+t.suspect+` o WHERE o.partition = $1 AND `+condition, append([]any{p.Name}, args...)...)
 	if err == nil {
 		_, err = tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` SET suspects = (SELECT count(*) FROM `+t.suspect+` WHERE partition = $2)
 			WHERE table_name = $1 AND partition = $2`, t.spec.Target, p.Name)

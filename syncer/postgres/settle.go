@@ -130,11 +130,6 @@ func (t *Table) settleEnd(ctx context.Context, tx pgx.Tx, e end, settled *syncer
 			return err
 		}
 	}
-	if e.lists() && e.head.suspects > 0 {
-		if err := t.absolve(ctx, tx, e.walk.Partition, "o.kind = 'extra'"); err != nil {
-			return err // what is still missing is known as such
-		}
-	}
 	shape := t.drift.begun.Shape(e.walk, &t.spec)
 	if kind == syncer.Changes && e.head.shape != "" {
 		shape = t.spec.Shape

@@ -38,7 +38,22 @@ func (t *Table) sweep(ctx context.Context, tx pgx.Tx, w syncer.Walk, h *head) (s
 	}
 	rows -= int64(out.Swept)
 	h.counted = &rows
-	return out, nil
+	return out, t.acquit(ctx, tx, f, w.Partition, h)
+}
+
+// acquit forgets that rows are extra which were deleted, or which the list could
+// not have.
+func (t *Table) acquit(ctx context.Context, tx pgx.Tx, f *form, p syncer.Partition, h *head) error {
+	if h.suspects == 0 {
+		return nil
+	}
+	within, args, err := f.within(p, 2)
+	if err != nil {
+		return err
+	}
+	reaches, floor := f.inList(h.floor, len(args)+2)
+	return t.absolve(ctx, tx, p, fmt.Sprintf("o.kind = 'extra' AND NOT EXISTS (SELECT FROM %s t WHERE %s AND %s AND %s)",
+		t.name, f.keptKeys(), within, reaches), append(args, floor...)...)
 }
 
 // markMissing brings the missing rows of a partition up to date with the notes

@@ -168,6 +168,9 @@ func (m *merge) extras(scope []any, out *syncer.Audited) error {
 	}
 	m.st.rows -= n
 	m.st.tally.repaired += n
+	if err := run(m.x.Conn, m.sql.presentExtras, partition, m.w.ID); err != nil {
+		return err
+	}
 	return run(m.x.Conn, m.sql.forgetExtras, partition, m.w.ID)
 }
 
@@ -182,7 +185,7 @@ func (m *merge) audited(asOf instant, out *syncer.Settled) (err error) {
 			found.Suspects++
 		}
 		return nil
-	}, partition)
+	}, partition, m.w.ID)
 	if err != nil {
 		return err
 	}

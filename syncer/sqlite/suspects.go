@@ -40,8 +40,8 @@ type suspicions struct {
 	clear  string
 	// dropSuspects and countSuspects are by partition.
 	dropSuspects, countSuspects string
-	// undecided reads the keys of the suspects that have not counted, by
-	// partition.
+	// undecided reads the keys of the suspects that have not counted in a walk:
+	// by partition and walk.
 	undecided string
 	// settled forgets what a complete audit has not found again: the partition
 	// and the values that set it apart. vanished does so after any sweep, and
@@ -50,9 +50,10 @@ type suspicions struct {
 	// extras reads the rows that the walk has not seen, keys first, by the
 	// partition and the values that set it apart.
 	extras string
-	// countExtras, holdExtras (with confirm), deleteExtras and forgetExtras are
-	// about those that counted in a walk: by partition and walk.
-	countExtras, holdExtras, deleteExtras, forgetExtras string
+	// countExtras, holdExtras (with confirm), deleteExtras, presentExtras, which
+	// ends their absence, and forgetExtras are about those that counted in a
+	// walk: by partition and walk.
+	countExtras, holdExtras, deleteExtras, presentExtras, forgetExtras string
 	// presentSuspects is as present is.
 	presentSuspects string
 }
@@ -64,7 +65,7 @@ func (b *builder) suspicions(name string) suspicions {
 	return suspicions{
 		createSuspect: fmt.Sprintf(`CREATE TABLE %s (partition TEXT NOT NULL, kind TEXT NOT NULL, theirs TEXT NOT NULL, ours TEXT NOT NULL, since REAL NOT NULL, present REAL, counted TEXT NOT NULL, %s, PRIMARY KEY (partition, %s)) STRICT, WITHOUT ROWID`,
 			quote(name), list(b.oursTyped), ours),
-		suspected: fmt.Sprintf("SELECT kind, theirs, ours, since FROM %s WHERE partition = ?1 AND %s", from, key),
+		suspected: fmt.Sprintf("SELECT kind, theirs, ours, since, coalesce(present, 0) FROM %s WHERE partition = ?1 AND %s", from, key),
 		suspectNew: fmt.Sprintf("INSERT INTO %s (partition, kind, theirs, ours, since, present, counted, %s) VALUES (?1, ?2, ?3, ?4, ?5, ?6, '', %s) ON CONFLICT DO NOTHING",
 			from, ours, list(numbered(7, len(b.ours)))),
 		suspectAgain: fmt.Sprintf("UPDATE %s SET kind = ?2, theirs = ?3, ours = ?4, since = ?5, present = ?6, counted = '' WHERE partition = ?1 AND %s", from, b.ourKey(7)),
@@ -73,7 +74,7 @@ func (b *builder) suspicions(name string) suspicions {
 
 		dropSuspects:  fmt.Sprintf("DELETE FROM %s WHERE partition = ?1", from),
 		countSuspects: fmt.Sprintf("SELECT count(*) FROM %s WHERE partition = ?1", from),
-		undecided:     fmt.Sprintf("SELECT %s FROM %s WHERE partition = ?1 AND counted = ''", ours, from),
+		undecided:     fmt.Sprintf("SELECT %s FROM %s WHERE partition = ?1 AND counted <> ?2", ours, from),
 		settled: fmt.Sprintf("DELETE FROM %s AS m WHERE partition = ?1 AND CASE kind WHEN '%s' THEN %s OR NOT %s ELSE NOT %s END",
 			from, isExtra, b.seenAs("m.", b.ours), b.thereAs("m.", 2), b.seenAs("m.", b.ours)),
 		vanished: fmt.Sprintf("DELETE FROM %s AS m WHERE partition = ?1 AND kind = '%s' AND NOT %s", from, isExtra, b.thereAs("m.", 2)),
@@ -85,6 +86,7 @@ func (b *builder) suspicions(name string) suspicions {
 		holdExtras: fmt.Sprintf("INSERT INTO %s (partition, walks, present_at, %s) %s ON CONFLICT DO UPDATE SET walks = max(walks, excluded.walks)",
 			b.missing, ours, fmt.Sprintf(counted, "partition, ?3, present, "+ours)),
 		deleteExtras:    b.cut("", and(append([]string{fmt.Sprintf("(%s) IN (%s)", list(b.keys), fmt.Sprintf(counted, ours))}, b.alive("")...)), 3),
+		presentExtras:   fmt.Sprintf("DELETE FROM %s WHERE partition = ?1 AND (%s) IN (%s)", b.missing, ours, fmt.Sprintf(counted, ours)),
 		forgetExtras:    fmt.Sprintf("DELETE FROM %s WHERE partition = ?1 AND kind = '%s' AND counted = ?2", from, isExtra),
 		presentSuspects: fmt.Sprintf("SELECT count(*) - count(present), coalesce(min(present), 0) FROM %s WHERE partition = ?1 AND kind = '%s'", from, isExtra),
 	}
@@ -96,9 +98,9 @@ func (b *builder) suspicions(name string) suspicions {
 func (m *merge) suspect(key []any, found suspect, present instant) (counts bool, err error) {
 	partition := m.w.Partition.Name
 	var held suspect
-	var since instant
+	var since, known instant
 	err = each(m.x.Conn, m.sql.suspected, func(s *sqlite.Stmt) error {
-		held, since = suspect{s.ColumnText(0), s.ColumnText(1), s.ColumnText(2)}, instant(s.ColumnFloat(3))
+		held, since, known = suspect{s.ColumnText(0), s.ColumnText(1), s.ColumnText(2)}, instant(s.ColumnFloat(3)), instant(s.ColumnFloat(4))
 		return nil
 	}, append([]any{partition}, key...)...)
 	if err != nil {
@@ -108,6 +110,9 @@ func (m *merge) suspect(key []any, found suspect, present instant) (counts bool,
 	if held == found && since <= m.x.now { // unless the database's clock was set back
 		// With nothing to wait for it is enough that another walk found it.
 		return m.w.Audit.Persist <= 0 || since <= sent-instant(m.w.Audit.Persist.Seconds()), nil
+	}
+	if held.kind == isExtra && found.kind == isExtra {
+		present = known // no list has had it since
 	}
 	note := m.sql.suspectAgain
 	if held.kind == "" {

@@ -47,9 +47,7 @@ func (t *Table) sweep(x *tx, w syncer.Walk, st *state) (out syncer.Settled, err 
 	out.Waiting = int(waiting)
 	if t.spec.Guard.Holds(int(confirmed), int(inList)) {
 		out.Held = int(confirmed)
-		return out, nil
-	}
-	if confirmed > 0 {
+	} else if confirmed > 0 {
 		out.Swept, err = t.deleteConfirmed(x, name)
 		st.rows -= int64(out.Swept)
 	}
@@ -59,7 +57,8 @@ func (t *Table) sweep(x *tx, w syncer.Walk, st *state) (out syncer.Settled, err 
 	return out, err
 }
 
-// acquit forgets the suspects whose rows were deleted.
+// acquit forgets that rows are extra which were deleted, or which the list could
+// not have.
 func (t *Table) acquit(x *tx, partition string, scope []any, st *state) (err error) {
 	if st.suspects == 0 {
 		return nil

@@ -62,7 +62,7 @@ func Conform(t *testing.T, open func(t *testing.T) Harness) {
 		scenarios map[string]func(*testing.T, *bench)
 	}{
 		{"apply", applyScenarios}, {"settle", settleScenarios}, {"sweep", sweepScenarios}, {"floor", floorScenarios}, {"lanes", lanesScenarios},
-		{"audit", auditScenarios}, {"audited parts", partScenarios}, {"deletes", deletesScenarios}, {"held deletes", heldScenarios},
+		{"audit", auditScenarios}, {"audited parts", partScenarios}, {"acquitted", acquitScenarios}, {"deletes", deletesScenarios}, {"held deletes", heldScenarios},
 		{"keep", keepScenarios}, {"mark", markScenarios}, {"newest", newestScenarios}, {"partial", partialScenarios}, {"where", whereScenarios},
 		{"configured anew", dueScenarios}, {"changing partitions", changingScenarios}, {"intent", intentScenarios},
 		{"lease", leaseScenarios}, {"orders", orderScenarios}, {"quarantine", quarantineScenarios},

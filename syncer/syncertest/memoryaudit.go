@@ -23,7 +23,8 @@ type memSuspect struct {
 	// since is when the walk was sent that first found it so; present is when
 	// an extra row was last known to be the owner's, zero: nobody knows.
 	since, present time.Time
-	counted        bool
+	// counted is the last walk in which it counted, "": none.
+	counted string
 }
 
 // memTally is what an audit under way has done.
@@ -85,6 +86,9 @@ func (t *memTable) compare(p *memPart, w syncer.Walk, r row.Row, a *syncer.Appli
 // one found the same, long enough ago.
 func (p *memPart) lasts(w syncer.Walk, key string, s memSuspect) bool {
 	before, known := p.suspects[key]
+	if before.kind == extra && s.kind == extra {
+		s.present = before.present // no list has had it since
+	}
 	if !known || before.kind != s.kind || before.theirs != s.theirs || before.ours != s.ours || before.since.After(time.Now()) { // the clock was set back
 		p.suspects[key] = s
 		return false
@@ -92,7 +96,7 @@ func (p *memPart) lasts(w syncer.Walk, key string, s memSuspect) bool {
 	if !before.since.Before(w.Sent) || before.since.After(w.Sent.Add(-w.Audit.Persist)) {
 		return false
 	}
-	before.counted = true
+	before.counted = w.ID
 	p.suspects[key] = before
 	return true
 }
@@ -191,20 +195,19 @@ func (p *memPart) dismiss(t *memTable, w syncer.Walk) {
 	}
 	for key, s := range p.suspects {
 		_, seen := p.seen[key]
-		r, there := t.rows[key]
-		there = there && t.inList(p, r)
-		if sampled(w, key) && (s.kind != extra && !seen || s.kind == extra && (seen || !there)) {
+		if s.kind != extra && !seen || s.kind == extra && (seen || t.spec.Keep || !t.listed(p, w.Partition, key)) {
 			delete(p.suspects, key)
 		}
 	}
 }
 
-// count adds the suspects that stay.
+// count adds the suspects that stay. One whose key changes touched meanwhile was
+// not looked at, and does not count, whatever it did before.
 func (p *memPart) count(w syncer.Walk, found *syncer.Audited) {
 	for key, s := range p.suspects {
 		switch {
 		case !sampled(w, key):
-		case !s.counted:
+		case s.counted != w.ID:
 			found.Suspects++
 		case s.kind == missing:
 			found.Missing++

@@ -34,6 +34,7 @@ func (t *MemoryTable) Settle(_ context.Context, w syncer.Walk, s syncer.Settleme
 				if err := tab.sweep(p, w, &out); err != nil {
 					return err
 				}
+				tab.acquit(p, w)
 			}
 		}
 		if w.Kind == syncer.Audit {
@@ -116,6 +117,19 @@ func (t *memTable) sweep(p *memPart, w syncer.Walk, out *syncer.Settled) error {
 	}
 	out.Waiting = len(p.missing)
 	return nil
+}
+
+// acquit forgets that rows are extra which a list, now that it was swept by,
+// could not have.
+func (t *memTable) acquit(p *memPart, w syncer.Walk) {
+	maps.DeleteFunc(p.suspects, func(key string, s memSuspect) bool { return s.kind == extra && !t.listed(p, w.Partition, key) })
+}
+
+// listed reports whether a key has a row of the partition that a list would have.
+func (t *memTable) listed(p *memPart, of syncer.Partition, key string) bool {
+	columns, values, err := t.spec.PartitionValues(of)
+	r, there := t.rows[key]
+	return there && err == nil && within(r, columns, values) && t.inList(p, r)
 }
 
 // inList reports whether a list would have the row if the owner did: it is not
