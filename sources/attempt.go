@@ -42,14 +42,13 @@ func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	body := &attemptBody{timeout: a.owner.Timeout}
-	if body.request, err = a.turn(r.Context()); err != nil {
+	if body.turn, err = a.turn(r.Context()); err != nil {
 		release()
 		return nil, err
 	}
-	body.answered = sync.OnceFunc(a.gate.answered)
 	ctx, cancel := context.WithCancelCause(r.Context())
 	body.late = func() bool { return errors.Is(context.Cause(ctx), errAttemptTimeout) }
-	body.done = sync.OnceFunc(func() { cancel(nil); body.answered(); release() })
+	body.done = sync.OnceFunc(func() { cancel(nil); body.turn.end(); release() })
 	body.timer = time.AfterFunc(a.owner.Timeout, func() { cancel(errAttemptTimeout) })
 
 	sent := r.Clone(ctx)
@@ -67,13 +66,11 @@ func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// receive hears what the headers tell of the quota, and unpacks the body.
+// receive unpacks the body. Where that tells of the quota, the turn lasts until
+// it is read.
 func (a *attempts) receive(resp *http.Response, to reach, body *attemptBody) {
-	if body.counted = to >= trusted; body.counted {
-		a.gate.hear(body.request, a.quota.read(resp.Header, nil))
-	}
-	if a.quota.decoder == nil {
-		body.answered()
+	if body.counted = to >= trusted; a.quota.decoder == nil || !body.counted {
+		body.turn.end()
 	}
 	body.whole = provesItsEnd(resp)
 	body.inner, resp.Body = resp.Body, body
@@ -93,11 +90,10 @@ func (a *attempts) send(r *http.Request, to reach, body *attemptBody) (*http.Res
 			a.owner.Auth.Strip(r.URL)
 		}
 		start := time.Now()
-		resp, err := a.base.RoundTrip(r)
+		resp, err := a.base.RoundTrip(r) // of the owner's quota it takes nothing
 		return resp, time.Since(start), err
 	}
-	via := errands{a, body.timer}
-	resp, number, took, err := a.sendOnce(r, via)
+	resp, number, took, err := a.sendOnce(r, body)
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || a.owner.Auth == nil || r.Body != nil && r.GetBody == nil {
 		return resp, took, err
 	}
@@ -115,34 +111,47 @@ func (a *attempts) send(r *http.Request, to reach, body *attemptBody) (*http.Res
 			return nil, 0, err
 		}
 	}
-	if err := via.wait(r.Context()); err != nil {
-		return nil, 0, err
-	}
-	resp, _, took, err = a.sendOnce(r, via)
+	body.turn.end()
+	resp, _, took, err = a.sendOnce(r, body)
 	return resp, took, err
 }
 
 // sendOnce also tells which credentials the request had.
-func (a *attempts) sendOnce(r *http.Request, via errands) (resp *http.Response, number int, took time.Duration, err error) {
+func (a *attempts) sendOnce(r *http.Request, body *attemptBody) (resp *http.Response, number int, took time.Duration, err error) {
 	if a.owner.Auth != nil {
-		if number, err = a.owner.Auth.Apply(r, via); err != nil {
-			if r.Body != nil {
-				_ = r.Body.Close()
-			}
-			return nil, 0, 0, err
-		}
+		number, err = a.owner.Auth.Apply(r, errands{a, body})
 	}
+	if err == nil {
+		err = a.renew(r.Context(), body)
+	}
+	if err != nil {
+		if r.Body != nil {
+			_ = r.Body.Close()
+		}
+		return nil, 0, 0, err
+	}
+	resp, took, err = a.timed(r, body)
+	return resp, number, took, err
+}
+
+// timed sends a request to the owner in the attempt's turn. It hears what the
+// headers tell of the quota, and tells how long the owner took.
+func (a *attempts) timed(r *http.Request, body *attemptBody) (*http.Response, time.Duration, error) {
 	start := time.Now()
-	resp, err = a.base.RoundTrip(r)
-	return resp, number, time.Since(start), err
+	body.turn.sent = true
+	resp, err := a.base.RoundTrip(r)
+	if err == nil {
+		a.gate.hear(body.turn.request, a.quota.read(resp.Header, nil))
+	}
+	return resp, time.Since(start), err
 }
 
 // errands carries what an attempt asks the owner besides, to have credentials:
-// in the attempt's slot, by the owner's rate. The time that the rate takes is
-// not the attempt's.
+// in the attempt's slot and by the attempt's turn, after which the attempt needs
+// another one.
 type errands struct {
 	attempts *attempts
-	timer    *time.Timer
+	body     *attemptBody
 }
 
 // RoundTrip implements http.RoundTripper. It follows no redirects.
@@ -153,43 +162,70 @@ func (e errands) RoundTrip(r *http.Request) (*http.Response, error) {
 			r.Header.Set(name, value)
 		}
 	}
-	if err := e.wait(r.Context()); err != nil {
+	if err := e.attempts.renew(r.Context(), e.body); err != nil {
 		if r.Body != nil {
 			_ = r.Body.Close()
 		}
 		return nil, err
 	}
-	return e.attempts.base.RoundTrip(r)
+	resp, _, err := e.attempts.timed(r, e.body)
+	e.body.turn.end()
+	return resp, err
 }
 
-// wait waits for the rate, while the attempt's time stands still.
-func (e errands) wait(ctx context.Context) error {
-	if e.attempts.budget.limiter == nil {
-		return nil
+// turn is the owner's leave to send one request. It is of one goroutine.
+type turn struct {
+	gate        *gate
+	request     uint64 // its number at the gate
+	sent, ended bool
+}
+
+// end says at the gate that the owner has counted the request, or that it was
+// not sent.
+func (t *turn) end() {
+	switch {
+	case t.ended:
+	case t.sent:
+		t.gate.answered()
+	default:
+		t.gate.spare()
 	}
-	if e.timer.Stop() {
-		defer e.timer.Reset(e.attempts.owner.Timeout)
-	}
-	return e.attempts.budget.share(ctx)
+	t.ended = true
 }
 
 // turn waits until the owner takes a request, and then for the rate: those that
-// waited for the owner together may not be sent together. It numbers the
-// request.
-func (a *attempts) turn(ctx context.Context) (uint64, error) {
+// waited for the owner together may not be sent together.
+func (a *attempts) turn(ctx context.Context) (*turn, error) {
 	for {
 		request, err := a.gate.pass(ctx, a.owner.Retry.Max)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		if err = a.budget.share(ctx); err == nil && a.gate.open() {
-			return request, nil
+			return &turn{gate: &a.gate, request: request}, nil
 		}
-		a.gate.answered()
+		a.gate.spare()
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
+}
+
+// renew gives an attempt another turn where it has used its own. The attempt's
+// time stands still meanwhile.
+func (a *attempts) renew(ctx context.Context, body *attemptBody) error {
+	if !body.turn.sent {
+		return nil
+	}
+	body.turn.end()
+	if body.timer.Stop() {
+		defer body.timer.Reset(a.owner.Timeout)
+	}
+	next, err := a.turn(ctx)
+	if err == nil {
+		body.turn = next
+	}
+	return err
 }
 
 // attemptBody ends its attempt when it is closed.
@@ -205,15 +241,14 @@ type attemptBody struct {
 	took     time.Duration // until the headers were there
 	whole    bool          // one that is cut off shows
 	unpacked io.Reader     // nil: inner is not packed
-	// request is its number at the gate, answered says there that the owner has
-	// counted it, and counted that it tells of the owner's quota.
-	request  uint64
-	answered func()
-	counted  bool
+	turn     *turn
+	counted  bool // it tells of the owner's quota
 }
 
-// stream says that the body is long, and read while it arrives.
+// stream says that the body is long, and read while it arrives. It tells of no
+// quota, so that nobody has to wait for its end.
 func (b *attemptBody) stream() {
+	b.turn.end()
 	b.timer.Stop()
 	b.streamed = true
 }

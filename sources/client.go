@@ -170,6 +170,7 @@ func (c *Client) checkRedirect(r *http.Request, via []*http.Request) error {
 	if r.Method != via[0].Method {
 		return blockedError("redirect changes %s to %s", via[0].Method, r.Method)
 	}
+	r.URL.Fragment, r.URL.RawFragment = "", "" // ofStranger is ours to say
 	if err := c.hosts.admit(via[len(via)-1].URL, r.URL); err != nil {
 		return fmt.Errorf("follow redirect: %w", err)
 	}

@@ -129,6 +129,9 @@ func unreadable(err error) error {
 // unreachable gives an error of the network its class, and takes every URL out
 // of its text: a URL's query may hold credentials.
 func unreachable(err error) error {
+	if full, ok := errors.AsType[*quotaError](err); ok {
+		return full // also where it is a login that would not be sent
+	}
 	var known interface{ FailureClass() syncer.Class }
 	if errors.As(err, &known) {
 		return bare(err)

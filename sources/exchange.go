@@ -51,6 +51,9 @@ type response struct {
 	url    *url.URL      // after redirects
 	body   []byte        // of success, read to its end
 	stream io.ReadCloser // instead of body, where that is long and may be streamed
+	// by is who answered. Of an answer that is not from home the header's Date is
+	// that of the owner's own redirect, or not there: other clocks say nothing.
+	by reach
 	// whole says that a body that was cut off would have shown.
 	whole bool
 	// took is how long the owner took until the headers were there.
@@ -66,6 +69,7 @@ type exchange struct {
 	body     []byte
 	long     bool // body is the first window of one that is to be streamed
 	rests    rest // what the last attempt was told of asking again
+	owns     bool // and that the owner told it, not a host that it led to
 }
 
 // ask sends q. The error is of a known class and shows no query, credential or
@@ -186,8 +190,9 @@ func (x *exchange) heed(resp *http.Response) error {
 	}
 	body := c.quota.places(x.body)
 	t := c.quota.read(resp.Header, body)
-	if b, ok := resp.Body.(*attemptBody); ok && b.counted {
-		c.gate.hear(b.request, t)
+	b, ok := resp.Body.(*attemptBody)
+	if x.owns = ok && b.counted; x.owns {
+		c.gate.hear(b.turn.request, t)
 	}
 	if !c.quota.refuses(resp.Header, body) {
 		return nil
@@ -210,12 +215,17 @@ func isSuccess(status int) bool { return status >= 200 && status < 300 }
 
 // judge turns the last response into an answer or an error.
 func (x *exchange) judge(resp *http.Response) (*response, error) {
-	if (isSuccess(resp.StatusCode) || resp.StatusCode == http.StatusNotModified) && !isHTML(resp.Header) {
-		x.client.clock.hear(resp.Header)
-	}
-	r := &response{status: resp.StatusCode, header: resp.Header, url: resp.Request.URL, body: x.body, whole: provesItsEnd(resp)}
+	r := &response{status: resp.StatusCode, url: resp.Request.URL, body: x.body, whole: provesItsEnd(resp), by: x.client.hosts.request(resp.Request)}
 	if b, ok := resp.Body.(*attemptBody); ok {
 		r.took, r.whole = b.took, b.whole
+	}
+	if u := *r.url; r.by <= stranger && x.client.hosts.url(&u) > stranger {
+		u.Fragment = ofStranger
+		r.url = &u
+	}
+	r.header = x.client.hosts.dated(resp, &r.took)
+	if (isSuccess(resp.StatusCode) || resp.StatusCode == http.StatusNotModified) && !isHTML(resp.Header) {
+		x.client.clock.hear(r.header)
 	}
 	if x.long && isSuccess(resp.StatusCode) {
 		r.stream, r.body = begun{io.MultiReader(bytes.NewReader(x.body), resp.Body), resp.Body}, nil
@@ -246,12 +256,14 @@ func (x *exchange) checkRetry(ctx context.Context, resp *http.Response, err erro
 		return false, ctx.Err()
 	}
 	if err != nil {
-		if token, ok := errors.AsType[*auth.TokenError](err); ok {
-			_, told := retryAfter(token.Header) // then the poll is planned again for then
-			return token.Temporary() && !told && !isCertificate(err), nil
-		}
 		if said, ok := errors.AsType[*StatusError](err); ok {
 			return x.again(said.Status), nil
+		}
+		x.rests = rest{} // what an attempt before was told was waited for
+		if token, ok := errors.AsType[*auth.TokenError](err); ok {
+			_, told := retryAfter(token.Header) // then the poll is planned again for then
+			_, later := errors.AsType[*quotaError](err)
+			return token.Temporary() && !told && !later && !isCertificate(err), nil
 		}
 		var judged interface{ FailureClass() syncer.Class }
 		return !errors.As(err, &judged) && !isCertificate(err), nil
@@ -261,18 +273,20 @@ func (x *exchange) checkRetry(ctx context.Context, resp *http.Response, err erro
 		return false, nil
 	}
 	x.rests = x.client.quota.rests(resp.StatusCode, resp.Header)
+	x.owns = x.client.hosts.request(resp.Request) >= trusted
 	return x.again(resp.StatusCode), nil
 }
 
 // again reports whether a status is worth another attempt within this exchange,
 // and leaves the owner alone for as long as it asks for, whoever else wants
-// something of it.
+// something of it. What a host that it led to asks for counts for this exchange
+// alone.
 func (x *exchange) again(status int) bool {
 	o := &x.client.owner
 	if x.rests.throttles {
 		status = http.StatusTooManyRequests
 	}
-	if x.rests.told && (x.rests.throttles || status == http.StatusServiceUnavailable) {
+	if x.owns && x.rests.told && (x.rests.throttles || status == http.StatusServiceUnavailable) {
 		x.client.gate.rest(x.rests.wait)
 	}
 	return slices.Contains(o.Retry.Status, status) && (!x.rests.told || x.rests.wait <= o.Retry.Max)

@@ -52,7 +52,7 @@ func (e *quotaError) FailureClass() syncer.Class { return syncer.ClassRateLimite
 func (e *quotaError) RetryAt() time.Time { return e.until }
 
 // pass waits until a request may be sent, or fails at once if that would take
-// longer than most. Every request that passed has to be answered.
+// longer than most. Every request that passed has to be answered or spared.
 func (g *gate) pass(ctx context.Context, most time.Duration) (uint64, error) {
 	for {
 		g.mu.Lock()
@@ -139,6 +139,18 @@ func (g *gate) answered() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.underway--
+	g.wake()
+}
+
+// spare says that a request that passed is not sent: what it would have taken
+// remains.
+func (g *gate) spare() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.underway--
+	if g.known {
+		g.left += g.price()
+	}
 	g.wake()
 }
 

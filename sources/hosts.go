@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // Host is where links and redirects may lead besides the owner's origin.
@@ -57,14 +58,51 @@ func (h hosts) of(o origin) reach {
 	return found
 }
 
-// request is how far a request is trusted. One to which a stranger redirects is
-// the stranger's: it carries nothing of the owner's, wherever it leads.
-func (h hosts) request(r *http.Request) reach {
-	to := h.of(originOf(r.URL))
-	for by := r.Response; by != nil && by.Request != nil; by = by.Request.Response {
-		to = min(to, max(h.of(originOf(by.Request.URL)), stranger))
+// ofStranger is the fragment of a link that stood in a stranger's page. Owners'
+// own fragments are dropped, and none is ever sent.
+const ofStranger = "stranger"
+
+// url is how far a request to u is trusted.
+func (h hosts) url(u *url.URL) reach {
+	to := h.of(originOf(u))
+	if u.Fragment == ofStranger {
+		to = min(to, stranger)
 	}
 	return to
+}
+
+// request is how far a request is trusted. One to which a stranger redirects is
+// the stranger's: it carries nothing of the owner's, wherever it leads. So is
+// one by a stranger's link.
+func (h hosts) request(r *http.Request) reach {
+	to := h.url(r.URL)
+	for by := r.Response; by != nil && by.Request != nil; by = by.Request.Response {
+		to = min(to, max(h.url(by.Request.URL), stranger))
+	}
+	return to
+}
+
+// dated is the header of an answer, with no Date but the owner's own: of an
+// answer to which the owner redirected, that of the redirect, or none. took grows
+// by how long the owner took until then.
+func (h hosts) dated(resp *http.Response, took *time.Duration) http.Header {
+	if h.request(resp.Request) == home {
+		return resp.Header
+	}
+	header := resp.Header.Clone()
+	header.Del("Date")
+	for by := resp.Request.Response; by != nil && by.Request != nil; by = by.Request.Response {
+		date := by.Header.Get("Date")
+		if h.request(by.Request) != home || date == "" {
+			continue
+		}
+		header.Set("Date", date)
+		if b, ok := by.Body.(*attemptBody); ok {
+			*took = max(*took, b.took)
+		}
+		break
+	}
+	return header
 }
 
 // admit refuses URLs that lead where nobody is asked. from is where the link
@@ -90,7 +128,8 @@ func shortened(host string) string {
 }
 
 // follow resolves an owner's link against the URL it came from. The link goes
-// on as it is written, but for bytes that no URL may hold.
+// on as it is written, but for bytes that no URL may hold. It is trusted no
+// further than the page it stood on. Without from it is one that followed before.
 func (h hosts) follow(from *url.URL, link string) (*url.URL, error) {
 	if len(link) > longestURL {
 		return nil, blockedError("link is longer than %d bytes", longestURL)
@@ -100,10 +139,14 @@ func (h hosts) follow(from *url.URL, link string) (*url.URL, error) {
 		return nil, blockedError("link is not a URL")
 	}
 	u := from.ResolveReference(ref)
+	known := from.Host == "" && u.Fragment == ofStranger
 	u.Fragment, u.RawFragment = "", ""
 	u.RawQuery = escapeOdd(u.RawQuery)
 	if err := h.admit(from, u); err != nil {
 		return nil, err
+	}
+	if known || from.Host != "" && h.url(from) <= stranger && h.url(u) > stranger {
+		u.Fragment = ofStranger
 	}
 	return u, nil
 }
@@ -112,7 +155,7 @@ func (h hosts) follow(from *url.URL, link string) (*url.URL, error) {
 // configuration gives may hold a secret there, but for who we say we are.
 func withoutOwner(h http.Header) http.Header {
 	out := make(http.Header)
-	for _, name := range []string{"User-Agent", "Accept", "Accept-Encoding", "Cache-Control", "If-None-Match", "If-Modified-Since"} {
+	for _, name := range []string{"User-Agent", "Accept", "Accept-Encoding", "Cache-Control"} {
 		if v := h.Values(name); len(v) > 0 {
 			out[name] = v
 		}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -47,7 +48,11 @@ type carrier struct {
 	read [3]os.FileInfo // of what was read last, sound or not; nil: it is not there
 	now  *carried       // nil: nothing was read soundly yet
 	err  error          // what was wrong with what was read last
+	told time.Time      // when it was last told that the files cannot be read
 }
+
+// unreadAgain is how often it is told that the files cannot be read.
+const unreadAgain = time.Minute
 
 // carried is one reading of the files.
 type carried struct{ strangers, trusted, home *http.Transport }
@@ -99,6 +104,9 @@ func (c *carrier) current() (*carried, error) {
 	}
 	old := c.now
 	next, err := c.load()
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return c.unread(err)
+	}
 	c.read, c.err = read, err
 	switch {
 	case err == nil:
@@ -114,6 +122,19 @@ func (c *carrier) current() (*carried, error) {
 			t.CloseIdleConnections()
 		}
 		c.log.Info().Msg("tls files have changed and are used")
+	}
+	return c.now, nil
+}
+
+// unread goes on without files that cannot be read, which says nothing about
+// what they hold: they are read again by the next request.
+func (c *carrier) unread(err error) (*carried, error) {
+	if c.now == nil {
+		return nil, err
+	}
+	if time.Since(c.told) >= unreadAgain {
+		c.told = time.Now()
+		c.log.Error().Err(err).Msg("tls files are not read: those that were read before stay in use")
 	}
 	return c.now, nil
 }

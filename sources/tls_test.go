@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -318,4 +319,55 @@ func TestTokensOfTheOwnersHost(t *testing.T) {
 	if sources.TokenCarrier(owner, "https://login.example/token") != nil {
 		t.Error("another host's tokens are fetched with the owner's certificate")
 	}
+}
+
+// TestTLSFilesThatCannotBeReadForAMoment: they are read by the next request, and
+// until then those that were read before stay in use.
+func TestTLSFilesThatCannotBeReadForAMoment(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"data":[{"id":1}]}`)
+	}))
+	t.Cleanup(server.Close)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	owner := at(server.URL)
+	owner.TLS = sources.TLS{CAFile: ca}
+	owner.Retry = sources.Retry{Attempts: 1}
+	s := source(t, owner, list(sources.Paging{}))
+	if err := withoutFiles(t, func() error { _, err := walk(t, s, snapshot()); return err }); err == nil || !strings.Contains(err.Error(), "too many open files") {
+		t.Fatalf("first: %v", err)
+	}
+	complete(t, s, snapshot())
+
+	// The file is touched, and cannot be read: the certificates of before do. The
+	// walk goes over the connection that there is, since none can be opened.
+	if err := os.Chtimes(ca, time.Now(), time.Now().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if err := withoutFiles(t, func() error { _, err := walk(t, s, snapshot()); return err }); err != nil {
+		t.Errorf("with what was read before: %v", err)
+	}
+	complete(t, s, snapshot())
+}
+
+// withoutFiles calls f while no file can be opened.
+func withoutFiles(t *testing.T, f func() error) error {
+	t.Helper()
+	var was syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	few := was
+	few.Cur = 3
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few); err != nil {
+		t.Skip(err)
+	}
+	err := f()
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	return err
 }

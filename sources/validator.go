@@ -50,9 +50,10 @@ func (k *walk) addValidator(q *question) bool {
 	return v.ETag != "" || v.Modified != ""
 }
 
-// validator is what the answer gives for the next walk; "" for nothing.
+// validator is what the answer gives for the next walk; "" for nothing. That of
+// a host to which the owner redirected says nothing to the owner.
 func (k *walk) validator(h http.Header) string {
-	if !k.spec.Request.Conditional {
+	if !k.spec.Request.Conditional || k.by < trusted {
 		return ""
 	}
 	v := validator{ETag: h.Get("ETag"), Modified: h.Get("Last-Modified"), Asked: k.asked}

@@ -40,6 +40,7 @@ type walk struct {
 	heads [][]byte       // values of {first.FIELD}, once there is a record
 	begun step           // where a pass begins
 	asked string         // digest of a conditional request
+	by    reach          // who answered last
 	note  note           // that a resumed walk goes on from, but for its place
 	bound *bound         // of {until}; nil: the request has none
 	// epoch is the owner's history as the walk has heard of it.
@@ -212,7 +213,7 @@ func (k *walk) ask(ctx context.Context, a *asker) (*response, error) {
 // send sends a question. "Not modified" answers only one that is conditional.
 func (k *walk) send(ctx context.Context, q question, conditional bool) (*response, error) {
 	r, err := k.client.ask(ctx, q)
-	if err == nil && r.status == http.StatusNotModified && !conditional {
+	if err == nil && r.status == http.StatusNotModified && (!conditional || r.by < trusted) {
 		return nil, answerError("owner answers 304 to a request without a validator")
 	}
 	return r, err
@@ -223,6 +224,7 @@ func (k *walk) heard(r *response) {
 	if r.body != nil {
 		k.size = len(r.body)
 	}
+	k.by = r.by
 	since := r.took
 	if k.pages > 0 || k.resumed() || k.slice != nil || k.openRemoved() {
 		since = syncer.Age(k.w.Sent, time.Now())
