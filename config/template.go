@@ -18,6 +18,7 @@ type Part struct {
 	Literal     string
 	Placeholder string // "since", "until", "now", "cursor", "page", "offset", "size", "last", "first", "each", "keys", "record"
 	Field       Path   // of {last.FIELD}, {first.FIELD} and {record.FIELD}: a path in the record; of {each.NAME}: the name
+	Outside     bool   // of a literal: it came from the environment or a file of its own, and is a secret
 }
 
 func (p Part) String() string {
@@ -84,6 +85,15 @@ func literalTemplate(value, shown string) Template {
 		return Template{text: shown}
 	}
 	return Template{Parts: []Part{{Literal: value}}, text: shown}
+}
+
+// secretTemplate is literalTemplate for a value that came from outside the file.
+func secretTemplate(value, shown string) Template {
+	t := literalTemplate(value, shown)
+	for i := range t.Parts {
+		t.Parts[i].Outside = true
+	}
+	return t
 }
 
 // placeholders are the known names; those with a dot take what follows it.

@@ -190,10 +190,10 @@ func (r *reader) template(n *node) (Template, bool) {
 		return Template{}, false
 	}
 	if file, isFile := fileOf(n); isFile {
-		return literalTemplate(text, "{file:"+file.text+"}"), true
+		return secretTemplate(text, "{file:"+file.text+"}"), true
 	}
 	if outside(n) {
-		return literalTemplate(text, n.text), true
+		return secretTemplate(text, n.text), true
 	}
 	t, mistakes := parseTemplate(text, placeholders)
 	for _, m := range mistakes {

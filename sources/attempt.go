@@ -89,6 +89,7 @@ func (a *attempts) send(r *http.Request, to reach, body *attemptBody) (*http.Res
 		if a.owner.Auth != nil {
 			a.owner.Auth.Strip(r.URL)
 		}
+		a.echoed.withhold(r.URL)
 		start := time.Now()
 		resp, err := a.base.RoundTrip(r) // of the owner's quota it takes nothing
 		return resp, time.Since(start), err

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -65,6 +66,7 @@ type Client struct {
 	unpackers unpackers
 	pages     *http.Client
 	redact    redactor
+	echoed    echoed
 	clock     ownerClock
 }
 
@@ -76,8 +78,8 @@ func NewClient(o Owner) (*Client, error) {
 	}
 	o.setDefaults()
 	c := &Client{owner: o, base: base, origin: originOf(base), budget: o.Budget}
-	c.hosts = hosts{origin: c.origin, allowed: o.Hosts}
-	c.redact.fixed = newReplacer(o.secrets())
+	c.hosts = hosts{origin: c.origin, allowed: o.Hosts, hide: c.redact.Replace}
+	c.redact.know(o.secrets()...)
 	if o.Auth != nil {
 		c.redact.changing = o.Auth.Secrets
 	}
@@ -110,30 +112,16 @@ func (o *Owner) setDefaults() {
 	}
 }
 
-// secrets lists what may be shown nowhere: the credentials, and the values of
-// headers that sound like some.
+// secrets lists what may be shown nowhere: the values of headers, but for who we
+// say we are. The credentials tell theirs themselves.
 func (o *Owner) secrets() []string {
 	var all []string
 	for name, value := range o.Headers {
-		if isCredential(name) && len(value) >= 4 {
+		if !strings.EqualFold(name, "User-Agent") {
 			all = append(all, value)
 		}
 	}
-	if o.Auth != nil {
-		all = append(all, o.Auth.Secrets()...)
-	}
 	return all
-}
-
-// isCredential reports whether a header's name says that its value is secret.
-func isCredential(header string) bool {
-	name := strings.ToLower(header)
-	for _, word := range []string{"authorization", "cookie", "token", "key", "secret", "password"} {
-		if strings.Contains(name, word) {
-			return true
-		}
-	}
-	return false
 }
 
 // parseBase reads an owner's URL. The error does not repeat it: it may hold a
@@ -149,6 +137,28 @@ func parseBase(text string) (*url.URL, error) {
 		return nil, fmt.Errorf("must hold no user, query or fragment")
 	}
 	return u, nil
+}
+
+// echoed are the parameters with secrets of all sources of an owner. It is safe
+// for concurrent use.
+type echoed struct {
+	mu  sync.RWMutex
+	all []echo
+}
+
+func (e *echoed) add(more []echo) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.all = append(e.all, more...)
+}
+
+// withhold takes them out of what a stranger is asked.
+func (e *echoed) withhold(u *url.URL) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if len(e.all) > 0 {
+		withhold(u, e.all)
+	}
 }
 
 // follow resolves an owner's link, without the credentials that the owner may

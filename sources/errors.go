@@ -1,7 +1,6 @@
 package sources
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,8 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/larder-sync/larder/sources/auth"
@@ -208,52 +205,3 @@ func isCertificate(err error) bool {
 	return errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &host) ||
 		errors.As(err, &invalid) || errors.As(err, &record)
 }
-
-// redactor takes secrets out of texts.
-type redactor struct {
-	fixed *strings.Replacer
-	// changing lists those that come and go; nil: there are none.
-	changing func() []string
-}
-
-// Replace is s without any secret.
-func (r redactor) Replace(s string) string {
-	s = r.fixed.Replace(s)
-	if r.changing != nil {
-		s = newReplacer(r.changing()).Replace(s)
-	}
-	return s
-}
-
-func newReplacer(secrets []string) *strings.Replacer {
-	var forms []string
-	for _, s := range secrets {
-		forms = append(forms, s, url.QueryEscape(s), queryEscape(s), url.PathEscape(s))
-	}
-	// The longest first, so that no secret hides behind one that it begins with.
-	slices.SortFunc(forms, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-	var pairs []string
-	for _, form := range slices.Compact(forms) {
-		if form != "" {
-			pairs = append(pairs, form, "[secret]")
-		}
-	}
-	return strings.NewReplacer(pairs...)
-}
-
-// wrap bounds what an error shows. The chain below stays reachable for
-// errors.Is and errors.As.
-func (r redactor) wrap(err error) error {
-	if err == nil || r.Replace(err.Error()) == err.Error() {
-		return err
-	}
-	return &redacted{r.Replace(err.Error()), err}
-}
-
-type redacted struct {
-	text  string
-	cause error
-}
-
-func (e *redacted) Error() string { return e.text }
-func (e *redacted) Unwrap() error { return e.cause }

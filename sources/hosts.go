@@ -32,6 +32,8 @@ const (
 type hosts struct {
 	origin  origin
 	allowed []Host
+	// hide takes secrets out of what an error shows; nil: there are none.
+	hide func(string) string
 }
 
 // of is how far an origin is trusted.
@@ -114,13 +116,18 @@ func (h hosts) admit(from, u *url.URL) error {
 	case from.Scheme == "https" && u.Scheme != "https", h.origin.scheme == "https" && u.Scheme == "http":
 		return blockedError("link leads away from https")
 	case h.of(originOf(u)) == nowhere:
-		return blockedError("link leads away from the owner's origin to %q; allow_hosts can allow it", shortened(u.Host))
+		return blockedError("link leads away from the owner's origin to %q; allow_hosts can allow it", h.shortened(u.Host))
 	}
 	return nil
 }
 
-func shortened(host string) string {
+// shortened is a host as an error shows it. What is cut may end within a secret,
+// so that secrets go first.
+func (h hosts) shortened(host string) string {
 	const limit = 80
+	if h.hide != nil {
+		host = h.hide(host)
+	}
 	if len(host) > limit {
 		return host[:limit] + "…"
 	}

@@ -105,7 +105,7 @@ func (s *Source) first(w syncer.Walk) (step, error) {
 	if s.watermark.Opaque != URL || w.From.Watermark == "" {
 		return at, nil
 	}
-	u, err := s.client.follow(&url.URL{}, w.From.Watermark)
+	u, err := s.follow(&url.URL{}, w.From.Watermark)
 	if err != nil {
 		return at, fmt.Errorf("go on from the watermark (%v): %w", err, syncer.ErrExpired)
 	}

@@ -58,6 +58,8 @@ func (a *asker) ask(s step, look values) (question, error) {
 		if q.url, err = a.url(s, look); err != nil {
 			return q, err
 		}
+	} else {
+		q.url = reveal(q.url, a.request.echoes())
 	}
 	if q.body, err = a.body(s, look); err != nil {
 		return q, fmt.Errorf("make body: %w", err)

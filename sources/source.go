@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -53,6 +54,10 @@ type Source struct {
 // New compiles a spec. It sends nothing.
 func New(c *Client, spec Spec) (*Source, error) {
 	s := newSource(c, spec)
+	c.redact.know(spec.secrets()...)
+	for _, r := range spec.requests() {
+		c.echoed.add(r.echoes())
+	}
 	err := s.compile()
 	if err == nil {
 		err = s.compileResync()
@@ -65,6 +70,16 @@ func New(c *Client, spec Spec) (*Source, error) {
 
 func newSource(c *Client, spec Spec) *Source {
 	return &Source{spec: spec, client: c, constants: map[int]string{}, deleted: -1, claimed: map[string]bool{}}
+}
+
+// follow resolves an owner's link for the source, without the secrets that the
+// owner has repeated in it.
+func (s *Source) follow(from *url.URL, link string) (*url.URL, error) {
+	u, err := s.client.follow(from, link)
+	if err == nil {
+		conceal(u, s.spec.Request.echoes())
+	}
+	return u, err
 }
 
 func (s *Source) compile() error {
@@ -174,13 +189,13 @@ func (s *Source) compileWatermark(set *pathSet) (err error) {
 	if s.watermark, err = newMarkSpec(s.spec.Watermark, set, s.watermarkPlaces(set)); err != nil {
 		return err
 	}
-	s.watermark.link, s.watermark.blank = s.client.follow, s.format.Texts
+	s.watermark.link, s.watermark.blank = s.follow, s.format.Texts
 	s.watermark.first = s.spec.Watermark.First != "" && s.spec.Paging.By != Since
 	return nil
 }
 
 func (s *Source) compilePaging(set *pathSet) error {
-	p := paging{spec: s.spec.Paging, link: s.client.follow}
+	p := paging{spec: s.spec.Paging, link: s.follow}
 	var errs [4]error
 	p.next, errs[0] = set.body.add(p.spec.Next)
 	p.more, errs[1] = set.body.test(p.spec.More)

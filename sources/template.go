@@ -17,6 +17,7 @@ type Part struct {
 	Literal     string
 	Placeholder string // "since", "until", "now", "cursor", "page", "offset", "size", "last", "first", "each"; in a hydrate "keys", "record"
 	Field       string // of {last.FIELD}, {first.FIELD} and {record.FIELD}: a path in the record; of {each.NAME}: the name
+	Secret      bool   `json:"-"` // of a literal: it is shown nowhere, and sent to nobody but the owner
 }
 
 func (p Part) String() string {

@@ -251,7 +251,7 @@ func paramsOf(query []config.Param) []sources.Param {
 func templateOf(t config.Template) sources.Template {
 	var out sources.Template
 	for _, p := range t.Parts {
-		out = append(out, sources.Part{Literal: p.Literal, Placeholder: p.Placeholder, Field: p.Field.Text})
+		out = append(out, sources.Part{Literal: p.Literal, Placeholder: p.Placeholder, Field: p.Field.Text, Secret: p.Outside})
 	}
 	return out
 }
