@@ -131,6 +131,14 @@ func (p Paging) style(uses func(placeholder string) bool) PagingStyle {
 	return PagingNone
 }
 
+// guess fills By where it is not said.
+func (p *Paging) guess(uses func(placeholder string) bool) {
+	if p.By == "" {
+		p.By = p.style(uses)
+		p.Assumed = p.By == PagingNone
+	}
+}
+
 // mode is what a watermark says of its source. None says nothing: a snapshot has to call itself so, so that a
 // forgotten line never becomes a sweep.
 func (w *Watermark) mode() Mode {

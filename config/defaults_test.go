@@ -49,6 +49,7 @@ func TestPagingStyle(t *testing.T) {
 		{``, ``, config.PagingNone, 1},
 		{`, c = "{cursor}"`, `next = "next"`, config.PagingCursor, 1},
 		{``, `next = "next"`, config.PagingNextURL, 2},
+		{``, `by = "none"`, config.PagingNone, 1},
 		{``, `by = "link"`, config.PagingLink, 2},
 		{`, p = "{page}"`, ``, config.PagingPage, 2},
 		{`, o = "{offset}"`, ``, config.PagingOffset, 2},
@@ -58,6 +59,9 @@ func TestPagingStyle(t *testing.T) {
 		c := changed(t, query, strings.Replace(query, " }", x.query+" }", 1), "records", "paging = { "+x.paging+" }\nrecords")
 		if got := c.Sources[0].Paging.By; got != x.style {
 			t.Errorf("%s with %s: paging by %q, want %q", x.query, x.paging, got, x.style)
+		}
+		if got, want := c.Sources[0].Paging.Assumed, x.style == config.PagingNone && x.paging == ""; got != want {
+			t.Errorf("%s with %s: paging is assumed %v, want %v", x.query, x.paging, got, want)
 		}
 		if got := c.Tables[0].Confirm; got != x.confirm {
 			t.Errorf("paging by %q confirms %d times, want %d", x.style, got, x.confirm)

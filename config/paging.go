@@ -4,7 +4,9 @@ import "time"
 
 // Paging is how the pages of a walk follow each other and when they end.
 type Paging struct {
-	By        PagingStyle
+	By PagingStyle
+	// Assumed says that By is "none" because nothing tells of pages, not because somebody wrote so.
+	Assumed   bool
 	Next      Place
 	First     int // the number of the first page
 	Size      int // 0: not said

@@ -74,9 +74,7 @@ func (r *reader) resyncParts(s section, y *Resync, part *Source) {
 		r.resyncRecords(records, y.Records)
 	}
 	y.connect(s, part)
-	if part.Paging.By == "" {
-		part.Paging.By = part.Paging.style(part.Request.Uses)
-	}
+	part.Paging.guess(part.Request.Uses)
 	part.Request.fill(part.Paging.By)
 }
 

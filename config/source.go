@@ -94,11 +94,10 @@ func (r *reader) parts(s section, src *Source, consumers []*Consumer) {
 	src.Mode = src.Watermark.mode()
 	choose(s, "mode", &src.Mode)
 	src.Request.connect(&src.Paging, &src.Records)
-	if src.Paging.By == "" {
-		src.Paging.By = src.Paging.style(src.Request.Uses)
-	}
-	if src.Paging.By == PagingNone && s.child("paging").child("by") == nil {
+	src.Paging.guess(src.Request.Uses)
+	if src.Paging.Assumed {
 		src.Paging.By = src.logStyle()
+		src.Paging.Assumed = src.Paging.By == PagingNone
 	}
 	src.Request.fill(src.Paging.By)
 	read("resync", func(n *node) { src.Resync = r.resync(n, src) })

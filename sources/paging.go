@@ -81,7 +81,7 @@ func newStyle(p paging) (style, error) {
 	}
 	switch p.spec.By {
 	case None, "":
-		return once{}, nil
+		return once{p}, nil
 	case Cursor:
 		return byCursor{p}, need(p.next.set(), "next")
 	case NextURL:

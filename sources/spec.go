@@ -108,7 +108,10 @@ type Header struct {
 
 // Paging is how the pages of a walk follow each other and when they end.
 type Paging struct {
-	By        Style
+	By Style
+	// Assumed says that By is None because nothing tells of pages, not because
+	// somebody wants one answer only: then one that says that more follows fails.
+	Assumed   bool
 	Next      string // a place
 	First     int    // the number of the first page
 	Size      int    // 0: not said

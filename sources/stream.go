@@ -48,7 +48,7 @@ func (b timely) Read(p []byte) (int, error) {
 // body says is gone comes with it.
 func (k *walk) stream(ctx context.Context, r *response) (why string, err error) {
 	defer func() { _ = r.stream.Close() }()
-	if err := k.refuse(r, nil); err != nil {
+	if err := errors.Join(k.refuse(r, nil), k.paging.onlyPart(r.header)); err != nil {
 		return "", err
 	}
 	body, err := sniff(r.header, timely{r.stream, func() error { return k.inTime(ctx) }})

@@ -46,11 +46,12 @@ type walk struct {
 	// epoch is the owner's history as the walk has heard of it.
 	epoch    string
 	unbroken unbroken
-	cut      *sliced // of a walk that is cut into windows; nil: it is not
-	slice    *window // of a slice of one
-	last     bool    // the slice's last page is in hand
-	repeated bool    // the pass is not the first
-	ahead    *ahead  // nil: pages are fetched one after the other
+	cut      *sliced           // of a walk that is cut into windows; nil: it is not
+	slice    *window           // of a slice of one
+	last     bool              // the slice's last page is in hand
+	repeated bool              // the pass is not the first
+	ahead    *ahead            // nil: pages are fetched one after the other
+	peek     func(body []byte) // nil: nobody looks
 	// gone is the keys that an endpoint of what is gone has listed.
 	gone map[string]struct{}
 	// uncovered is how far back of the walk's start that list ends.
@@ -59,9 +60,15 @@ type walk struct {
 
 // Walk asks the owner page by page. See syncer.Source.
 func (s *Source) Walk(ctx context.Context, w syncer.Walk) iter.Seq2[*syncer.Batch, error] {
+	return s.walk(ctx, w, nil)
+}
+
+// walk shows the bodies of pages to peek, unless that is nil.
+func (s *Source) walk(ctx context.Context, w syncer.Walk, peek func(body []byte)) iter.Seq2[*syncer.Batch, error] {
 	return func(yield func(*syncer.Batch, error) bool) {
 		k, err := s.begin(w)
 		if err == nil {
+			k.peek = peek
 			k.held, k.yield = w.From.Resume, k.hydrating(ctx, k.dating(yield))
 			err = k.run(ctx)
 		}
@@ -179,6 +186,9 @@ func (k *walk) fetch(ctx context.Context) (*page, error) {
 	var p *page
 	if err == nil {
 		p, err = k.read(r)
+	}
+	if err == nil && k.peek != nil {
+		k.peek(r.body)
 	}
 	return p, k.resumable(k.expires(err))
 }

@@ -147,7 +147,7 @@ func sourceOf(s *config.Source) (sources.Spec, error) {
 
 func pagingOf(p config.Paging) sources.Paging {
 	return sources.Paging{
-		By: sources.Style(p.By), Next: p.Next.String(), First: p.First, Size: p.Size,
+		By: sources.Style(p.By), Assumed: p.Assumed, Next: p.Next.String(), First: p.First, Size: p.Size,
 		More: testOf(p.More), Total: p.Total.String(), Pages: p.Pages.String(),
 		ShortPage: p.ShortPage, MaxPages: p.MaxPages, MaxTime: p.MaxTime,
 	}

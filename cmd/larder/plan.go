@@ -72,6 +72,10 @@ type planned struct {
 	// Partitions is how many there are.
 	Partitions int            `json:"partitions"`
 	Tables     []plannedTable `json:"tables"`
+	// OneAnswer says that no paging is configured, so that one answer is taken
+	// for everything. More is where the page says that it is not.
+	OneAnswer bool   `json:"one_answer,omitempty"`
+	More      string `json:"more_at,omitempty"`
 	// Page is how many records the page that was asked for has.
 	Page  *int   `json:"page,omitempty"`
 	Error string `json:"error,omitempty"`
@@ -139,11 +143,17 @@ func (a *app) sayPlan(p *planned) {
 	if p.Everything != nil {
 		a.say("  everything:   %s", p.Everything)
 	}
+	if p.OneAnswer {
+		a.say("  no paging: one answer is taken for everything")
+	}
 	for _, t := range p.Tables {
 		a.sayTable(t)
 	}
 	if p.Page != nil {
 		a.say("  the page has %d records", *p.Page)
+	}
+	if p.More != "" {
+		a.say("  the answer names more at %q: is paging missing? If the rest is not wanted, write paging = { by = \"none\" }", p.More)
 	}
 }
 

@@ -62,7 +62,7 @@ func (f *feed) plan(ctx context.Context, offline bool) *planned {
 			p.out.Error, p.told = oneLine("ask for partitions: "+err.Error()), false
 		}
 	}
-	p.out.Partitions = len(p.parts)
+	p.out.Partitions, p.out.OneAnswer = len(p.parts), oneAnswer(p.source)
 	if missing := p.missing(); missing != "" {
 		p.out.Error = missing
 	}
@@ -266,14 +266,11 @@ func (p *planning) fail(err error) { p.out.Error = join(p.out.Error, oneLine(err
 func (p *planning) preview(ctx context.Context, kind syncer.WalkKind) {
 	ctx, cancel := context.WithTimeout(ctx, previewTime)
 	defer cancel()
-	var page *syncer.Batch
-	for b, err := range p.Source.Walk(ctx, p.walk(kind)) {
-		if err != nil {
-			p.fail(err)
-			return
-		}
-		page = b
-		break
+	page, more, err := p.owner.Preview(ctx, p.walk(kind))
+	p.out.More = more
+	if err != nil {
+		p.fail(err)
+		return
 	}
 	if page == nil {
 		return
@@ -300,6 +297,7 @@ func (p *planning) preview(ctx context.Context, kind syncer.WalkKind) {
 // owner is where a source's requests come from.
 type owner interface {
 	FirstRequest(syncer.Walk) (sources.Asked, error)
+	Preview(context.Context, syncer.Walk) (b *syncer.Batch, more string, err error)
 }
 
 // cut bounds a text.

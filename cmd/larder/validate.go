@@ -50,5 +50,15 @@ func (p *parts) describe(s *config.Source) string {
 	for _, c := range p.feeds[i].copies {
 		tables = append(tables, c.Name)
 	}
-	return fmt.Sprintf("polled %s into %s", p.feeds[i].Schedule, strings.Join(tables, ", "))
+	said := fmt.Sprintf("polled %s into %s", p.feeds[i].Schedule, strings.Join(tables, ", "))
+	if oneAnswer(s) {
+		said += "; no paging: one answer is taken for everything"
+	}
+	return said
+}
+
+// oneAnswer reports whether a source is taken to have one page because nothing
+// says otherwise. CSV and NDJSON have one by nature.
+func oneAnswer(s *config.Source) bool {
+	return s.Paging.Assumed && s.Records.Format != config.CSV && s.Records.Format != config.NDJSON
 }
