@@ -30,6 +30,8 @@ func (e *MisfitTableError) FailureClass() syncer.Class { return syncer.ClassData
 
 // Prepare implements syncer.Keeper.
 func (t *Table) Prepare(ctx context.Context) error {
+	t.drift.growing.Lock()
+	defer t.drift.growing.Unlock()
 	view := t.drift.configured
 	err := t.db.fenced(ctx, "prepare "+t.name, func(tx pgx.Tx) error {
 		if err := execScript(ctx, tx, "SET LOCAL statement_timeout = "+milliseconds(patience)); err != nil {

@@ -20,12 +20,16 @@ const maxPieces = 5000
 // found fine, as a check or a length of an adopted table may, the batch is
 // applied a second time in pieces, and the rows it refuses go to quarantine.
 func (t *Table) Apply(ctx context.Context, w syncer.Walk, batches []*syncer.Batch) (syncer.Applied, error) {
-	before := t.current()
 	t, folded, err := t.follow(ctx, w, batches)
 	if err != nil {
 		return syncer.Applied{}, err
 	}
-	shape := t.drift.begun.Apply(w, batches, &before.spec, &t.spec)
+	t.drift.growing.RLock()
+	defer t.drift.growing.RUnlock()
+	if now := t.current(); now != t { // another walk added a column since
+		t, folded = now, now.spec.Fold(batches, w.Kind.Listing())
+	}
+	shape := t.drift.begun.WalkShape(w, &t.drift.configured.spec, &t.spec)
 	if t.spec.MisfitFails && len(folded.Misfits) > 0 {
 		m := folded.Misfits[0]
 		return syncer.Applied{}, &syncer.MisfitError{Quarantined: len(folded.Misfits), Records: folded.Records, First: m.Why()}

@@ -11,6 +11,8 @@ import (
 
 // Obey implements syncer.Keeper.
 func (t *Table) Obey(ctx context.Context, o syncer.Order) (string, error) {
+	t.drift.growing.RLock()
+	defer t.drift.growing.RUnlock()
 	t = t.current()
 	switch o.Kind {
 	case syncer.OrderResync:

@@ -16,6 +16,8 @@ import (
 // stale. A partition that is new is complete up to the last list that did not
 // have it: the copy needed nothing of it.
 func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition, asked time.Time) error {
+	t.drift.growing.RLock()
+	defer t.drift.growing.RUnlock()
 	t = t.current()
 	if !t.spec.Changing {
 		return fmt.Errorf("state partitions of %s: they are those of the configuration", t.name)

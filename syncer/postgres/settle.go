@@ -18,6 +18,8 @@ func (t *Table) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) 
 	if w.Kind == syncer.Audit && s.End != nil && (!s.End.Listed || s.End.Unchanged) {
 		return syncer.Settled{}, fmt.Errorf("settle audit of %s: owner cannot list everything", t.spec.Name)
 	}
+	t.drift.growing.RLock()
+	defer t.drift.growing.RUnlock()
 	t = t.current()
 	var settled syncer.Settled
 	lost := false
@@ -130,7 +132,7 @@ func (t *Table) settleEnd(ctx context.Context, tx pgx.Tx, e end, settled *syncer
 			return err
 		}
 	}
-	shape := t.drift.begun.Shape(e.walk, &t.spec)
+	shape := t.drift.begun.Shape(e.walk, &t.drift.configured.spec, &t.spec)
 	if kind == syncer.Changes && e.head.shape != "" {
 		shape = t.spec.Shape
 		if !syncer.ShapeCovers(e.head.shape, shape) {

@@ -2,65 +2,65 @@ package row
 
 import (
 	"sync"
+	"time"
 
 	"github.com/larder-sync/larder/syncer"
 )
 
-// Begun knows under which shape each unfinished walk began. A walk that adds a
-// column behind its first records has not asked for it from the beginning: the
-// owner may have got the field in between, and what came before lacks it. It is
-// safe for concurrent use, and its zero value knows of none.
+// Begun knows since when a table has each column that was added, and so under
+// which shape a walk began. A walk that began before a column was there does not
+// fill it: the owner may have got the field in between, and what the walk read
+// before lacks it. One extra resync is the price where the owner had it all
+// along; a walk that adds nothing needs no other. It is safe for concurrent use,
+// and its zero value takes all columns to be older than any walk.
 type Begun struct {
 	mu    sync.Mutex
-	walks map[begunKey]begunWalk
+	since map[string]time.Time
 }
 
-type begunKey struct {
-	partition string
-	listing   bool
-}
-
-type begunWalk struct {
-	id    string
-	shape string
-	fixed bool // records were applied
-}
-
-// Apply is called before batches of a walk are applied, with the spec as it was
-// before columns were added for them, and as it is then. It returns the shape
-// that a place in the walk is stored under.
-func (b *Begun) Apply(w syncer.Walk, batches []*syncer.Batch, before, after *Spec) string {
-	if after.Drift != DriftAdd {
-		return after.Shape
-	}
+// Grow is called before the table is used with the columns of after in place of
+// those of before.
+func (b *Begun) Grow(before, after *Spec) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	key := begunKey{w.Partition.Name, w.Kind.Listing()}
-	walk := b.walks[key]
-	if walk.id != w.ID {
-		// One that goes on was begun under all that was known when it went on.
-		walk = begunWalk{id: w.ID, shape: before.Shape, fixed: w.From.Resume != nil}
+	if b.since == nil {
+		b.since = make(map[string]time.Time)
 	}
-	if !walk.fixed {
-		walk.shape = after.Shape
+	now := time.Now()
+	for i, c := range after.Columns {
+		if held := before.column(c.Name); c.Added && (held < 0 || before.Columns[held].Type != after.Columns[i].Type) {
+			b.since[c.Name] = now
+		}
 	}
-	for _, batch := range batches {
-		walk.fixed = walk.fixed || len(batch.Records) > 0
-	}
-	if b.walks == nil {
-		b.walks = make(map[begunKey]begunWalk)
-	}
-	b.walks[key] = walk
-	begun := Spec{Shape: walk.shape, Drift: after.Drift}
-	return begun.WalkShape()
 }
 
-// Shape is the shape under which a copy is complete when a walk has ended.
-func (b *Begun) Shape(w syncer.Walk, s *Spec) string {
+// Shape is the shape under which a copy is complete when a walk has ended:
+// s is configured with the columns that were added so far.
+func (b *Begun) Shape(w syncer.Walk, configured, s *Spec) string {
+	if s.Drift != DriftAdd {
+		return s.Shape
+	}
+	return b.spec(w, configured, s).Shape
+}
+
+// WalkShape is the shape that a place in the walk is stored under.
+func (b *Begun) WalkShape(w syncer.Walk, configured, s *Spec) string {
+	if s.Drift != DriftAdd {
+		return s.Shape
+	}
+	return b.spec(w, configured, s).WalkShape()
+}
+
+// spec is configured with the columns that were there when the walk began.
+func (b *Begun) spec(w syncer.Walk, configured, s *Spec) *Spec {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if walk, ok := b.walks[begunKey{w.Partition.Name, w.Kind.Listing()}]; ok && walk.id == w.ID && s.Drift == DriftAdd {
-		return walk.shape
+	var there []Added
+	for _, c := range s.Columns {
+		if c.Added && !b.since[c.Name].After(w.Sent) {
+			there = append(there, Added{c.Name, c.Type})
+		}
 	}
-	return s.Shape
+	began := configured.With(there)
+	return &began
 }

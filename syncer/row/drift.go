@@ -42,10 +42,12 @@ type Added struct {
 	Type Type
 }
 
-// With is the spec with columns that were added behind its own. A copy made
-// without them is not complete under its Shape.
+// With is the spec with columns that were added behind its own, by name: their
+// order is the same in every process, as digests and fingerprints of rows need
+// it. A copy made without them is not complete under its Shape.
 func (s Spec) With(added []Added) Spec {
 	s.Columns = slices.Clone(s.Columns)
+	added = slices.SortedFunc(slices.Values(added), func(a, b Added) int { return strings.Compare(a.Name, b.Name) })
 	var digests []string
 	for _, a := range added {
 		s.Columns = append(s.Columns, Column{Name: a.Name, Type: a.Type, Added: true})

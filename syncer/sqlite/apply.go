@@ -39,10 +39,14 @@ type merge struct {
 
 // Apply implements syncer.Table.
 func (t *Table) Apply(ctx context.Context, w syncer.Walk, batches []*syncer.Batch) (syncer.Applied, error) {
-	known := t.current().spec
 	t, folded, err := t.follow(ctx, w, batches)
 	if err != nil {
 		return syncer.Applied{}, fmt.Errorf("apply to %q: %w", t.spec.Target, err)
+	}
+	t.drift.growing.RLock()
+	defer t.drift.growing.RUnlock()
+	if now := t.current(); now != t { // another walk added a column since
+		t, folded = now, now.strict.Load().Fold(batches, w.Kind.Listing())
 	}
 	if t.spec.MisfitFails && len(folded.Misfits) > 0 {
 		return syncer.Applied{}, &syncer.MisfitError{
@@ -52,7 +56,7 @@ func (t *Table) Apply(ctx context.Context, w syncer.Walk, batches []*syncer.Batc
 	if w.Kind == syncer.Audit && w.Audit == nil {
 		return syncer.Applied{}, fmt.Errorf("apply to %q: %w", t.spec.Target, errNoComparison)
 	}
-	m := merge{Table: t, w: w, shape: t.drift.begun.Apply(w, batches, known, t.spec)}
+	m := merge{Table: t, w: w, shape: t.drift.begun.WalkShape(w, t.drift.configured.spec, t.spec)}
 	var lost error
 	err = t.db.write(ctx, func(x *tx) error {
 		m.x = x

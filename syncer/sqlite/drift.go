@@ -19,10 +19,12 @@ import (
 type drift struct {
 	configured *Table
 	view       atomic.Pointer[Table] // nil: not known yet
-	// following is held while columns are added.
-	following sync.Mutex
-	heard     row.Heard
-	begun     row.Begun
+	// growing is held while the view changes, and read by all that write rows:
+	// what was folded without a column that is there would leave in it what an
+	// older record had.
+	growing sync.RWMutex
+	heard   row.Heard
+	begun   row.Begun
 }
 
 // current is the table with the columns that were added so far.
@@ -53,13 +55,13 @@ func (t *Table) follow(ctx context.Context, w syncer.Walk, batches []*syncer.Bat
 	if err := t.spec.Drifted(folded); err != nil {
 		return t, folded, err
 	}
-	t.drift.following.Lock()
-	defer t.drift.following.Unlock()
+	t.drift.growing.Lock()
+	defer t.drift.growing.Unlock()
 	next, err := t.learn(ctx, folded.Unnamed)
 	if err != nil {
 		return t, folded, fmt.Errorf("follow the owner's fields: %w", err)
 	}
-	t.drift.view.Store(next)
+	t.drift.show(next)
 	t.drift.heard.Note(t.spec, folded.Unnamed)
 	if len(next.spec.Columns) == len(t.spec.Columns) {
 		return t, folded, nil
@@ -172,9 +174,19 @@ func (t *Table) recallFields(x *tx) (*Table, error) {
 	return t.with(t.spec.Kept(stays)), nil
 }
 
-// recalled makes the view that recallFields returned the current one.
+// recalled makes the view that recallFields returned the current one. growing is
+// held since before it was read.
 func (d *drift) recalled(v *Table) {
 	d.heard.Forget()
+	d.show(v)
+}
+
+// show makes a view the current one. Columns that the first view of a process
+// has are older than all its walks.
+func (d *drift) show(v *Table) {
+	if before := d.view.Load(); before != nil {
+		d.begun.Grow(before.spec, v.spec)
+	}
 	d.view.Store(v)
 }
 

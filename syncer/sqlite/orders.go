@@ -89,6 +89,8 @@ func (d *Database) Answer(ctx context.Context, o syncer.Order, outcome string, f
 
 // Obey implements syncer.Keeper.
 func (t *Table) Obey(ctx context.Context, o syncer.Order) (outcome string, err error) {
+	t.drift.growing.RLock()
+	defer t.drift.growing.RUnlock()
 	t = t.current()
 	err = t.db.write(ctx, func(x *tx) error {
 		switch o.Kind {

@@ -99,6 +99,8 @@ func (t *Table) row(x *tx, partition string) (st state, err error) {
 
 // Repartition implements syncer.Keeper.
 func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition, asked time.Time) error {
+	t.drift.growing.RLock()
+	defer t.drift.growing.RUnlock()
 	t = t.current()
 	err := t.db.write(ctx, func(x *tx) error {
 		if !t.spec.Changing {

@@ -12,6 +12,8 @@ import (
 // Settle implements syncer.Table. A walk that changed nothing costs one update
 // of the partition's own row.
 func (t *Table) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) (syncer.Settled, error) {
+	t.drift.growing.RLock()
+	defer t.drift.growing.RUnlock()
 	t = t.current()
 	var out syncer.Settled
 	var lost error
@@ -166,7 +168,7 @@ func (t *Table) position(w syncer.Walk, s syncer.Settlement, st *state) {
 	// Changes do not fill a column that was added since.
 	switch {
 	case st.shape == "" || w.Kind.Listing():
-		st.shape = t.drift.begun.Shape(w, t.spec)
+		st.shape = t.drift.begun.Shape(w, t.drift.configured.spec, t.spec)
 	case syncer.ShapeCovers(st.shape, t.spec.Shape):
 		st.shape = t.spec.Shape
 	}

@@ -55,6 +55,8 @@ func (d *Database) view(spec row.Spec) *Table {
 // Prepare implements syncer.Keeper: it creates the table, or checks that the
 // one that is there fits. It never alters a table that it did not create.
 func (t *Table) Prepare(ctx context.Context) error {
+	t.drift.growing.Lock()
+	defer t.drift.growing.Unlock()
 	view := t.drift.configured
 	err := t.db.write(ctx, func(x *tx) error {
 		t, err := t.recallFields(x)

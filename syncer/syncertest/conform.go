@@ -66,7 +66,7 @@ func Conform(t *testing.T, open func(t *testing.T) Harness) {
 		{"keep", keepScenarios}, {"mark", markScenarios}, {"newest", newestScenarios}, {"partial", partialScenarios}, {"where", whereScenarios},
 		{"configured anew", dueScenarios}, {"changing partitions", changingScenarios}, {"intent", intentScenarios},
 		{"lease", leaseScenarios}, {"orders", orderScenarios}, {"quarantine", quarantineScenarios},
-		{"forget", forgetScenarios}, {"drift", driftScenarios}, {"added columns", addedScenarios},
+		{"forget", forgetScenarios}, {"drift", driftScenarios}, {"added columns", addedScenarios}, {"growing columns", growingScenarios},
 		{"columns without a type", untypedScenarios}, {"names", namesScenarios},
 	} {
 		t.Run(group.name, func(t *testing.T) {

@@ -51,12 +51,11 @@ func copied(r *syncer.Resume) *syncer.Resume {
 
 // Apply implements syncer.Table.
 func (t *MemoryTable) Apply(_ context.Context, w syncer.Walk, batches []*syncer.Batch) (syncer.Applied, error) {
-	before := t.current()
+	configured := t
 	t, folded, err := t.follow(w, batches)
 	if err != nil {
 		return syncer.Applied{}, err
 	}
-	shape := t.begun.Apply(w, batches, &before.spec, &t.spec)
 	if t.spec.MisfitFails && len(folded.Misfits) > 0 {
 		m := folded.Misfits[0]
 		return syncer.Applied{}, &syncer.MisfitError{Quarantined: len(folded.Misfits), Records: folded.Records, First: m.Why()}
@@ -64,6 +63,10 @@ func (t *MemoryTable) Apply(_ context.Context, w syncer.Walk, batches []*syncer.
 	var applied syncer.Applied
 	lost := false
 	err = t.d.write(t.spec.Target, func(tab *memTable) error {
+		if now := configured.grown(tab); len(now.spec.Columns) != len(t.spec.Columns) { // another walk added a column since
+			t, folded = now, now.spec.Fold(batches, w.Kind.Listing())
+		}
+		shape := t.begun.WalkShape(w, &configured.spec, &t.spec)
 		p := tab.part(w.Partition.Name)
 		p.open(w)
 		if lost = p.lost && w.Kind.Listing(); lost {

@@ -89,6 +89,7 @@ func (t *MemoryTable) learn(tab *memTable, found []row.Unnamed) error {
 		Add: func(a row.Added) string {
 			return fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", t.spec.Target, a.Name, a.Type)
 		}}
+	before := &t.grown(tab).spec
 	add, notes := t.spec.Follow(found, tab.known(), target)
 	now := time.Now()
 	for _, a := range add {
@@ -100,6 +101,7 @@ func (t *MemoryTable) learn(tab *memTable, found []row.Unnamed) error {
 	}
 	if len(add) > 0 {
 		spec := t.grown(tab).spec
+		t.begun.Grow(before, &spec)
 		tab.widen(spec)
 		tab.spec = spec
 		tab.outgrown()

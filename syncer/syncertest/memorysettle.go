@@ -12,7 +12,7 @@ import (
 
 // Settle implements syncer.Table.
 func (t *MemoryTable) Settle(_ context.Context, w syncer.Walk, s syncer.Settlement) (syncer.Settled, error) {
-	begun := t.begun.Shape(w, &t.current().spec)
+	begun := t.begun.Shape(w, &t.spec, &t.current().spec)
 	var out syncer.Settled
 	lost := false
 	var floor any
