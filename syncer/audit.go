@@ -57,6 +57,11 @@ type Audited struct {
 	Repaired, Held int
 	// Suspects are differences that have not lasted long enough yet.
 	Suspects int
+	// Quarantined is how many of the partition's records are set aside: their
+	// rows, if there are any, are compared with nothing.
+	Quarantined int
+	// Keys says that keys alone were compared; the feed sets it.
+	Keys bool
 	// Proven is the instant up to which the copy was found complete: when the
 	// audit was sent less lag, if it left no difference; zero if it left any,
 	// or compared only a sample.

@@ -127,7 +127,10 @@ func auditOutcome(reports []Report) (string, error) {
 	return sum.String(), nil
 }
 
-const auditLine = "audit: %d compared: %d missing, %d extra, %d different; %d repaired"
+const (
+	auditLine = "audit: %d compared: %d missing, %d extra, %d different; %d repaired"
+	keysLine  = "; keys alone"
+)
 
 // String is the line by which an order to audit is answered. ParseAudited reads
 // it back.
@@ -138,6 +141,12 @@ func (a Audited) String() string {
 	}
 	if a.Suspects > 0 {
 		line += fmt.Sprintf("; %d more have not lasted long enough to count", a.Suspects)
+	}
+	if a.Quarantined > 0 {
+		line += fmt.Sprintf("; %d in quarantine, not compared", a.Quarantined)
+	}
+	if a.Keys {
+		line += keysLine
 	}
 	return line
 }
@@ -158,6 +167,10 @@ func ParseAudited(line string) (a Audited, ok bool) {
 			a.Held, _ = strconv.Atoi(count)
 		case "more have not lasted long enough to count":
 			a.Suspects, _ = strconv.Atoi(count)
+		case "in quarantine, not compared":
+			a.Quarantined, _ = strconv.Atoi(count)
+		case "alone":
+			a.Keys = true
 		}
 	}
 	return a, a.String() == line
@@ -181,4 +194,6 @@ func (a *Audited) add(b Audited) {
 	a.Repaired += b.Repaired
 	a.Held += b.Held
 	a.Suspects += b.Suspects
+	a.Quarantined += b.Quarantined
+	a.Keys = a.Keys || b.Keys
 }

@@ -15,6 +15,7 @@ func TestParseAudited(t *testing.T) {
 		a := syncer.Audited{
 			Compared: count.Draw(rt, "compared"), Missing: count.Draw(rt, "missing"), Extra: count.Draw(rt, "extra"), Different: count.Draw(rt, "different"),
 			Repaired: count.Draw(rt, "repaired"), Held: count.Draw(rt, "held"), Suspects: count.Draw(rt, "suspects"),
+			Quarantined: count.Draw(rt, "quarantined"), Keys: rapid.Bool().Draw(rt, "keys"),
 		}
 		if got, ok := syncer.ParseAudited(a.String()); !ok || got != a {
 			rt.Errorf("%q is read as %+v, %t; want %+v", a, got, ok, a)

@@ -67,8 +67,11 @@ func (m *member) settle(ctx context.Context, s Settlement) (out Settled, err err
 
 // settled notes a success.
 func (m *member) settled(s Settled, end *End) {
-	m.report.Settled = s
 	w := m.walk
+	if s.Audit != nil {
+		s.Audit.Keys = w.Audit != nil && w.Audit.Compare == CompareKeys
+	}
+	m.report.Settled = s
 	m.copy.know(w.Partition, func(k *known) {
 		k.settled++
 		st := &k.standing

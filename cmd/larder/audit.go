@@ -26,6 +26,10 @@ what the owner has. So a difference counts once it is found again, unchanged on
 both sides, after the source's overlap and lag; audit waits for that and says
 so.
 
+A record in quarantine does not fit its table, and is not compared: the row may
+be missing or old. The line says how many there are. Where the source's audit
+has compare = "keys", keys alone are compared and proven.
+
 With --repair what counts is put right: rows are written, and extra ones deleted
 under the guard max_delete. What the guard holds, accept lets pass.
 
@@ -226,9 +230,15 @@ func (r comparedTable) text() string {
 	case r.Skipped != "":
 		return "not compared: " + r.Skipped
 	}
-	proven := "never proven equal"
-	if r.compared != nil && r.Proven != nil {
-		proven = "proven as of " + clock(r.Proven)
+	line := strings.TrimPrefix(r.line, "audit: ")
+	keys := r.compared != nil && r.Keys // the line ends with "keys alone"
+	switch proven := r.compared != nil && r.Proven != nil; {
+	case proven && keys:
+		return line + " are proven as of " + clock(r.Proven)
+	case proven:
+		return line + "; proven as of " + clock(r.Proven)
+	case keys:
+		return line + " are compared; never proven equal"
 	}
-	return strings.TrimPrefix(r.line, "audit: ") + "; " + proven
+	return line + "; never proven equal"
 }

@@ -121,9 +121,18 @@ func (l *line) take(s syncer.Status) {
 		l.Reason = join(l.Reason, fmt.Sprintf("%d deletions are held", s.Held))
 	}
 	if s.Quarantined > 0 {
-		l.Reason = join(l.Reason, fmt.Sprintf("%d in quarantine", s.Quarantined))
+		l.Reason = join(l.Reason, fmt.Sprintf("%d in quarantine", s.Quarantined)+uncomparedNote(s))
 	}
 	l.takeFields(s)
+}
+
+// uncomparedNote keeps what audits have proven from being taken for a proof of
+// the records that do not fit.
+func uncomparedNote(s syncer.Status) string {
+	if s.ProvenAsOf.IsZero() {
+		return ""
+	}
+	return ", not compared"
 }
 
 // latenessNote warns when commits were seen as late as half the overlap: the

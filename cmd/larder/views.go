@@ -43,14 +43,18 @@ type applied struct {
 
 // compared is what an audit found, as --json prints it.
 type compared struct {
-	Compared  int        `json:"compared"`
-	Missing   int        `json:"missing"`
-	Extra     int        `json:"extra"`
-	Different int        `json:"different"`
-	Repaired  int        `json:"repaired"`
-	Held      int        `json:"held"`
-	Suspects  int        `json:"suspects"`
-	Proven    *time.Time `json:"proven_as_of,omitempty"`
+	Compared  int `json:"compared"`
+	Missing   int `json:"missing"`
+	Extra     int `json:"extra"`
+	Different int `json:"different"`
+	Repaired  int `json:"repaired"`
+	Held      int `json:"held"`
+	Suspects  int `json:"suspects"`
+	// Quarantined are records that do not fit, which are not compared.
+	Quarantined int `json:"quarantined"`
+	// Keys says that keys alone were compared, and are what is proven.
+	Keys   bool       `json:"keys_only"`
+	Proven *time.Time `json:"proven_as_of,omitempty"`
 }
 
 func newCompared(a *syncer.Audited) *compared {
@@ -58,7 +62,7 @@ func newCompared(a *syncer.Audited) *compared {
 		return nil
 	}
 	return &compared{Compared: a.Compared, Missing: a.Missing, Extra: a.Extra, Different: a.Different,
-		Repaired: a.Repaired, Held: a.Held, Suspects: a.Suspects, Proven: instant(a.Proven)}
+		Repaired: a.Repaired, Held: a.Held, Suspects: a.Suspects, Quarantined: a.Quarantined, Keys: a.Keys, Proven: instant(a.Proven)}
 }
 
 func newWalked(r syncer.Report) walked {

@@ -213,9 +213,10 @@ func (t *Table) countSuspects(ctx context.Context, tx pgx.Tx, f *form, e end, a 
 	}
 	var missing, extra, different, undecided, absent int
 	err = tx.QueryRow(ctx, `SELECT count(*) FILTER (WHERE counted AND kind = 'missing'), count(*) FILTER (WHERE counted AND kind = 'extra'),
-			count(*) FILTER (WHERE counted AND kind = 'different'), count(*) FILTER (WHERE NOT counted), (SELECT count(*) FROM `+t.missing+` WHERE partition = $1)
-		FROM `+t.suspect+` WHERE partition = $1 AND walk = $2`, e.walk.Partition.Name, e.walk.ID).
-		Scan(&missing, &extra, &different, &undecided, &absent)
+			count(*) FILTER (WHERE counted AND kind = 'different'), count(*) FILTER (WHERE NOT counted), (SELECT count(*) FROM `+t.missing+` WHERE partition = $1),
+			(SELECT count(*) FROM `+t.db.own("quarantine")+` WHERE table_name = $3 AND partition = $1)
+		FROM `+t.suspect+` WHERE partition = $1 AND walk = $2`, e.walk.Partition.Name, e.walk.ID, t.spec.Target).
+		Scan(&missing, &extra, &different, &undecided, &absent, &a.Quarantined)
 	undecided += unjudged
 	a.Missing, a.Extra, a.Different, a.Suspects = a.Missing+missing, a.Extra+extra, a.Different+different, undecided
 	if comparison(e.walk).Compare != syncer.CompareSample && missing+extra+different+undecided+absent == 0 {

@@ -195,6 +195,13 @@ func (m *merge) audited(asOf instant, out *syncer.Settled) (err error) {
 	}
 	found.Compared, found.Missing, found.Different = int(m.st.tally.compared), int(m.st.tally.missing), int(m.st.tally.different)
 	found.Repaired = int(m.st.tally.repaired)
+	err = m.x.each(`SELECT count(*) FROM "larder_quarantine" WHERE table_name = ? AND partition = ?`, func(s *sqlite.Stmt) error {
+		found.Quarantined = s.ColumnInt(0)
+		return nil
+	}, m.spec.Target, partition)
+	if err != nil {
+		return err
+	}
 	if m.w.Audit.Compare != syncer.CompareSample { // which proves nothing of the others
 		m.st.auditAsOf = asOf
 		if err := m.proveDeletes(asOf); err != nil {

@@ -120,6 +120,11 @@ func (t *memTable) settleAudit(p *memPart, w syncer.Walk, s syncer.Settlement, o
 	found.Compared, found.Repaired = p.tally.compared, p.tally.addedBack+p.tally.putRight+p.tally.cut
 	found.Missing, found.Different, found.Extra = p.tally.addedBack, p.tally.putRight, p.tally.cut
 	p.count(w, &found)
+	for _, q := range t.quarantine {
+		if q.Partition == w.Partition.Name {
+			found.Quarantined++
+		}
+	}
 	asOf := asOf(w, s)
 	if w.Audit.Compare != syncer.CompareSample {
 		p.listAsOf = asOf
