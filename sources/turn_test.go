@@ -122,10 +122,10 @@ func TestShutWhileOthersWaitForTheRate(t *testing.T) {
 		var mu sync.Mutex
 		var asked []time.Duration
 		start := time.Now()
-		owner := scripted(func(n int, w http.ResponseWriter, r *http.Request) {
+		owner := scripted(func(_ int, w http.ResponseWriter, r *http.Request) {
 			mu.Lock()
 			asked = append(asked, time.Since(start))
-			n = len(asked)
+			n := len(asked)
 			mu.Unlock()
 			if n == 1 {
 				time.Sleep(5 * time.Second)
