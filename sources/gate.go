@@ -33,8 +33,8 @@ type gate struct {
 	heard    uint64 // the last request that was sent before what is known was told
 	// slow is the least that answers to requests up to heard have told since: a
 	// later request may have overtaken theirs on its way to the owner.
-	slow told
-	changed  chan struct{}
+	slow    told
+	changed chan struct{}
 }
 
 // quotaError says that an owner takes no more requests for longer than is
