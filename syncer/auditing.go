@@ -239,12 +239,12 @@ func (f *Feed) scheduledAudit(ctx context.Context, p Partition, tick time.Time) 
 		lane.tick, lane.done, lane.sample = anchor, time.Now().Round(0), a.Sample
 		return reports
 	}
-	lane.retry = time.Now().Round(0).Add(backoff(lane.failures))
+	told, came := time.Time{}, false
 	for _, r := range reports {
-		if r.RetryAt.After(lane.retry) {
-			lane.retry = r.RetryAt
+		if came = came || r.Batches > 0; r.RetryAt.After(told) {
+			told = r.RetryAt
 		}
 	}
-	lane.failures++
+	lane.retry, lane.failures = again(told, lane.failures, came, time.Now())
 	return reports
 }

@@ -38,6 +38,9 @@ func (r *Runner) loop(ctx context.Context, s *Scheduled) {
 		lists := &lists{}
 		reports := r.pollChanges(ctx, s, lists, len(waiting) > 0)
 		p.done(reports, time.Now())
+		if due, known := p.due(time.Now()); known {
+			s.setNext(due)
+		}
 		r.record(ctx, reports)
 		answers.Go(func() {
 			lists.walks.Wait()

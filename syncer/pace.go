@@ -67,10 +67,12 @@ func (p *pace) tick(now time.Time) time.Time {
 
 // done notes how a poll ended.
 func (p *pace) done(reports []Report, now time.Time) {
-	failed := false
+	failed, told, came := false, true, false
 	p.retry, p.notBefore = time.Time{}, time.Time{}
 	for _, r := range reports {
-		failed = failed || !r.OK()
+		if !r.OK() {
+			failed, told, came = true, told && !r.RetryAt.IsZero(), came || r.Batches > 0
+		}
 		if r.RetryAt.After(p.notBefore) {
 			p.notBefore = r.RetryAt
 		}
@@ -79,8 +81,31 @@ func (p *pace) done(reports []Report, now time.Time) {
 		p.failures = 0
 		return
 	}
-	p.retry = now.Round(0).Add(backoff(p.failures))
-	p.failures++
+	at := p.notBefore
+	if !told {
+		at = time.Time{} // one of them failed for another reason
+	}
+	p.retry, p.failures = again(at, p.failures, came, now)
+}
+
+// again is when what failed is tried again, and how many failures it had then.
+// When the owner said from when on it answers, it is asked then, which is sooner
+// or later than larder would by itself. But if nothing came although it was
+// asked when it said, the waits grow as they do else.
+func again(told time.Time, failures int, came bool, now time.Time) (time.Time, int) {
+	now = now.Round(0)
+	if !told.After(now) {
+		return now.Add(backoff(failures)), failures + 1
+	}
+	if came {
+		failures = 0
+	}
+	if failures > 0 {
+		if least := now.Add(backoff(failures - 1)); least.After(told) {
+			told = least
+		}
+	}
+	return told, failures + 1
 }
 
 // backoff is how long to wait after so many failures before this one.

@@ -142,6 +142,30 @@ func TestPaceFailures(t *testing.T) {
 		p.done(asked(clock(12, 20, 0)), clock(12, 0, 0))
 		wantDue(t, p, clock(12, 0, 0), clock(12, 20, 0))
 	})
+	t.Run("nor is it waited for longer than the owner says", func(t *testing.T) {
+		p := start(daily(11))
+		p.done(asked(clock(12, 0, 16)), clock(12, 0, 0))
+		wantDue(t, p, clock(12, 0, 0), clock(12, 0, 16))
+	})
+	t.Run("one who does not keep to what it said is asked more and more seldom", func(t *testing.T) {
+		p := start(daily(11))
+		now := clock(12, 0, 0)
+		for _, want := range []time.Duration{time.Second, 30 * time.Second, time.Minute, 2 * time.Minute} {
+			p.done(asked(now.Add(time.Second)), now)
+			wantDue(t, p, now, now.Add(want))
+			now = now.Add(want)
+			p.tick(now)
+		}
+		brought := asked(now.Add(time.Second))
+		brought[1].Batches = 1
+		p.done(brought, now)
+		wantDue(t, p, now, now.Add(time.Second))
+	})
+	t.Run("what failed for another reason waits, too", func(t *testing.T) {
+		p := start(daily(11))
+		p.done(append(asked(clock(12, 0, 1)), failed...), clock(12, 0, 0))
+		wantDue(t, p, clock(12, 0, 0), clock(12, 0, 30))
+	})
 	t.Run("a table that fails alone is tried again", func(t *testing.T) {
 		p := start(daily(11))
 		p.done([]Report{{Tables: []TableReport{{}, {Failure: &Failure{Class: ClassDatabase}}}}}, clock(12, 0, 0))

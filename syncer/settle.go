@@ -112,6 +112,9 @@ func (m *member) fail(ctx context.Context, g *group, next time.Time) {
 	if errors.Is(err, ErrFenced) {
 		return
 	}
+	if at := RetryAt(err); at.After(time.Now()) {
+		next = at
+	}
 	noteErr := m.try(func() error {
 		_, err := m.settle(ctx, Settlement{Failure: m.report.Failure, Began: g.began, Next: next})
 		return err
@@ -129,7 +132,7 @@ func (m *member) failed(g *group, why *Failure) {
 	if g.kind == Audit {
 		return
 	}
-	now := time.Now().Round(0)
+	now := time.Now()
 	m.copy.know(m.walk.Partition, func(k *known) {
 		fenced := why.Class == ClassFenced
 		switch {
@@ -139,11 +142,7 @@ func (m *member) failed(g *group, why *Failure) {
 			if !fenced {
 				k.unlisted = why
 			}
-			k.retry = now.Add(backoff(k.failures))
-			if at := RetryAt(m.err); at.After(k.retry) {
-				k.retry = at
-			}
-			k.failures++
+			k.retry, k.failures = again(RetryAt(m.err), k.failures, g.batches > 0, now)
 		}
 	})
 }
