@@ -14,6 +14,9 @@ var (
 	// ErrNotResumable says that an unfinished walk cannot go on; it starts
 	// again from the watermark.
 	ErrNotResumable = errors.New("walk cannot be resumed")
+	// ErrAltered says that a table, or a column of it, is not there any more, so
+	// that the table has to be prepared again.
+	ErrAltered = errors.New("table was altered")
 	// ErrListLost says that the notes of a listing walk are incomplete.
 	ErrListLost = errors.New("notes of seen keys are incomplete")
 )
@@ -62,6 +65,8 @@ func Classify(err error) Class {
 		return ClassAnswer
 	case errors.As(err, &classed):
 		return classed.FailureClass()
+	case errors.Is(err, ErrAltered):
+		return ClassDatabase
 	case errors.Is(err, context.DeadlineExceeded):
 		return ClassTimeout
 	case errors.Is(err, context.Canceled):

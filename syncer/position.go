@@ -75,6 +75,16 @@ func ShapeWith(shape string, columns ...string) string {
 	return source + "/" + strings.Join(all, ",")
 }
 
+// ShapeWithout is a shape without columns that ShapeWith gave it.
+func ShapeWithout(shape string, columns ...string) string {
+	source, held, ok := strings.Cut(shape, "/")
+	if !ok {
+		return shape
+	}
+	all := slices.DeleteFunc(strings.Split(held, ","), func(c string) bool { return slices.Contains(columns, c) })
+	return source + "/" + strings.Join(all, ",")
+}
+
 // choice begins the digest of a choice, which no digest of a column does.
 const choice = "?"
 

@@ -108,3 +108,27 @@ func TestATableThatDoesNotFitSaysSo(t *testing.T) {
 		says(true, "")
 	})
 }
+
+// A table that its consumer drops while the daemon runs is made again and filled.
+func TestADroppedTableIsMadeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &syncertest.Memory{}
+		k := newKitchen("us", m, numbered(3, nil), every(time.Minute))
+		k.start(t)
+		defer k.close()
+		time.Sleep(90 * time.Second)
+		for what, drop := range map[string]func(){
+			"the table":  func() { m.Drop("a") },
+			"its column": func() { m.DropColumn("a", "version") },
+		} {
+			drop()
+			time.Sleep(5 * time.Minute)
+			if rows := m.Rows("a", []string{"version"}); len(rows) != 3 || rows[0][0] == "NULL" {
+				t.Errorf("without %s: rows %v", what, rows)
+			}
+			if all, _ := k.daemon.Status(t.Context()); all[0].Level != syncer.Fresh || all[0].Reason != "" {
+				t.Errorf("without %s: the view tells %+v", what, all[0])
+			}
+		}
+	})
+}

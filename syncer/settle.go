@@ -100,7 +100,8 @@ func (m *member) settled(s Settled, end *End) {
 }
 
 // fail writes down why a table did not settle. A fenced table cannot, and a
-// stop is no failure of anybody.
+// stop is no failure of anybody. One that was altered takes part no more until
+// it is prepared again, and all walks of it end.
 func (m *member) fail(ctx context.Context, g *group, next time.Time) {
 	m.report.Kind = m.walk.Kind
 	err := m.err
@@ -119,6 +120,9 @@ func (m *member) fail(ctx context.Context, g *group, next time.Time) {
 		_, err := m.settle(ctx, Settlement{Failure: m.report.Failure, Began: g.began, Next: next})
 		return err
 	})
+	if errors.Is(err, ErrAltered) {
+		m.copy.SetReady(err)
+	}
 	if noteErr != nil && m.report.Failure.Class != ClassDatabase {
 		// The one that the copy keeps is read by the watcher.
 		m.report.Failure = &Failure{Class: m.report.Failure.Class, Text: oneLine(m.report.Failure.Text + "; note it: " + noteErr.Error())}

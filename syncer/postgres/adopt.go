@@ -62,6 +62,9 @@ func (t *Table) Prepare(ctx context.Context) error {
 		if err := t.prepareKeys(ctx, tx, f); err != nil {
 			return err
 		}
+		if err := t.distrust(ctx, tx, found == nil, len(ddl) > 0); err != nil {
+			return err
+		}
 		if err := t.configure(ctx, tx, f); err != nil {
 			return err
 		}

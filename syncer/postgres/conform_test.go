@@ -35,6 +35,10 @@ func TestConform(t *testing.T) {
 			Create: func(target string, columns ...string) {
 				exec(t, consumer, fmt.Sprintf("CREATE TABLE %s (%s)", pgx.Identifier{target}.Sanitize(), strings.Join(columns, ", ")))
 			},
+			Drop: func(target string) { exec(t, consumer, "DROP TABLE "+pgx.Identifier{target}.Sanitize()) },
+			DropColumn: func(target, column string) {
+				exec(t, consumer, fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", pgx.Identifier{target}.Sanitize(), pgx.Identifier{column}.Sanitize()))
+			},
 			Alter: func(target, column, declared string) {
 				exec(t, consumer, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s", pgx.Identifier{target}.Sanitize(), pgx.Identifier{column}.Sanitize(), declared))
 			},

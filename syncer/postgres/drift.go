@@ -165,6 +165,9 @@ func (t *Table) recallFields(ctx context.Context, tx pgx.Tx) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
+	if known, err = t.forgetLost(ctx, tx, known); err != nil {
+		return nil, err
+	}
 	stays, forget := t.drift.configured.spec.Recall(known, exactly)
 	if len(forget) > 0 {
 		_, err := tx.Exec(ctx, `DELETE FROM `+t.db.own("field")+` WHERE table_name = $1 AND name = ANY($2)`, t.spec.Target, forget)
@@ -205,6 +208,9 @@ func (t *Table) intended(ctx context.Context, q querier, found int) (*Table, err
 	}
 	known, err := t.known(ctx, q)
 	if err != nil {
+		return nil, err
+	}
+	if known, _, err = t.lost(ctx, q, known); err != nil {
 		return nil, err
 	}
 	stays, _ := t.drift.configured.spec.Recall(known, exactly)

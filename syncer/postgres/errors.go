@@ -33,6 +33,13 @@ func (e *Error) Error() string {
 // Unwrap returns the driver's error.
 func (e *Error) Unwrap() error { return e.err }
 
+// Is reports whether target is syncer.ErrAltered and the table or a column was
+// not there.
+func (e *Error) Is(target error) bool {
+	state := sqlState(e.err)
+	return target == syncer.ErrAltered && (state == undefinedTable || state == undefinedColumn)
+}
+
 // FailureClass is ClassDatabase, but for a caller that gave up.
 func (e *Error) FailureClass() syncer.Class {
 	if errors.Is(e.err, context.Canceled) {
@@ -76,6 +83,7 @@ const (
 	changedPlan          = "0A000"
 	uniqueViolation      = "23505"
 	undefinedTable       = "42P01"
+	undefinedColumn      = "42703"
 	undefinedSchema      = "3F000"
 	// Two keys of one batch are the same to the database (citext).
 	cardinalityViolation = "21000"
@@ -112,3 +120,9 @@ func unwritten(err error) error {
 	}
 	return err
 }
+
+// alteredError is syncer.ErrAltered where the catalogue tells it.
+type alteredError struct{ MisfitTableError }
+
+// Is reports whether target is syncer.ErrAltered.
+func (e *alteredError) Is(target error) bool { return target == syncer.ErrAltered }

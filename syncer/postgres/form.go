@@ -42,7 +42,7 @@ func loadForm(ctx context.Context, q querier, t *Table) (*form, error) {
 	err := q.QueryRow(ctx, `SELECT c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = $1 AND c.relname = $2`, t.schema, t.bare).Scan(&kind)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, fmt.Errorf("%w: %s", errNoTable, t.name)
+		return nil, fmt.Errorf("%w: %w: %s", errNoTable, syncer.ErrAltered, t.name)
 	}
 	if err != nil {
 		return nil, failed("read catalog", err)
@@ -87,11 +87,11 @@ func (t *Table) catalogued(ctx context.Context, q querier) (*form, error) {
 	}
 	for i, c := range f.columns {
 		if c.typ == "" {
-			return nil, &MisfitTableError{Table: t.name, Faults: []string{fmt.Sprintf("column %q is not there", t.spec.Columns[i].Name)}}
+			return nil, &alteredError{MisfitTableError{Table: t.name, Faults: []string{fmt.Sprintf("column %q is not there", t.spec.Columns[i].Name)}}}
 		}
 	}
 	if t.spec.Mark != "" && f.mark == "" {
-		return nil, &MisfitTableError{Table: t.name, Faults: []string{fmt.Sprintf("column %q is not there", t.spec.Mark)}}
+		return nil, &alteredError{MisfitTableError{Table: t.name, Faults: []string{fmt.Sprintf("column %q is not there", t.spec.Mark)}}}
 	}
 	t.setForm(f)
 	return f, nil

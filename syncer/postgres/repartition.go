@@ -67,10 +67,7 @@ func (t *Table) makeRoster(ctx context.Context, tx pgx.Tx) error {
 	if _, err := t.begin(ctx, tx, []string{""}); err != nil {
 		return err
 	}
-	tag, err := tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` SET roster = true, as_of = NULL, deletes_as_of = NULL, newest_at = NULL, warn_at = NULL, critical_at = NULL, shape = '', watermark = '', validator = '', epoch = '',
-			resume = NULL, walk_sent = NULL, `+noList+`, rows = 0, held = 0, suspects = 0, resync = false, retired = false,
-			error_class = '', error = '', error_kind = '', failing_since = NULL, next_poll = NULL,
-			audited = NULL, audit_as_of = NULL, proven_as_of = NULL, audit_compared = 0, audit_found = 0, audit_left = 0, audit_error = ''
+	tag, err := tx.Exec(ctx, `UPDATE `+t.db.own("watermark")+` SET roster = true, `+neverPolled+`
 		WHERE table_name = $1 AND partition = '' AND NOT roster`, t.spec.Target)
 	if err != nil || tag.RowsAffected() == 0 {
 		return failed("state partitions", err)
@@ -80,6 +77,13 @@ func (t *Table) makeRoster(ctx context.Context, tx pgx.Tx) error {
 	}
 	return t.forgetKeys(ctx, tx, "")
 }
+
+// neverPolled are the assignments that make a row as if it were new, but for
+// when it was first seen and whether it is paused.
+const neverPolled = `as_of = NULL, deletes_as_of = NULL, newest_at = NULL, warn_at = NULL, critical_at = NULL, shape = '', watermark = '', validator = '', epoch = '',
+	resume = NULL, walk_sent = NULL, ` + noList + `, rows = 0, held = 0, suspects = 0, resync = false, retired = false,
+	error_class = '', error = '', error_kind = '', failing_since = NULL, next_poll = NULL,
+	audited = NULL, audit_as_of = NULL, proven_as_of = NULL, audit_compared = 0, audit_found = 0, audit_left = 0, audit_error = ''`
 
 // configure brings the partitions to those of the configuration; where they
 // are not fixed, all that are known stay.

@@ -51,11 +51,40 @@ func (s Spec) With(added []Added) Spec {
 	var digests []string
 	for _, a := range added {
 		s.Columns = append(s.Columns, Column{Name: a.Name, Type: a.Type, Added: true})
-		sum := sha256.Sum256([]byte(a.Name + "\x00" + a.Type.String()))
-		digests = append(digests, "+"+hex.EncodeToString(sum[:8]))
+		digests = append(digests, a.digest())
 	}
 	s.Shape = syncer.ShapeWith(s.Shape, digests...)
 	return s
+}
+
+// digest is what an added column adds to the shape of a table.
+func (a Added) digest() string {
+	sum := sha256.Sum256([]byte(a.Name + "\x00" + a.Type.String()))
+	return "+" + hex.EncodeToString(sum[:8])
+}
+
+// Lost parts what is known of fields by whether their columns are among those
+// that the table has: one that its consumer dropped is as if it had never been
+// added, and comes back with the owner's next record. fold is Target.Fold.
+func Lost(known []Known, columns []string, fold func(string) string) (stays []Known, lost []Added) {
+	for _, k := range known {
+		there := slices.ContainsFunc(columns, func(c string) bool { return fold(c) == fold(k.Name) })
+		if k.Column && !there {
+			lost = append(lost, k.Added)
+		} else {
+			stays = append(stays, k)
+		}
+	}
+	return stays, lost
+}
+
+// ShapeWithout is the shape of a copy that has lost columns that were added.
+func ShapeWithout(shape string, lost []Added) string {
+	var digests []string
+	for _, a := range lost {
+		digests = append(digests, a.digest())
+	}
+	return syncer.ShapeWithout(shape, digests...)
 }
 
 // WalkShape is the shape that an unfinished walk is stored under. One that began

@@ -42,20 +42,20 @@ type existingColumn struct {
 }
 
 // adopt creates the target, adds the columns that a table of our own lacks, or
-// finds all at once why the one that is there cannot be used. It reports
-// whether it created the table.
-func (t *Table) adopt(x *tx) (made bool, err error) {
+// finds all at once why the one that is there cannot be used. It returns what
+// it did.
+func (t *Table) adopt(x *tx) (design, error) {
 	plan, err := t.design(x)
 	if err != nil {
-		return false, err
+		return design{}, err
 	}
 	for _, statement := range plan.ddl {
 		if err := run(x.Conn, statement); err != nil {
-			return false, err
+			return design{}, err
 		}
 	}
 	t.strict.Store(plan.strict)
-	return plan.creates, nil
+	return plan, nil
 }
 
 // design is what has to be done to the target before it can be used.

@@ -39,6 +39,10 @@ func TestConform(t *testing.T) {
 			Create: func(target string, columns ...string) {
 				exec(t, consumer, fmt.Sprintf("CREATE TABLE %q (%s)", target, strings.Join(columns, ", ")))
 			},
+			Drop: func(target string) { exec(t, consumer, fmt.Sprintf("DROP TABLE %q", target)) },
+			DropColumn: func(target, column string) {
+				exec(t, consumer, fmt.Sprintf("ALTER TABLE %q DROP COLUMN %q", target, column))
+			},
 			Alter: func(target, column, declared string) {
 				made := regexp.MustCompile(column+` \w+`).ReplaceAllString(one(t, consumer, `SELECT sql FROM sqlite_schema WHERE name = ?`, target), column+" "+declared)
 				exec(t, consumer, fmt.Sprintf("ALTER TABLE %q RENAME TO old; %s; INSERT INTO %q SELECT * FROM old; DROP TABLE old", target, made, target))

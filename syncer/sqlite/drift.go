@@ -158,6 +158,9 @@ func (t *Table) recallFields(x *tx) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
+	if known, err = t.forgetLost(x, known); err != nil {
+		return nil, err
+	}
 	stays, forget := t.drift.configured.spec.Recall(known, fold)
 	for _, name := range forget {
 		if err := x.exec(`DELETE FROM "larder_field" WHERE table_name = ? AND name = ?`, t.spec.Target, name); err != nil {
@@ -198,6 +201,9 @@ func (t *Table) intended(x *tx) (*Table, error) {
 	}
 	known, err := t.fields(x)
 	if err != nil {
+		return nil, err
+	}
+	if known, _, err = t.lost(x, known); err != nil {
 		return nil, err
 	}
 	stays, _ := t.drift.configured.spec.Recall(known, fold)

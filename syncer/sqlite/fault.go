@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"zombiezen.com/go/sqlite"
 
@@ -39,6 +40,16 @@ func (f *Fault) Unwrap() error { return f.Err }
 
 // FailureClass is syncer.ClassDatabase.
 func (f *Fault) FailureClass() syncer.Class { return syncer.ClassDatabase }
+
+// Is reports whether target is syncer.ErrAltered and a table or a column was not
+// there.
+func (f *Fault) Is(target error) bool {
+	if target != syncer.ErrAltered || sqlite.ErrCode(f.Err) != sqlite.ResultError {
+		return false
+	}
+	text := f.Err.Error()
+	return strings.Contains(text, "no such table: ") || strings.Contains(text, "no such column: ") || strings.Contains(text, "has no column named ")
+}
 
 // BusyError says that the write lock was not to be had in time.
 type BusyError struct {

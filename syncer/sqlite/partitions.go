@@ -67,12 +67,7 @@ func (t *Table) openList(x *tx) error {
 // restart makes the row without a partition's name as if it were new: that of
 // the list of partitions, or of the whole.
 func (t *Table) restart(x *tx, isList int) error {
-	return x.exec(`UPDATE "larder_watermark" SET parts = ?, as_of = NULL, deletes_as_of = NULL, warn_at = NULL, critical_at = NULL,
-			shape = '', watermark = '', validator = '', epoch = '', resume = NULL, walk_sent = NULL, list_resume = NULL, list_sent = NULL,
-			seen_walk = '', seen_count = 0, error_class = '', error = '', error_kind = '', failing_since = NULL, resync = 0,
-			"rows" = 0, held = 0, suspects = 0, proven_as_of = NULL, audited = NULL, audit_as_of = NULL, newest_at = NULL,
-			audit_compared = 0, audit_found = 0, audit_left = 0, audit_error = '', retired = 0
-		WHERE table_name = ? AND partition = ''`, isList, t.spec.Target)
+	return x.exec(`UPDATE "larder_watermark" SET parts = ?, `+neverPolled+` WHERE table_name = ? AND partition = ''`, isList, t.spec.Target)
 }
 
 // recount stores how many rows there are of a partition.
@@ -87,6 +82,14 @@ func (t *Table) recount(x *tx, p syncer.Partition) error {
 	}
 	return x.exec(`UPDATE "larder_watermark" SET "rows" = ? WHERE table_name = ? AND partition = ?`, rows, t.spec.Target, p.Name)
 }
+
+// neverPolled are the assignments that make a row as if it were new, but for
+// when it was first seen and whether it is paused.
+const neverPolled = `as_of = NULL, deletes_as_of = NULL, warn_at = NULL, critical_at = NULL,
+	shape = '', watermark = '', validator = '', epoch = '', resume = NULL, walk_sent = NULL, list_resume = NULL, list_sent = NULL,
+	seen_walk = '', seen_count = 0, error_class = '', error = '', error_kind = '', failing_since = NULL, resync = 0,
+	"rows" = 0, held = 0, suspects = 0, proven_as_of = NULL, audited = NULL, audit_as_of = NULL, newest_at = NULL,
+	audit_compared = 0, audit_found = 0, audit_left = 0, audit_error = '', retired = 0`
 
 // row reads the row of a partition as it is.
 func (t *Table) row(x *tx, partition string) (st state, err error) {

@@ -64,7 +64,7 @@ func (t *Table) Prepare(ctx context.Context) error {
 			return err
 		}
 		view = t
-		made, err := t.adopt(x)
+		plan, err := t.adopt(x)
 		if err != nil {
 			return err
 		}
@@ -77,13 +77,16 @@ func (t *Table) Prepare(ctx context.Context) error {
 		if err := t.openNotes(x); err != nil {
 			return err
 		}
+		if err := t.distrust(x, plan); err != nil {
+			return err
+		}
 		if err := t.partitions(x); err != nil {
 			return fmt.Errorf("prepare partitions: %w", err)
 		}
 		if err := t.askAgain(x); err != nil {
 			return err
 		}
-		if made {
+		if plan.creates {
 			if err := x.exec(`UPDATE "larder_watermark" SET made = 1 WHERE table_name = ?`, t.spec.Target); err != nil {
 				return err
 			}

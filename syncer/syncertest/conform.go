@@ -49,6 +49,9 @@ type Harness struct {
 	Create func(target string, columns ...string)
 	// Alter gives a column of such a table another type, as its consumer would.
 	Alter func(target, column, declared string)
+	// Drop drops a table, and DropColumn a column of one, as its consumer would.
+	Drop       func(target string)
+	DropColumn func(target, column string)
 }
 
 // CanonicalJSON brings JSON texts that mean the same to one form, for
@@ -68,6 +71,7 @@ func Conform(t *testing.T, open func(t *testing.T) Harness) {
 		{"lease", leaseScenarios}, {"orders", orderScenarios}, {"quarantine", quarantineScenarios},
 		{"forget", forgetScenarios}, {"drift", driftScenarios}, {"added columns", addedScenarios}, {"growing columns", growingScenarios},
 		{"columns without a type", untypedScenarios}, {"names", namesScenarios},
+		{"altered by the consumer", alteredScenarios},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for name, scenario := range group.scenarios {

@@ -77,6 +77,6 @@ func memoryHarness() Harness {
 		Age:       m.Age,
 		LoseNotes: m.LoseNotes,
 		Create:    m.Create,
-		Alter:     m.Alter,
+		Alter:     m.Alter, Drop: m.Drop, DropColumn: m.DropColumn,
 	}
 }

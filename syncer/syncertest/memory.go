@@ -47,8 +47,9 @@ type memTable struct {
 	parts      map[string]*memPart
 	gone       map[string]memGone
 	quarantine map[string]syncer.Quarantined
-	// forgotten tables have rows and nothing else.
-	forgotten bool
+	// forgotten tables have rows and nothing else, dropped ones everything but
+	// the table itself.
+	forgotten, dropped bool
 	// made tables were created by Prepare; columns are those that there are.
 	made    bool
 	columns []string
@@ -108,7 +109,7 @@ type memMissing struct {
 }
 
 func (t *memTable) clone() *memTable {
-	c := &memTable{spec: t.spec, made: t.made, columns: t.columns, types: t.types, fields: slices.Clone(t.fields), rows: maps.Clone(t.rows), marked: maps.Clone(t.marked), gone: maps.Clone(t.gone), quarantine: maps.Clone(t.quarantine), parts: make(map[string]*memPart)}
+	c := &memTable{spec: t.spec, made: t.made, dropped: t.dropped, columns: t.columns, types: t.types, fields: slices.Clone(t.fields), rows: maps.Clone(t.rows), marked: maps.Clone(t.marked), gone: maps.Clone(t.gone), quarantine: maps.Clone(t.quarantine), parts: make(map[string]*memPart)}
 	for name, p := range t.parts {
 		q := *p
 		q.seen, q.missing, q.suspects = maps.Clone(p.seen), maps.Clone(p.missing), maps.Clone(p.suspects)

@@ -67,6 +67,9 @@ func (t *MemoryTable) Apply(_ context.Context, w syncer.Walk, batches []*syncer.
 			t, folded = now, now.spec.Fold(batches, w.Kind.Listing())
 		}
 		shape := t.begun.WalkShape(w, &configured.spec, &t.spec)
+		if err := tab.altered(t.spec); err != nil {
+			return err
+		}
 		p := tab.part(w.Partition.Name)
 		p.open(w)
 		if lost = p.lost && w.Kind.Listing(); lost {

@@ -20,6 +20,7 @@ func (t *MemoryTable) Prepare(context.Context) error {
 		t.d.tables = make(map[string]*memTable)
 	}
 	if tab := t.d.tables[t.spec.Target]; tab != nil {
+		tab.lose()
 		t.recall(tab)
 		t = t.grown(tab)
 	}
@@ -33,9 +34,15 @@ func (t *MemoryTable) Prepare(context.Context) error {
 		if tab != nil {
 			fresh.rows, fresh.marked, fresh.spec, fresh.types = tab.rows, tab.marked, tab.spec, tab.types
 		}
-		fresh.made = tab == nil && len(ddl) > 0
+		fresh.made, fresh.dropped = len(ddl) > 0 && (tab == nil || tab.dropped), tab != nil && tab.dropped
 		tab = fresh
 		t.d.tables[t.spec.Target] = tab
+	}
+	switch {
+	case tab.dropped:
+		tab.void()
+	case len(ddl) > 0:
+		tab.refill()
 	}
 	tab.widen(t.spec)
 	tab.unmark(t.spec)
@@ -53,7 +60,7 @@ func newMemTable() *memTable {
 // altered.
 func (t *MemoryTable) fit() (ddl, columns []string, unfit error) {
 	tab := t.d.tables[t.spec.Target]
-	if tab == nil {
+	if tab == nil || tab.dropped {
 		for _, c := range wanted(t.spec) {
 			columns = append(columns, c.Name)
 		}
