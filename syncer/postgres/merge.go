@@ -151,8 +151,10 @@ func (m *merge) insert(ctx context.Context, done *tally) error {
 			set = append(set, c.name+" = excluded."+c.name)
 		}
 	}
+	unmarked, null := "", ""
 	if m.form.mark != "" {
 		set = append(set, m.form.mark+" = NULL")
+		unmarked, null = ", "+m.form.mark, ", NULL" // the column may have a default
 	}
 	conflict := "DO NOTHING"
 	if len(set) > 0 {
@@ -176,12 +178,12 @@ func (m *merge) insert(ctx context.Context, done *tally) error {
 	case m.form.mark != "":
 		old = "-" + m.form.revived(m.name)
 	}
-	sql := fmt.Sprintf(`WITH written AS (INSERT INTO %s AS t (%s) SELECT %s FROM %s s WHERE s.kind = 'u' ORDER BY s.n
+	sql := fmt.Sprintf(`WITH written AS (INSERT INTO %s AS t (%s%s) SELECT %s%s FROM %s s WHERE s.kind = 'u' ORDER BY s.n
 			ON CONFLICT (%s) %s RETURNING %s AS new)
 		SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE NOT new), %s,
 			(SELECT coalesce(max(late), 0) FROM %s WHERE kind = 'u') FROM written`,
-		m.name, m.form.columnList(func(_ int, c column) string { return c.name }),
-		m.form.columnList(func(i int, _ column) string { return fmt.Sprintf("s.c%d", i) }), stageName,
+		m.name, m.form.columnList(func(_ int, c column) string { return c.name }), unmarked,
+		m.form.columnList(func(i int, _ column) string { return fmt.Sprintf("s.c%d", i) }), null, stageName,
 		m.form.keyList(func(_, i int) string { return m.form.columns[i].name }), conflict, isNew, old, stageName)
 	var inserted, updated, existed int
 	var late int64

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/larder-sync/larder/syncer/row"
@@ -33,6 +34,15 @@ func (b *builder) revive(set []string) string {
 		return ""
 	}
 	return fmt.Sprintf(" ON CONFLICT (%s) DO UPDATE SET %s", list(b.keys), list(append(set, quote(b.spec.Mark)+" = NULL")))
+}
+
+// unmarked adds to what an insert writes that the row is not marked: the column
+// may have a default.
+func (b *builder) unmarked(columns, values []string) (into, all []string) {
+	if b.spec.Mark == "" {
+		return columns, values
+	}
+	return append(slices.Clone(columns), quote(b.spec.Mark)), append(slices.Clone(values), "NULL")
 }
 
 // cutting are the arguments of a statement that cuts: where rows are marked,

@@ -136,7 +136,8 @@ func (b *builder) rows(s *statements) {
 	s.look = fmt.Sprintf("SELECT %s, %s FROM %s WHERE %s", version, and(same), b.target, and(byKey))
 	s.held = fmt.Sprintf("SELECT %s FROM %s WHERE %s", version, b.target, and(byKeyOnly))
 	s.whole = fmt.Sprintf("SELECT %s FROM %s WHERE %s", list(b.columns), b.target, and(byKeyOnly))
-	s.insert = fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", b.target, list(b.columns), list(all)) + b.revive(set)
+	into, values := b.unmarked(b.columns, all)
+	s.insert = fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", b.target, list(into), list(values)) + b.revive(set)
 	if len(set) > 0 {
 		s.update = fmt.Sprintf("UPDATE %s SET %s WHERE %s", b.target, list(set), and(byKey))
 	}

@@ -226,6 +226,15 @@ var markScenarios = map[string]func(*testing.T, *bench){
 		}
 		b.want("2 Bo 00:06", "3 Cy 00:01")
 	},
+	"no default of the column marks a row that is written": func(t *testing.T, b *bench) {
+		b.Create("theirs", "id bigint PRIMARY KEY", "name text", "updated_at timestamptz", "region text", markColumn+" timestamptz DEFAULT '9999-12-31T00:00:00.000000Z'")
+		spec := marking(b.spec)
+		spec.Target = "theirs"
+		b.use(spec)
+		b.list(syncer.Resync, "w", person("1", "Ada", "00:01"), person("2", "Bo", "00:01"))
+		b.want("1 Ada 00:01", "2 Bo 00:01")
+		b.buried()
+	},
 	"a table of the consumer's must have the mark": func(t *testing.T, b *bench) {
 		b.Create("theirs", "id bigint PRIMARY KEY", "name text", "updated_at timestamptz", "region text")
 		spec := marking(b.spec)
