@@ -17,6 +17,7 @@ import (
 // middle of a walk: of people who are listed, and of events that changed.
 const older = `
 CREATE TABLE people (id INTEGER NOT NULL, name TEXT, updated_at TEXT, PRIMARY KEY (id)) STRICT;
+CREATE TABLE events (id INTEGER NOT NULL PRIMARY KEY, name TEXT, updated_at TEXT) STRICT;
 INSERT INTO people VALUES (1, 'Ada', '2026-11-23T00:01:00.000000Z'), (2, 'Bo', '2026-11-23T00:01:00.000000Z');
 CREATE TABLE "larder_missing_people" (partition TEXT NOT NULL, walks INTEGER NOT NULL, present_at REAL, k0 INTEGER NOT NULL, PRIMARY KEY (partition, k0)) STRICT, WITHOUT ROWID;
 INSERT INTO larder_lease VALUES ('larder', 7, 'old', 0);
