@@ -51,7 +51,7 @@ func (t *Table) with(added []row.Added) *Table {
 func (t *Table) follow(ctx context.Context, w syncer.Walk, batches []*syncer.Batch) (*Table, row.Folded, error) {
 	t = t.current()
 	folded := t.spec.Fold(batches, w.Kind.Listing())
-	if w.Kind == syncer.Audit || !t.drift.heard.News(&t.spec, folded.Unnamed) {
+	if w.Kind == syncer.Audit || !t.drift.heard.News(&t.spec, w.ID, folded.Unnamed) {
 		return t, folded, nil // an audit writes nothing but what it repairs
 	}
 	if err := t.spec.Drifted(folded); err != nil {
@@ -59,12 +59,12 @@ func (t *Table) follow(ctx context.Context, w syncer.Walk, batches []*syncer.Bat
 	}
 	t.drift.growing.Lock()
 	defer t.drift.growing.Unlock()
-	next, err := t.learn(ctx, folded.Unnamed)
+	next, refused, err := t.learn(ctx, folded.Unnamed)
 	if err != nil {
 		return t, folded, err
 	}
 	t.drift.show(next)
-	t.drift.heard.Note(&t.spec, folded.Unnamed)
+	t.drift.heard.Note(&t.spec, w.ID, folded.Unnamed, refused)
 	if len(next.spec.Columns) == len(t.spec.Columns) {
 		return t, folded, nil
 	}
@@ -74,7 +74,7 @@ func (t *Table) follow(ctx context.Context, w syncer.Walk, batches []*syncer.Bat
 // learn writes down what becomes of fields, and returns the table as it is then.
 // Another walk, or the daemon that had the lease before, may have written down
 // some of them.
-func (t *Table) learn(ctx context.Context, found []row.Unnamed) (next *Table, err error) {
+func (t *Table) learn(ctx context.Context, found []row.Unnamed) (next *Table, refused []row.Note, err error) {
 	err = t.db.fenced(ctx, "follow the owner's fields", func(tx pgx.Tx) error {
 		if err := t.db.lockDDL(ctx, tx); err != nil {
 			return err
@@ -88,16 +88,16 @@ func (t *Table) learn(ctx context.Context, found []row.Unnamed) (next *Table, er
 			return err
 		}
 		add, notes := t.spec.Follow(found, known, target)
+		if add, refused, err = t.grow(ctx, tx, target, add); err != nil {
+			return err
+		}
 		next = t.with(append(t.spec.Kept(known), add...))
 		for _, a := range add {
-			if err := execScript(ctx, tx, target.Add(a)); err != nil {
-				return failed("add column", err)
-			}
 			if err := t.write(ctx, tx, a.Name, a.Type.String(), ""); err != nil {
 				return err
 			}
 		}
-		for _, n := range notes {
+		for _, n := range row.Refused(known, notes, refused) {
 			if err := t.write(ctx, tx, n.Name, "", n.Why); err != nil {
 				return err
 			}
@@ -107,7 +107,7 @@ func (t *Table) learn(ctx context.Context, found []row.Unnamed) (next *Table, er
 		}
 		return next.askAgain(ctx, tx)
 	})
-	return next, err
+	return next, refused, err
 }
 
 // write writes down what became of a field.

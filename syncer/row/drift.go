@@ -189,6 +189,28 @@ func (s *Spec) Follow(found []Unnamed, known []Known, target Target) (add []Adde
 	return add, notes
 }
 
+// Refused is notes with those of columns that the database would not add, where
+// that is not known already. They are tried again by a later walk.
+func Refused(known []Known, notes, refused []Note) []Note {
+	noted := len(notes)
+	for _, k := range known {
+		if !k.Column {
+			noted++
+		}
+	}
+	for _, n := range refused {
+		i := slices.IndexFunc(known, func(k Known) bool { return k.Name == n.Name })
+		switch {
+		case i >= 0 && known[i].Why == n.Why:
+		case i >= 0:
+			notes = append(notes, n)
+		case noted < MostNoted:
+			notes, noted = append(notes, n), noted+1
+		}
+	}
+	return notes
+}
+
 // refuses says why a column is not added behind so many that were; "" if it is.
 func (t *Target) refuses(c Added, columns int) string {
 	same := func(name string) bool { return t.Fold(name) == t.Fold(c.Name) }

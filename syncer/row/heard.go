@@ -8,17 +8,24 @@ import "sync"
 type Heard struct {
 	mu     sync.Mutex
 	fields map[string]bool
+	// put off are those whose column could not be added, by the walk that is not
+	// to try it again.
+	putOff map[string]string
 }
 
 // mostHeard bounds the names that an owner makes up as it goes.
 const mostHeard = 10_000
 
 // News reports whether any of the fields is news to a table of that spec. Where
-// columns are to be added, one that never had a value is not.
-func (h *Heard) News(s *Spec, found []Unnamed) bool {
+// columns are to be added, one that never had a value is not, nor is one whose
+// column could not be added in the same walk.
+func (h *Heard) News(s *Spec, walk string, found []Unnamed) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, f := range found {
+		if off, ok := h.putOff[f.Name]; ok && off == walk {
+			continue
+		}
 		if s.Drift == DriftFail || !h.fields[f.Name] && (f.Typed || s.Drift == DriftNote) {
 			return true
 		}
@@ -26,8 +33,9 @@ func (h *Heard) News(s *Spec, found []Unnamed) bool {
 	return false
 }
 
-// Note notes fields whose standing was written down.
-func (h *Heard) Note(s *Spec, found []Unnamed) {
+// Note notes fields whose standing was written down in a walk. Those that were
+// refused may be taken by the next one.
+func (h *Heard) Note(s *Spec, walk string, found []Unnamed, refused []Note) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.fields == nil || len(h.fields) > mostHeard {
@@ -36,7 +44,15 @@ func (h *Heard) Note(s *Spec, found []Unnamed) {
 	for _, f := range found {
 		if f.Typed || s.Drift == DriftNote {
 			h.fields[f.Name] = true
+			delete(h.putOff, f.Name)
 		}
+	}
+	for _, n := range refused { // of which there are not more than were found
+		if h.putOff == nil || len(h.putOff) > mostHeard {
+			h.putOff = make(map[string]string)
+		}
+		delete(h.fields, n.Name)
+		h.putOff[n.Name] = walk
 	}
 }
 
@@ -44,5 +60,5 @@ func (h *Heard) Note(s *Spec, found []Unnamed) {
 func (h *Heard) Forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.fields = nil
+	h.fields, h.putOff = nil, nil
 }

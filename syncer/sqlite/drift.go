@@ -49,7 +49,7 @@ func (t *Table) with(added []row.Added) *Table {
 func (t *Table) follow(ctx context.Context, w syncer.Walk, batches []*syncer.Batch) (*Table, row.Folded, error) {
 	t = t.current()
 	folded := t.strict.Load().Fold(batches, w.Kind.Listing())
-	if w.Kind == syncer.Audit || !t.drift.heard.News(t.spec, folded.Unnamed) {
+	if w.Kind == syncer.Audit || !t.drift.heard.News(t.spec, w.ID, folded.Unnamed) {
 		return t, folded, nil // an audit writes nothing but what it repairs
 	}
 	if err := t.spec.Drifted(folded); err != nil {
@@ -57,12 +57,12 @@ func (t *Table) follow(ctx context.Context, w syncer.Walk, batches []*syncer.Bat
 	}
 	t.drift.growing.Lock()
 	defer t.drift.growing.Unlock()
-	next, err := t.learn(ctx, folded.Unnamed)
+	next, refused, err := t.learn(ctx, folded.Unnamed)
 	if err != nil {
 		return t, folded, fmt.Errorf("follow the owner's fields: %w", err)
 	}
 	t.drift.show(next)
-	t.drift.heard.Note(t.spec, folded.Unnamed)
+	t.drift.heard.Note(t.spec, w.ID, folded.Unnamed, refused)
 	if len(next.spec.Columns) == len(t.spec.Columns) {
 		return t, folded, nil
 	}
@@ -72,7 +72,7 @@ func (t *Table) follow(ctx context.Context, w syncer.Walk, batches []*syncer.Bat
 // learn writes down what becomes of fields, and returns the table as it is then.
 // Another walk, or the daemon that had the lease before, may have written down
 // some of them.
-func (t *Table) learn(ctx context.Context, found []row.Unnamed) (next *Table, err error) {
+func (t *Table) learn(ctx context.Context, found []row.Unnamed) (next *Table, refused []row.Note, err error) {
 	err = t.db.write(ctx, func(x *tx) error {
 		known, err := t.fields(x)
 		if err != nil {
@@ -83,16 +83,16 @@ func (t *Table) learn(ctx context.Context, found []row.Unnamed) (next *Table, er
 			return err
 		}
 		add, notes := t.spec.Follow(found, known, target)
+		if add, refused, err = grow(x, target, add); err != nil {
+			return err
+		}
 		next = t.with(append(t.spec.Kept(known), add...))
 		for _, a := range add {
-			if err := run(x.Conn, target.Add(a)); err != nil {
-				return err
-			}
 			if err := t.noteField(x, a.Name, a.Type.String(), ""); err != nil {
 				return err
 			}
 		}
-		for _, n := range notes {
+		for _, n := range row.Refused(known, notes, refused) {
 			if err := t.noteField(x, n.Name, "", n.Why); err != nil {
 				return err
 			}
@@ -107,7 +107,23 @@ func (t *Table) learn(ctx context.Context, found []row.Unnamed) (next *Table, er
 		}
 		return next.askAgain(x)
 	})
-	return next, err
+	return next, refused, err
+}
+
+// grow adds columns, as far as SQLite will.
+func grow(x *tx, target row.Target, add []row.Added) (added []row.Added, refused []row.Note, err error) {
+	for _, a := range add {
+		err := run(x.Conn, target.Add(a))
+		switch sqlite.ErrCode(err).ToPrimary() {
+		case sqlite.ResultOK:
+			added = append(added, a)
+		case sqlite.ResultError, sqlite.ResultConstraint, sqlite.ResultTooBig: // the statement alone is undone
+			refused = append(refused, row.Note{Name: a.Name, Why: "cannot be added: " + row.Label(err.Error())})
+		default:
+			return nil, nil, err
+		}
+	}
+	return added, refused, nil
 }
 
 // noteField writes down what became of a field.

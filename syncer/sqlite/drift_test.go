@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -61,5 +62,40 @@ func TestNamesThatDifferByCaseShareNoColumn(t *testing.T) {
 	}
 	if got := strings.Join(names(t, own, `SELECT "vip" || "größe" || "GRÖSSE" FROM cases`), ""); got != "VipgrößeGRÖSSE" {
 		t.Errorf("the row holds %q", got)
+	}
+}
+
+// TestRowsGoOnWithoutAColumnThatCannotBeAdded: a table that is full stops no
+// poll; why is told, and a later poll tries again.
+func TestRowsGoOnWithoutAColumnThatCannotBeAdded(t *testing.T) {
+	_, own, db, _ := prepared(t)
+	spec := people()
+	spec.Target, spec.Drift = "full", row.DriftAdd
+	table := db.Table(spec)
+	if err := table.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	made := one(t, own, `SELECT sql FROM sqlite_schema WHERE name = 'full'`)
+	fill := ""
+	for i := range 2000 - len(spec.Columns) {
+		fill += fmt.Sprintf("f%d TEXT, ", i)
+	}
+	exec(t, own, `DROP TABLE "full"`)
+	exec(t, own, strings.Replace(made, "PRIMARY KEY (", fill+"PRIMARY KEY (", 1))
+	r := person(1, "Ada", "00:01")
+	r.Unnamed = []syncer.Field{{Name: "vip", Raw: []byte("true")}}
+	apply(t, table, changes("w1"), r)
+	if got := one(t, own, `SELECT count(*) || (SELECT why FROM larder_field) FROM "full"`); !strings.HasPrefix(got, "1cannot be added: ") {
+		t.Errorf("there are %q", got)
+	}
+	exec(t, own, `DROP TABLE "full"`)
+	exec(t, own, made)
+	apply(t, table, changes("w1"), r)
+	if got := one(t, own, `SELECT type FROM larder_field`); got != "" {
+		t.Errorf("the same walk added a column of type %s", got)
+	}
+	apply(t, table, changes("w2"), r)
+	if got := one(t, own, `SELECT vip FROM "full"`); got == "" {
+		t.Error("a later walk added no column")
 	}
 }

@@ -70,7 +70,7 @@ func (t *MemoryTable) recall(tab *memTable) {
 func (t *MemoryTable) follow(w syncer.Walk, batches []*syncer.Batch) (*MemoryTable, row.Folded, error) {
 	now := t.current()
 	folded := now.spec.Fold(batches, w.Kind.Listing())
-	if w.Kind == syncer.Audit || !t.heard.News(&now.spec, folded.Unnamed) {
+	if w.Kind == syncer.Audit || !t.heard.News(&now.spec, w.ID, folded.Unnamed) {
 		return now, folded, nil
 	}
 	if err := now.spec.Drifted(folded); err != nil {
@@ -79,7 +79,7 @@ func (t *MemoryTable) follow(w syncer.Walk, batches []*syncer.Batch) (*MemoryTab
 	if err := t.d.write(t.spec.Target, func(tab *memTable) error { return t.learn(tab, folded.Unnamed) }); err != nil {
 		return now, folded, err
 	}
-	t.heard.Note(&now.spec, folded.Unnamed)
+	t.heard.Note(&now.spec, w.ID, folded.Unnamed, nil)
 	now = t.current()
 	return now, now.spec.Fold(batches, w.Kind.Listing()), nil
 }
