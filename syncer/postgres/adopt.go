@@ -142,15 +142,24 @@ func (t *Table) keyNames() string {
 type found struct {
 	name, typ      string
 	scale          int // of a numeric; -1 without bounds
+	digits         int // of a second, which an instant keeps; -1 without bounds
 	notNull, given bool
 	generated      bool
 	blind          bool // calls texts equal that differ
 }
 
+// microsecondDigits is how many digits of a second Postgres keeps at most.
+const microsecondDigits = 6
+
+// shortened reports whether the column rounds the instants that it is given.
+func (c found) shortened() bool { return c.digits >= 0 && c.digits < microsecondDigits }
+
 // catalogColumns reads the columns of a table that exists.
 func (t *Table) catalogColumns(ctx context.Context, q querier) ([]found, error) {
 	rows, err := q.Query(ctx, `SELECT a.attname, format_type(a.atttypid, -1),
 			CASE WHEN a.atttypid = 'numeric'::regtype AND a.atttypmod > 0 THEN ((a.atttypmod - 4) & 2047) ELSE -1 END,
+			CASE WHEN a.atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype) THEN a.atttypmod
+				WHEN y.typbasetype IN ('timestamptz'::regtype, 'timestamp'::regtype) THEN y.typtypmod ELSE -1 END,
 			a.attnotnull, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' OR a.attidentity = 'a',
 			y.typname IN ('citext', 'bpchar') OR coalesce(NOT l.collisdeterministic, false)
 		FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid LEFT JOIN pg_collation l ON l.oid = a.attcollation
@@ -160,7 +169,7 @@ func (t *Table) catalogColumns(ctx context.Context, q querier) ([]found, error) 
 	}
 	columns, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (found, error) {
 		var c found
-		err := r.Scan(&c.name, &c.typ, &c.scale, &c.notNull, &c.given, &c.generated, &c.blind)
+		err := r.Scan(&c.name, &c.typ, &c.scale, &c.digits, &c.notNull, &c.given, &c.generated, &c.blind)
 		return c, err
 	})
 	return columns, failed("read catalog", err)
@@ -222,19 +231,21 @@ func (t *Table) columnFaults(want row.Column, have found) []string {
 		return []string{fmt.Sprintf("column %q is generated always: leave it out of columns, or ALTER TABLE %s ALTER COLUMN %s DROP EXPRESSION (DROP IDENTITY for an identity)",
 			want.Name, t.name, name)}
 	}
-	cuts := false
+	cuts := have.typ == "name" || have.typ == `"char"`
 	switch want.Type.Kind {
+	case row.Text:
+		cuts = cuts || have.typ == "real" || have.typ == "double precision" || have.scale >= 0 || have.shortened()
 	case row.Timestamptz:
-		cuts = have.typ == "date" || strings.HasPrefix(have.typ, "time without") || strings.HasPrefix(have.typ, "time with ")
+		cuts = cuts || have.shortened() || have.typ == "date" || strings.HasPrefix(have.typ, "time without") || strings.HasPrefix(have.typ, "time with ")
 	case row.Numeric:
 		bounded := want.Type.Precision > 0
-		cuts = have.typ == "double precision" || have.typ == "real" || have.scale >= 0 && (!bounded || have.scale < want.Type.Scale)
+		cuts = cuts || have.typ == "double precision" || have.typ == "real" || have.scale >= 0 && (!bounded || have.scale < want.Type.Scale)
 	case row.Integer:
-		cuts = have.typ == "real"
+		cuts = cuts || have.typ == "real"
 	case row.Bigint:
-		cuts = have.typ == "double precision" || have.typ == "real"
+		cuts = cuts || have.typ == "double precision" || have.typ == "real"
 	case row.Double:
-		cuts = have.typ == "real" || have.scale >= 0
+		cuts = cuts || have.typ == "real" || have.scale >= 0
 	}
 	if !cuts {
 		return nil

@@ -57,6 +57,9 @@ func (d *Database) catalogue(ctx context.Context, spec *row.Spec) (map[string]ro
 // own; every other type reads text.
 func (t *Table) taken(name, declared, base string, modifier int32) row.Found {
 	f := row.Found{Declared: declared}
+	cuts := func(what, to string) string {
+		return fmt.Sprintf("it would cut %s; write a type, or ALTER TABLE %s ALTER COLUMN %s TYPE %s", what, t.name, pgx.Identifier{name}.Sanitize(), to)
+	}
 	switch base {
 	case "bool":
 		f.Type.Kind = row.Boolean
@@ -67,9 +70,14 @@ func (t *Table) taken(name, declared, base string, modifier int32) row.Found {
 	case "float8":
 		f.Type.Kind = row.Double
 	case "float4":
-		f.Unknown = fmt.Sprintf("it would cut numbers; write a type, or ALTER TABLE %s ALTER COLUMN %s TYPE double precision", t.name, pgx.Identifier{name}.Sanitize())
+		f.Unknown = cuts("numbers", "double precision")
+	case "name", "char":
+		f.Unknown = cuts("texts", "text")
 	case "timestamptz", "timestamp":
 		f.Type.Kind = row.Timestamptz
+		if modifier >= 0 && modifier < microsecondDigits {
+			f.Unknown = cuts("instants", base)
+		}
 	case "date":
 		f.Type.Kind = row.Date
 	case "uuid":

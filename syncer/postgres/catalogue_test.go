@@ -80,6 +80,45 @@ func TestUntypedColumnsThatAreRefused(t *testing.T) {
 	}
 }
 
+// Types that round or cut what they are given, and say nothing, are refused
+// under every type that is written, and where none is.
+func TestColumnsThatCutSilently(t *testing.T) {
+	h := newHouse(t)
+	exec(t, h.consumer, `CREATE DOMAIN seconds AS timestamptz(0); CREATE TABLE odd (id bigint PRIMARY KEY, tz timestamptz(0), milli timestamptz(3), plain timestamp(5),
+		own seconds, sys name, ch "char", single real, double double precision, money numeric(10,2), whole timestamptz(6), short varchar(5))`)
+	typed := func(name string, kind row.Kind) row.Spec {
+		spec := untyped("id", name)
+		for i := range spec.Columns {
+			spec.Columns[i].Discover = false
+			spec.Columns[i].Type.Kind = row.Bigint
+		}
+		spec.Columns[1].Type.Kind = kind
+		return spec
+	}
+	refused := func(name, as string, spec row.Spec) {
+		t.Helper()
+		err := h.db.Kept(spec).Prepare(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "would cut") || !strings.Contains(err.Error(), "ALTER COLUMN \""+name+"\" TYPE ") {
+			t.Errorf("%s as %s: %v", name, as, err)
+		}
+	}
+	for _, name := range []string{"tz", "milli", "plain", "own", "sys", "ch"} {
+		refused(name, "it is", untyped("id", name))
+		refused(name, "text", typed(name, row.Text))
+	}
+	for _, name := range []string{"tz", "milli", "plain", "own"} {
+		refused(name, "timestamptz", typed(name, row.Timestamptz))
+	}
+	for _, name := range []string{"single", "double", "money"} {
+		refused(name, "text", typed(name, row.Text))
+	}
+	for _, spec := range []row.Spec{untyped("id", "whole", "short", "money", "double"), typed("whole", row.Timestamptz), typed("short", row.Text)} {
+		if err := h.db.Kept(spec).Prepare(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Where citext is there, it is text, but never a key: it calls different ones
 // equal.
 func TestUntypedCitext(t *testing.T) {
