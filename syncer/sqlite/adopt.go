@@ -101,16 +101,21 @@ func (t *Table) design(x *tx) (design, error) {
 }
 
 // made reports whether larder created the target. An older larder did not
-// write that down.
+// write that down. One that the consumer dropped and made anew is the consumer's:
+// its text does not begin as larder writes it, which no ALTER TABLE changes.
 func (t *Table) made(x *tx) (made bool, err error) {
 	err = once(x.Conn, x.names.sql(`SELECT * FROM "larder_watermark" WHERE table_name = ?`), func(s *sqlite.Stmt) error {
 		made = made || s.ColumnBool(s.ColumnIndex("made"))
 		return nil
 	}, t.spec.Target)
-	if noTable(err, x.names) {
+	if noTable(err, x.names) || err == nil && !made {
 		return false, nil
 	}
-	return made, err
+	if err != nil {
+		return false, err
+	}
+	text, err := x.defined("main", t.spec.Target)
+	return strings.HasPrefix(text, "CREATE TABLE "+quote(t.spec.Target)+" (\n  "), err
 }
 
 // demanded is spec with NOT NULL wherever the existing table says so.

@@ -89,6 +89,11 @@ func TestColumnIsNotAdded(t *testing.T) {
 		_, _, db, _ := prepared(t)
 		refused(t, db.Table(wider(true)), `ALTER TABLE "people" ADD COLUMN "e""mail; --" TEXT NOT NULL DEFAULT`)
 	})
+	t.Run("to one that its consumer dropped and made anew", func(t *testing.T) {
+		_, own, db, _ := prepared(t)
+		exec(t, own, `DROP TABLE people; CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, updated_at TEXT, mine TEXT)`)
+		refused(t, db.Table(wider(false)), `ALTER TABLE "people" ADD COLUMN`)
+	})
 	t.Run("to a table that was forgotten", func(t *testing.T) {
 		_, _, db, _ := prepared(t)
 		if _, err := db.Forget(t.Context(), "people"); err != nil {
