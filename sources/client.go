@@ -90,6 +90,9 @@ func NewClient(o Owner) (*Client, error) {
 	if c.budget == nil {
 		c.budget = NewBudget(o.Rate, o.Burst, o.Concurrency)
 	}
+	c.gate.say = func(until time.Time) {
+		o.Log.Info().Str("owner", o.Name).Time("until", until).Msg("waits until the owner takes requests again, as its quota or Retry-After says")
+	}
 	pages := attempts{Client: c, base: o.Transport}
 	if pages.base == nil {
 		pages.base = &carrier{hosts: c.hosts, tls: o.TLS, concurrency: o.Concurrency, log: o.Log}

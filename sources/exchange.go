@@ -104,7 +104,11 @@ func (x *exchange) run(ctx context.Context) (*response, error) {
 		RetryWaitMax: o.Retry.Max,
 		CheckRetry:   x.checkRetry,
 		Backoff: func(least, most time.Duration, attempt int, _ *http.Response) time.Duration {
-			return backoff(least, most, attempt, x.rests)
+			wait := backoff(least, most, attempt, x.rests)
+			if x.rests.told {
+				x.client.gate.waits(wait)
+			}
+			return wait
 		},
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 		RequestLogHook: func(retryablehttp.Logger, *http.Request, int) {

@@ -35,6 +35,28 @@ type gate struct {
 	// later request may have overtaken theirs on its way to the owner.
 	slow    told
 	changed chan struct{}
+	// say tells that the owner is waited for, once for each time until when; nil:
+	// nobody wants to know. said is the last of these times.
+	say  func(until time.Time)
+	said time.Time
+}
+
+// waits tells that somebody waits until the owner takes requests again, if that
+// takes more than a second and nobody who waits for as long has told it.
+func (g *gate) waits(wait time.Duration) {
+	if g.say == nil || wait <= time.Second {
+		return
+	}
+	until := time.Now().Add(wait)
+	g.mu.Lock()
+	news := until.After(g.said.Add(time.Second))
+	if news {
+		g.said = until
+	}
+	g.mu.Unlock()
+	if news {
+		g.say(until)
+	}
 }
 
 // quotaError says that an owner takes no more requests for longer than is
@@ -74,6 +96,9 @@ func (g *gate) pass(ctx context.Context, most time.Duration) (uint64, error) {
 		g.mu.Unlock()
 		if sure && wait > most {
 			return 0, &quotaError{now.Add(wait)}
+		}
+		if sure {
+			g.waits(wait)
 		}
 		if err := sleep(ctx, wait, changed); err != nil {
 			return 0, err

@@ -1,6 +1,7 @@
 package sources_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rs/zerolog"
 	"pgregory.net/rapid"
 
 	"github.com/larder-sync/larder/sources"
@@ -344,4 +346,52 @@ func TestTheLastOfAQuotaIsAskedForOnce(t *testing.T) {
 			}
 		})
 	})
+}
+
+// TestAWaitForTheOwnerIsToldOnce, however many wait for it, and whether its
+// quota or Retry-After says so; one of a moment is not.
+func TestAWaitForTheOwnerIsToldOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		status int
+		header [2]string
+		reset  string
+		told   int
+	}{
+		"quota":       {200, [2]string{"RateLimit-Remaining", "0"}, "20", 1},
+		"a moment":    {200, [2]string{"RateLimit-Remaining", "0"}, "1", 0},
+		"retry after": {429, [2]string{"Retry-After", "20"}, "20", 1},
+		"none":        {200, [2]string{"RateLimit-Remaining", "9"}, "20", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log bytes.Buffer
+				owner := scripted(func(n int, w http.ResponseWriter, _ *http.Request) {
+					if n == 1 {
+						w.Header().Set(c.header[0], c.header[1])
+						w.Header().Set("RateLimit-Reset", c.reset)
+						w.WriteHeader(c.status)
+					}
+					fmt.Fprint(w, `{"data":[]}`)
+				})
+				owner.Retry, owner.Concurrency = sources.Retry{}, 3
+				owner.Log = zerolog.New(&log).Level(zerolog.InfoLevel)
+				s := source(t, owner, list(sources.Paging{}))
+				complete(t, s, snapshot())
+				var walks sync.WaitGroup
+				for range 3 {
+					walks.Go(func() {
+						for _, err := range s.Walk(t.Context(), snapshot()) {
+							if err != nil {
+								t.Error(err)
+							}
+						}
+					})
+				}
+				walks.Wait()
+				if told := strings.Count(log.String(), "waits until the owner takes requests again"); told != c.told {
+					t.Errorf("told %d times, want %d: %s", told, c.told, &log)
+				}
+			})
+		})
+	}
 }
