@@ -132,7 +132,7 @@ func (m schemaMaker) form(f form, whole bool) schema {
 	if quoted {
 		all = append(all, schema{Ref: "#/$defs/file"})
 	}
-	if len(all) == 1 && all[0].Ref == "" {
+	if len(all) == 1 {
 		return all[0]
 	}
 	return schema{AnyOf: all}

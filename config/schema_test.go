@@ -181,3 +181,40 @@ func TestSchemaRefusesWrongForms(t *testing.T) {
 			"takes more than one key, or the meaning of a text, to see what is wrong; %s:\n%s", toUpdate, diff)
 	}
 }
+
+// Editors mark a mistake below an anyOf at all of its forms, or at its top: an anyOf stands only where there are
+// several forms.
+func TestSchemaHasNoAnyOfOne(t *testing.T) {
+	text, err := config.Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var root any
+	if err := json.Unmarshal(text, &root); err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	var walk func(at string, v any)
+	walk = func(at string, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			if all, ok := v["anyOf"].([]any); ok {
+				seen++
+				if len(all) < 2 {
+					t.Errorf("%s: anyOf has %d forms", at, len(all))
+				}
+			}
+			for name, one := range v {
+				walk(at+"/"+name, one)
+			}
+		case []any:
+			for i, one := range v {
+				walk(fmt.Sprintf("%s/%d", at, i), one)
+			}
+		}
+	}
+	walk("#", root)
+	if seen < 20 {
+		t.Errorf("only %d times anyOf: this test does not see them", seen)
+	}
+}

@@ -87,7 +87,7 @@ func (c *Client) ask(ctx context.Context, q question) (*response, error) {
 			status = resp.status
 		}
 		log.Str("method", q.method).Str("path", c.redact.Replace(q.url.EscapedPath())).
-			Int("status", status).Int("attempts", x.attempts).Dur("took", time.Since(start)).Msg("asked")
+			Int("status", status).Int("attempts", x.attempts).Dur("took_ms", time.Since(start)).Msg("asked")
 	}
 	if err != nil {
 		return nil, c.redact.wrap(err)

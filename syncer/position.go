@@ -127,6 +127,18 @@ func ShapeChanges(held, wanted string) (columns int, choices bool) {
 	return columns, choices
 }
 
+// ShapeChoices are the choices of a shape, as Shape was told them.
+func ShapeChoices(shape string) []string {
+	var out []string
+	_, all, _ := strings.Cut(shape, "/")
+	for c := range strings.SplitSeq(all, ",") {
+		if one, ok := strings.CutPrefix(c, choice); ok {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
 // Age is how long ago sent was: the greater of wall and monotonic time, and
 // never negative, so that neither a clock that was set back nor a suspended
 // machine makes an answer look younger than it is.

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/larder-sync/larder/config"
+	"github.com/larder-sync/larder/syncer"
 )
 
 // digest shortens what shapes an answer.
@@ -91,7 +93,7 @@ func columnDigest(c config.Column) string {
 
 // choices are the digests of what decides which records are rows of a table, and
 // for how long. They are the table's: other tables of its source are not asked
-// for again.
+// for again. otherChoices reads them back.
 func choices(t *config.Table) []string {
 	var out []string
 	if t.Where != "" {
@@ -104,6 +106,42 @@ func choices(t *config.Table) []string {
 		out = append(out, digest(string(t.OnDelete)))
 	}
 	return out
+}
+
+// otherChoices says which choices of a held shape are not those of the wanted
+// one, and what that deletes. What is no word of text or
+// on_delete is a where.
+func otherChoices(held, wanted string) string {
+	was, want := syncer.ShapeChoices(held), syncer.ShapeChoices(wanted)
+	where := func(d string) bool {
+		return !slices.Contains(textChoices(), d) && !slices.Contains(onDeleteChoices(), d)
+	}
+	among := func(known []string) func(string) bool {
+		return func(d string) bool { return slices.Contains(known, d) }
+	}
+	var other []string
+	for _, c := range []struct {
+		key string
+		is  func(string) bool
+	}{{"where", where}, {"on_delete", among(onDeleteChoices())}, {"text", among(textChoices())}} {
+		old, new := slices.IndexFunc(was, c.is), slices.IndexFunc(want, c.is)
+		if (old < 0) != (new < 0) || old >= 0 && was[old] != want[new] {
+			other = append(other, c.key)
+		}
+	}
+	says := strings.Join(other, " and ") + " is another"
+	if slices.Contains(other, "where") {
+		says += "; rows that it takes no more are deleted under the guard"
+	}
+	return says
+}
+
+func textChoices() []string {
+	return []string{digest("text", config.TextStrip), digest("text", config.TextReplace)}
+}
+
+func onDeleteChoices() []string {
+	return []string{digest(string(config.OnDeleteMark)), digest(string(config.OnDeleteKeep))}
 }
 
 // positionOf is the field of a log's events that is their position.

@@ -215,7 +215,7 @@ func (p *planning) because(shape string, st syncer.Standing) string {
 		why = append(why, fmt.Sprintf("%d of its columns are new or read otherwise", columns))
 	}
 	if choices {
-		why = append(why, "where or on_delete is another; rows that it takes no more are deleted under the guard")
+		why = append(why, otherChoices(st.Position.Shape, shape))
 	}
 	if len(why) == 0 {
 		why = append(why, "that was ordered")

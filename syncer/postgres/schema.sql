@@ -205,7 +205,7 @@ BEGIN
         ELSIF found_.as_of IS NULL THEN
             RAISE EXCEPTION 'table % was never complete: %', quote_ident(wanted), found_.reason;
         ELSIF found_.staleness > max THEN
-            RAISE EXCEPTION 'table % is % old, more than %', quote_ident(wanted), date_trunc('second', found_.staleness), max
+            RAISE EXCEPTION 'table % is % old, more than %', quote_ident(wanted), date_trunc(CASE WHEN found_.staleness < interval '10 seconds' THEN 'milliseconds' ELSE 'second' END, found_.staleness), max
                 USING DETAIL = found_.reason;
         END IF;
     END LOOP;

@@ -60,9 +60,9 @@ var acquitScenarios = map[string]func(*testing.T, *bench){
 			b.apply(w, list...)
 			return b.audited(w)
 		}
-		b.found(beside(looks), syncer.Audited{Compared: 1, Suspects: 1})
-		b.found(b.audit(looks, list...), syncer.Audited{Compared: 2, Different: 1})
-		b.found(beside(looks), syncer.Audited{Compared: 1, Suspects: 1}) // though it counted before
+		b.found(beside(looks), syncer.Audited{Compared: 1, Suspects: 1, Quarantined: 1})
+		b.found(b.audit(looks, list...), syncer.Audited{Compared: 2, Different: 1, Quarantined: 1})
+		b.found(beside(looks), syncer.Audited{Compared: 1, Suspects: 1, Quarantined: 1}) // though it counted before
 		suspects := 0
 		for sample := range 2 {
 			suspects += beside(syncer.Comparison{Compare: syncer.CompareSample, Sample: sample, Samples: 2, Persist: time.Minute}).Suspects
