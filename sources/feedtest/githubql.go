@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -47,7 +46,7 @@ func (g *GitHubQL) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusNotFound, object{"message": "Not Found"})
 	case json.NewDecoder(r.Body).Decode(&q) != nil || q.Query == "":
 		answer(w, http.StatusBadRequest, object{"message": "A query attribute must be specified and must be a string."})
-	case g.spend(w):
+	case g.spend():
 		answer(w, http.StatusOK, object{"errors": []object{{"type": "RATE_LIMITED", "message": "API rate limit exceeded for user ID 1."}}})
 	default:
 		answer(w, http.StatusOK, g.run(q))
@@ -55,15 +54,13 @@ func (g *GitHubQL) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // spend counts a query, and reports whether nothing was left for it.
-func (g *GitHubQL) spend(w http.ResponseWriter) bool {
+func (g *GitHubQL) spend() bool {
 	if g.Left == nil {
 		return false
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	*g.Left = max(*g.Left-1, -1)
-	w.Header().Set("X-Ratelimit-Remaining", strconv.Itoa(max(*g.Left, 0)))
-	w.Header().Set("X-Ratelimit-Reset", strconv.FormatInt(g.clock().Add(time.Hour).Unix(), 10))
 	return *g.Left < 0
 }
 
@@ -123,7 +120,13 @@ func (g *GitHubQL) run(q githubQuery) object {
 	}
 	data := object{"repository": object{"issues": list}}
 	if strings.Contains(q.Query, "rateLimit") {
-		data["rateLimit"] = object{"cost": 1, "remaining": 5000}
+		remaining := 5000
+		if g.Left != nil {
+			g.mu.Lock()
+			remaining = max(*g.Left, 0)
+			g.mu.Unlock()
+		}
+		data["rateLimit"] = object{"cost": 1, "remaining": remaining, "resetAt": g.clock().Add(time.Hour).UTC().Format(time.RFC3339)}
 	}
 	out := object{"data": data}
 	if len(errs) > 0 {
