@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"regexp"
 )
 
 const redacted = "[secret]"
@@ -42,6 +43,9 @@ func (s Secret) Again() (Secret, error) {
 	return Secret{&hidden{value, s.of.again}}, nil
 }
 
+// unbraced is what a shell would take for a variable.
+var unbraced = regexp.MustCompile(`^\$([A-Za-z_][A-Za-z0-9_]*)$`)
+
 // secret reads a text that is hidden and can be read anew. fits says what is wrong with a value, "" if nothing is; it
 // may be nil.
 func (r *reader) secret(n *node, fits func(string) string) Secret {
@@ -50,6 +54,12 @@ func (r *reader) secret(n *node, fits func(string) string) Secret {
 		if wrong := fits(text); wrong != "" {
 			r.wrong(n, "%s", wrong)
 		}
+	}
+	switch name := unbraced.FindStringSubmatch(n.text); {
+	case ok && n.kind == kindText && name != nil:
+		r.wrong(n, "is a variable without braces, which would be sent as it stands; write \"${%s}\"", name[1])
+	case ok && text == "" && r.again(n) != nil:
+		r.wrong(n, "is empty where it is read from")
 	}
 	s := NewSecret(text)
 	if read := r.again(n); read != nil {
