@@ -22,6 +22,9 @@ type Feed struct {
 	// Fields names the slots of the source's records, as far as they are the
 	// tables'; a complete list tells which of them no record has.
 	Fields []string
+	// Either has, for a slot that only columns read which take the first field
+	// that is there, the slots of their other fields.
+	Either map[int][]int
 	// Lag is how long the owner itself may take to show a commit.
 	Lag time.Duration
 	// Retention is how long the owner can tell what changed; 0: for ever. A

@@ -247,11 +247,13 @@ func empty(w Walk, batches []*Batch) bool {
 	return last.Resume == nil && (w.Kind != Snapshot || last.End == nil || last.End.Unchanged)
 }
 
-// absent names the fields that were not found in any record.
+// absent names the fields that were not found in any record, but for those in
+// whose place another was.
 func (f *Feed) absent(found []bool) []string {
+	there := func(slot int) bool { return slot < len(found) && found[slot] }
 	var names []string
 	for slot, name := range f.Fields {
-		if slot >= len(found) || !found[slot] {
+		if !there(slot) && !slices.ContainsFunc(f.Either[slot], there) {
 			names = append(names, name)
 		}
 	}

@@ -57,8 +57,20 @@ func (r *Runner) sayReport(rep Report) {
 		}
 	}
 	ev.Msg(what + does)
-	if len(rep.Absent) > 0 {
-		r.Log.Debug().Str("source", rep.Source).Strs("fields", rep.Absent).Msg("no record has these fields")
+	r.sayAbsent(rep)
+}
+
+// sayAbsent warns of fields that no record of a whole list has, of each once: a
+// column may be named wrongly, or the owner has dropped or renamed its field.
+func (r *Runner) sayAbsent(rep Report) {
+	var news []string
+	for _, field := range rep.Absent {
+		if _, known := r.absent.LoadOrStore([2]string{rep.Source, field}, true); !known {
+			news = append(news, field)
+		}
+	}
+	if len(news) > 0 {
+		r.Log.Warn().Str("source", rep.Source).Strs("fields", news).Msg("no record has these fields: are the names right, or has the owner changed?")
 	}
 }
 

@@ -23,6 +23,9 @@ type Runner struct {
 
 	// tried is closed when every lease has been asked for once.
 	tried chan struct{}
+	// absent has the fields of sources of which it was said that no record has
+	// them.
+	absent sync.Map
 }
 
 // triedMost is how long a feed's first poll waits for that. Without the wait a

@@ -51,7 +51,7 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 	}
 	f := &syncer.Feed{
 		Name: cs.Name, Source: src, Snapshot: cs.Mode == config.Snapshot,
-		Partitions: partitionsOf(cs), Fields: set.texts,
+		Partitions: partitionsOf(cs), Fields: set.texts, Either: eitherOf(cs, tables, set),
 		Lag: cs.Lag, Retention: cs.Retention, Gather: gather,
 		Ask: ask, Concurrency: min(cs.EachConcurrency, cs.Owner.Concurrency),
 		Apart: apart(cs, spec.Versioned), Audit: auditOf(cs, p), Persist: persistOf(cs),

@@ -141,6 +141,34 @@ func optionalPaths(s *config.Source, tables []*builtTable, all []string) []strin
 	return slices.DeleteFunc(with, func(path string) bool { return slices.Contains(without, path) })
 }
 
+// eitherOf has, for a slot of which nothing but a list of fields in a column
+// makes use, the slots of the others in its lists.
+func eitherOf(s *config.Source, tables []*builtTable, set pathSet) map[int][]int {
+	alone := slices.Concat(texts(s.Records.Key), texts(s.Records.Version), []string{s.Records.Deleted.Field.Text})
+	var lists [][]string
+	for _, t := range tables {
+		for _, c := range t.table.Columns {
+			if from := texts(c.From); len(from) > 1 {
+				lists = append(lists, from)
+			} else {
+				alone = append(alone, from...)
+			}
+		}
+	}
+	either := make(map[int][]int)
+	for _, from := range lists {
+		for _, path := range from {
+			if slices.Contains(alone, path) {
+				continue
+			}
+			for _, other := range from {
+				either[set.index[path]] = append(either[set.index[path]], set.index[other])
+			}
+		}
+	}
+	return either
+}
+
 // brokenOf maps what becomes of broken text.
 func brokenOf(t config.TextPolicy) row.Broken {
 	if t == config.TextReject {
