@@ -95,12 +95,12 @@ func (a *attempts) send(r *http.Request, to reach, body *attemptBody) (*http.Res
 		return resp, time.Since(start), err
 	}
 	resp, number, took, err := a.sendOnce(r, body)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized || a.owner.Auth == nil || r.Body != nil && r.GetBody == nil {
+	if err != nil || !a.refuses(resp) || r.Body != nil && r.GetBody == nil {
 		return resp, took, err
 	}
 	others, err := a.owner.Auth.Refused(r.Context(), number)
 	if err != nil {
-		a.owner.Log.Warn().Err(err).Msg("credentials that the owner refused are not renewed")
+		a.owner.Log.Warn().Err(err).Msg("credentials that the owner refused cannot be read again")
 	}
 	if !others {
 		return resp, took, nil
@@ -115,6 +115,12 @@ func (a *attempts) send(r *http.Request, to reach, body *attemptBody) (*http.Res
 	body.turn.end()
 	resp, _, took, err = a.sendOnce(r, body)
 	return resp, took, err
+}
+
+// refuses reports whether an answer may say that the owner does not take the
+// credentials. One that says that it was asked too often does not.
+func (a *attempts) refuses(resp *http.Response) bool {
+	return a.owner.Auth != nil && a.owner.Auth.Refusal(resp.StatusCode) && !a.quota.rests(resp.StatusCode, resp.Header).throttles
 }
 
 // sendOnce also tells which credentials the request had.

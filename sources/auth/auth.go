@@ -23,6 +23,9 @@ type Authenticator interface {
 	// first. The error is a *TokenError or the context's; r is not to be sent
 	// then.
 	Apply(r *http.Request, via http.RoundTripper) (number int, err error)
+	// Refusal reports whether an answer of that status may say that the owner
+	// does not take the credentials.
+	Refusal(status int) bool
 	// Refused says that the owner refused the credentials of that number, and
 	// reports whether Apply has others. The error says why it is not known.
 	Refused(ctx context.Context, number int) (bool, error)
@@ -53,6 +56,9 @@ func (c constant) Apply(r *http.Request, _ http.RoundTripper) (int, error) {
 	c.put(r, values)
 	return number, nil
 }
+
+// Refusal implements Authenticator.
+func (constant) Refusal(status int) bool { return status == http.StatusUnauthorized }
 
 // Strip implements Authenticator.
 func (constant) Strip(*url.URL) {}

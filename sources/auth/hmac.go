@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha1"
@@ -58,7 +59,7 @@ func HMAC(o HMACOptions) Authenticator {
 			from = append(from, *f.Secret)
 		}
 	}
-	s := signer{secrets: hold(longEnough, from...), sign: o.sign}
+	s := signer{secrets: hold(longEnough, from...), sign: o.sign, refusals: []int{http.StatusUnauthorized, http.StatusForbidden}}
 	for _, f := range o.Query {
 		s.query = append(s.query, f.Name)
 	}
@@ -169,7 +170,7 @@ func (s signing) value(name string) (string, error) {
 	case "method":
 		return r.Method, nil
 	case "host":
-		return r.Host, nil
+		return s.host(), nil
 	case "path":
 		path, _, _ := strings.Cut(r.URL.RequestURI(), "?")
 		return path, nil
@@ -178,7 +179,7 @@ func (s signing) value(name string) (string, error) {
 	case "target":
 		return r.URL.RequestURI(), nil
 	case "url":
-		return r.URL.Scheme + "://" + r.Host + r.URL.RequestURI(), nil
+		return r.URL.Scheme + "://" + s.host() + r.URL.RequestURI(), nil
 	case "body":
 		return string(s.body), nil
 	case "key":
@@ -196,6 +197,10 @@ func (s signing) value(name string) (string, error) {
 	}
 	return "", fmt.Errorf("unknown placeholder {%s}", name)
 }
+
+// host is the host as it is sent. A request behind a redirect has it in its URL
+// alone.
+func (s signing) host() string { return cmp.Or(s.request.Host, s.request.URL.Host) }
 
 // digest is a hash of the body.
 func (s signing) digest(name string) (string, bool) {

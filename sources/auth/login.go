@@ -114,10 +114,12 @@ func setCookie(r *http.Request, name, value string) {
 }
 
 // Refused implements Authenticator.
-func (s *session) Refused(_ context.Context, number int) (bool, error) {
-	s.renewal.refuse(number)
-	return true, nil
+func (s *session) Refused(ctx context.Context, number int) (bool, error) {
+	return s.renewal.refuse(ctx, number, s.secrets)
 }
+
+// Refusal implements Authenticator.
+func (s *session) Refusal(status int) bool { return status == http.StatusUnauthorized }
 
 // Strip implements Authenticator.
 func (s *session) Strip(*url.URL) {}

@@ -349,7 +349,7 @@ func TestLoginReadsItsSecretsAgain(t *testing.T) {
 	}
 	at.put("unreadable")
 	d.answer = answers(403, nil, "")
-	if others, err := who.Refused(t.Context(), 1); !others || err != nil {
+	if others, err := who.Refused(t.Context(), 1); !others || err == nil {
 		t.Fatal(others, err)
 	}
 	_, _, err := enter(t.Context(), who, d)

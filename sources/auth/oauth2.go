@@ -115,7 +115,8 @@ type tokens struct {
 	line line
 
 	mu      sync.Mutex
-	refresh string // in use
+	refresh string   // in use
+	spent   []string // refresh tokens that were, the latest first
 }
 
 // line is a refresh token and what became of it.
@@ -146,17 +147,21 @@ func (t *tokens) Apply(r *http.Request, via http.RoundTripper) (int, error) {
 }
 
 // Refused implements Authenticator.
-func (t *tokens) Refused(_ context.Context, number int) (bool, error) {
-	t.refuse(number)
-	return true, nil
+func (t *tokens) Refused(ctx context.Context, number int) (bool, error) {
+	return t.refuse(ctx, number, t.client)
 }
+
+// Refusal implements Authenticator.
+func (t *tokens) Refusal(status int) bool { return status == http.StatusUnauthorized }
 
 // Strip implements Authenticator.
 func (t *tokens) Strip(*url.URL) {}
 
 // Secrets implements Authenticator.
 func (t *tokens) Secrets() []string {
-	return slices.Concat(t.client.Secrets(), t.renewal.tokens(), []string{t.inUse()})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Concat(t.client.Secrets(), t.renewal.tokens(), []string{t.refresh}, t.spent)
 }
 
 // fetch asks for a token, and once more where the endpoint refuses a client
@@ -207,6 +212,10 @@ func (t *tokens) inUse() string {
 func (t *tokens) use(refresh string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.refresh != "" && t.refresh != refresh {
+		t.spent = slices.Insert(t.spent, 0, t.refresh)
+		t.spent = t.spent[:min(len(t.spent), mostBefore)]
+	}
 	t.refresh = refresh
 }
 

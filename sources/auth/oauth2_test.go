@@ -279,37 +279,40 @@ func renewed(t *testing.T, who auth.Authenticator) string {
 }
 
 func TestRefreshTokenRotates(t *testing.T) {
-	i := &issuer{rotate: true, refresh: "rt0"}
-	server := httptest.NewServer(i)
-	t.Cleanup(server.Close)
-	kept := &store{tokens: map[string]string{}}
-	o := auth.OAuth2Options{TokenURL: server.URL, RefreshToken: auth.Literal("rt0"), Store: kept, Scopes: []string{"a"}}
-	who := signer(t, i, o)
-	if got := renewed(t, who); got != "Bearer at2" {
-		t.Errorf("got %q", got)
-	}
-	if last := i.asked[1]; last.Get("grant_type") != "refresh_token" || last.Get("refresh_token") != "rt1" || last.Get("scope") != "a" {
-		t.Errorf("asked with %v", last)
-	}
-	if diff := cmp.Diff([]string{"rt2"}, slices.Collect(maps.Values(kept.tokens))); diff != "" {
-		t.Errorf("kept (-want +got):\n%s", diff)
-	}
-	if !slices.Contains(who.Secrets(), "rt2") {
-		t.Error("the refresh token is not among the secrets")
-	}
-	restarted := signer(t, i, o)
-	if got := renewed(t, restarted); got != "Bearer at4" {
-		t.Errorf("after a restart: %q", got)
-	}
-	// The other one holds rt2 still, and finds what became of it.
-	if got := renewed(t, who); got != "Bearer at5" {
-		t.Errorf("beside another process: %q", got)
-	}
-	// One that the configuration brings anew begins a line of its own.
-	i.refresh, o.RefreshToken = "fresh", auth.Literal("fresh")
-	if got := signed(t, signer(t, i, o)); got != "Bearer at6" || len(kept.tokens) != 2 {
-		t.Errorf("with another refresh token: %q, %d kept", got, len(kept.tokens))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{rotate: true, refresh: "rt0"}
+		kept := &store{tokens: map[string]string{}}
+		o := auth.OAuth2Options{TokenURL: "https://issuer.example", Client: handled(i), RefreshToken: auth.Literal("rt0"), Store: kept, Scopes: []string{"a"}}
+		who := signer(t, i, o)
+		if got := renewed(t, who); got != "Bearer at2" {
+			t.Errorf("got %q", got)
+		}
+		if last := i.asked[1]; last.Get("grant_type") != "refresh_token" || last.Get("refresh_token") != "rt1" || last.Get("scope") != "a" {
+			t.Errorf("asked with %v", last)
+		}
+		if diff := cmp.Diff([]string{"rt2"}, slices.Collect(maps.Values(kept.tokens))); diff != "" {
+			t.Errorf("kept (-want +got):\n%s", diff)
+		}
+		for _, hidden := range []string{"rt0", "rt1", "rt2"} {
+			if !slices.Contains(who.Secrets(), hidden) {
+				t.Errorf("refresh token %q is not among the secrets", hidden)
+			}
+		}
+		restarted := signer(t, i, o)
+		if got := renewed(t, restarted); got != "Bearer at4" {
+			t.Errorf("after a restart: %q", got)
+		}
+		// The other one holds rt2 still, and finds what became of it.
+		time.Sleep(time.Minute)
+		if got := renewed(t, who); got != "Bearer at5" {
+			t.Errorf("beside another process: %q", got)
+		}
+		// One that the configuration brings anew begins a line of its own.
+		i.refresh, o.RefreshToken = "fresh", auth.Literal("fresh")
+		if got := signed(t, signer(t, i, o)); got != "Bearer at6" || len(kept.tokens) != 2 {
+			t.Errorf("with another refresh token: %q, %d kept", got, len(kept.tokens))
+		}
+	})
 }
 
 func TestRefreshTokenIsKeptLater(t *testing.T) {

@@ -19,6 +19,12 @@ const longestSkew = 30 * time.Second
 // asked a process to stop.
 const parting = 25 * time.Second
 
+// settling is how long a grant that took the place of a refused one is kept when
+// the owner refuses it, too: it may be one endpoint that refuses everybody, and
+// the owner would see a login for each request there. It bounds for how long a
+// grant that ended so early stays in use.
+const settling = time.Minute
+
 // grant is what an endpoint granted: a token or a session.
 type grant struct {
 	token string
@@ -26,6 +32,8 @@ type grant struct {
 	ends time.Time
 	// kind is OAuth2's type of the token, refresh its refresh token to go on with.
 	kind, refresh string
+	// secrets is the number of those it was granted for.
+	secrets int
 }
 
 // newGrant is a token that lives until then, seen now; zero: it is not known
@@ -59,6 +67,10 @@ type renewal struct {
 	now    *grant // nil: none
 	number int    // of now, or of the last one there was
 	before []string
+	// refused says that the last grant is out of use because the owner refused
+	// it, replaced when another one took the place of such a grant.
+	refused  bool
+	replaced time.Time
 	// failures counts fetches that failed, failed is what the last one said.
 	failures int
 	failed   error
@@ -152,6 +164,9 @@ func (n *renewal) inTurn(ctx context.Context, via http.RoundTripper, failures in
 	n.retire()
 	n.now = g
 	n.number++
+	if n.refused {
+		n.refused, n.replaced = false, time.Now()
+	}
 	return granted{g, n.number, nil}
 }
 
@@ -166,14 +181,38 @@ func (n *renewal) peek() (granted, int) {
 	return granted{}, n.failures
 }
 
-// refuse puts the grant of that number out of use. One that others have
-// replaced already is none of it.
-func (n *renewal) refuse(number int) {
+// refuse hears that the owner refused the grant of that number, and reports
+// whether there is another one to be had. The secrets that it was granted for are
+// read again first: an endpoint may take those for a while that the owner does
+// not. If they are the same, a grant that took the place of a refused one stays
+// in use while it settles. The error says why they could not be read.
+func (n *renewal) refuse(ctx context.Context, number int, from *secrets) (bool, error) {
+	g := n.current(number)
+	if g == nil {
+		return true, nil // others have replaced it already, or are about to
+	}
+	others, err := from.Refused(ctx, g.secrets)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.number == number {
+	switch {
+	case n.now != g:
+	case !others && time.Since(n.replaced) < settling:
+		return false, err
+	default:
 		n.retire()
+		n.refused = true
 	}
+	return true, err
+}
+
+// current is the grant of that number, while it is in use.
+func (n *renewal) current(number int) *grant {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.number != number {
+		return nil
+	}
+	return n.now
 }
 
 // retire puts the grant out of use. The caller holds mu.
@@ -200,8 +239,15 @@ func (n *renewal) tokens() []string {
 // retried fetches a grant, and once more where the endpoint refuses secrets
 // that are others by now.
 func retried(ctx context.Context, from *secrets, fetch func(values []string) (*grant, error)) (*grant, error) {
-	values, number := from.get()
-	g, err := fetch(values)
+	fetchFor := func() (*grant, int, error) {
+		values, number := from.get()
+		g, err := fetch(values)
+		if err == nil {
+			g.secrets = number
+		}
+		return g, number, err
+	}
+	g, number, err := fetchFor()
 	refused, ok := errors.AsType[*TokenError](err)
 	if !ok || !refused.Refused() {
 		return g, err
@@ -211,6 +257,6 @@ func retried(ctx context.Context, from *secrets, fetch func(values []string) (*g
 	if !other {
 		return g, err
 	}
-	values, _ = from.get()
-	return fetch(values)
+	g, _, err = fetchFor()
+	return g, err
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 // signer signs every request anew.
@@ -13,6 +14,8 @@ type signer struct {
 	sign func(r *http.Request, body []byte, values []string) error
 	// query are the parameters that signing adds.
 	query []string
+	// refusals are the statuses by which owners refuse signatures.
+	refusals []int
 }
 
 // Apply implements Authenticator.
@@ -27,6 +30,9 @@ func (s signer) Apply(r *http.Request, _ http.RoundTripper) (int, error) {
 	}
 	return number, nil
 }
+
+// Refusal implements Authenticator.
+func (s signer) Refusal(status int) bool { return slices.Contains(s.refusals, status) }
 
 // Strip implements Authenticator.
 func (s signer) Strip(u *url.URL) { stripQuery(u, s.query) }

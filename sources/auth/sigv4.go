@@ -24,9 +24,12 @@ type SigV4Options struct {
 }
 
 // SigV4 signs requests with AWS Signature Version 4, in headers, the body
-// included.
+// included. Services refuse keys that were replaced with 403, and those that
+// have expired with 400 or 403: S3 says ExpiredToken, DynamoDB
+// UnrecognizedClientException.
 func SigV4(o SigV4Options) Authenticator {
-	return signer{secrets: hold(longEnough, o.AccessKey, o.SecretKey, o.SessionToken), sign: o.sign}
+	return signer{secrets: hold(longEnough, o.AccessKey, o.SecretKey, o.SessionToken), sign: o.sign,
+		refusals: []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden}}
 }
 
 func (o SigV4Options) sign(r *http.Request, body []byte, values []string) error {
