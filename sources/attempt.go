@@ -125,7 +125,8 @@ func (a *attempts) refuses(resp *http.Response) bool {
 
 // sendOnce also tells which credentials the request had.
 func (a *attempts) sendOnce(r *http.Request, body *attemptBody) (resp *http.Response, number int, took time.Duration, err error) {
-	if a.owner.Auth != nil {
+	err = a.renew(r.Context(), body) // before it is signed, with a time
+	if err == nil && a.owner.Auth != nil {
 		number, err = a.owner.Auth.Apply(r, errands{a, body})
 	}
 	if err == nil {

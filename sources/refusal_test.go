@@ -100,6 +100,29 @@ func failureOf(status int) syncer.Class {
 	return syncer.ClassAuth
 }
 
+// What is sent once more is signed when its turn has come, not before.
+func TestRepetitionIsSignedInItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &replaced{text: "key-canary-old"}
+		var late []time.Duration
+		owner := asking(func(w http.ResponseWriter, r *http.Request) {
+			at, err := http.ParseTime(r.Header.Get("X-Time"))
+			if late = append(late, time.Since(at)); err != nil || len(late) == 1 {
+				f.text = "key-canary-new"
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{"data":[{"id":1}]}`)
+		}, auth.HMAC(auth.HMACOptions{Secret: f.secret(), Algorithm: "sha256", Sign: auth.Text{{Name: "timestamp"}},
+			Headers: []auth.Field{{Name: "X-Time", Value: auth.Text{{Name: "timestamp_http"}}}, {Name: "X-Sig", Value: auth.Text{{Name: "signature"}}}}}))
+		owner.Rate = 1.0 / 3600
+		if complete(t, source(t, owner, list(sources.Paging{})), snapshot()); len(late) != 2 || max(late[0], late[1]) >= time.Second {
+			t.Errorf("signed %v before it was sent", late)
+		}
+	})
+}
+
 // What is signed behind a redirect has the host it goes to.
 func TestSignedHostBehindARedirect(t *testing.T) {
 	var told []string
