@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -250,11 +251,10 @@ func isNotResumable(err error) bool { return errors.Is(err, syncer.ErrNotResumab
 
 // scripted is an owner that answers as f says; n counts requests from 1.
 func scripted(f func(n int, w http.ResponseWriter, r *http.Request)) sources.Owner {
-	n := 0
+	var n atomic.Int64 // a request that is given up may still be under way when the next comes
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		n++
 		w.Header().Set("Content-Type", "application/json")
-		f(n, w, r)
+		f(int(n.Add(1)), w, r)
 	})
 	return sources.Owner{
 		Name: "shop", URL: "https://owner.example/v1", Transport: sourcetest.Transport(handler), Log: zerolog.Nop(),

@@ -374,7 +374,7 @@ func TestAWaitForTheOwnerIsToldOnce(t *testing.T) {
 					fmt.Fprint(w, `{"data":[]}`)
 				})
 				owner.Retry, owner.Concurrency = sources.Retry{}, 3
-				owner.Log = zerolog.New(&log).Level(zerolog.InfoLevel)
+				owner.Log = zerolog.New(zerolog.SyncWriter(&log)).Level(zerolog.InfoLevel)
 				s := source(t, owner, list(sources.Paging{}))
 				complete(t, s, snapshot())
 				var walks sync.WaitGroup

@@ -30,7 +30,7 @@ func TestAFieldThatNoRecordHasIsWarnedOfOnce(t *testing.T) {
 				p := newPantry(t, numbered(1, nil), 1)
 				p.Feed.Snapshot, p.Feed.Fields, p.Feed.Either = true, []string{"id", "v", "mail", "email"}[:3+len(c.either)/2], c.either
 				d, copied := p.daemons[0], p.Feed.Copies
-				r := &syncer.Runner{Concurrency: 1, Log: zerolog.New(&log), Feeds: []*syncer.Scheduled{{Feed: p.Feed, Schedule: hourly{}}},
+				r := &syncer.Runner{Concurrency: 1, Log: zerolog.New(zerolog.SyncWriter(&log)), Feeds: []*syncer.Scheduled{{Feed: p.Feed, Schedule: hourly{}}},
 					Consumers: []*syncer.Consumer{{Lease: d, Inbox: d, Copies: copied}}}
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Hour)
 				defer cancel()

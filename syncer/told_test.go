@@ -57,12 +57,15 @@ func TestAQuotaIsWaitedForAsLongAsToldOnly(t *testing.T) {
 						Consumers: []*syncer.Consumer{{Lease: d, Inbox: d, Copies: []*syncer.Copy{c}}}}
 					ctx, cancel := context.WithTimeout(t.Context(), 55*time.Minute)
 					defer cancel()
+					var mu sync.Mutex
 					var next []time.Time
 					watch := time.AfterFunc(10*time.Second, func() {
 						all, err := d.Status(ctx)
 						if err != nil {
 							t.Error(err)
 						}
+						mu.Lock()
+						defer mu.Unlock()
 						for _, s := range all {
 							next = append(next, s.NextPoll)
 						}
@@ -71,6 +74,8 @@ func TestAQuotaIsWaitedForAsLongAsToldOnly(t *testing.T) {
 					if err := r.Run(ctx); err != nil {
 						t.Error(err)
 					}
+					mu.Lock()
+					defer mu.Unlock()
 					if len(src.asked) != 2 || len(next) != 1 {
 						t.Fatalf("asked at %v, next poll %v", src.asked, next)
 					}

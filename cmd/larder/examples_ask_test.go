@@ -47,9 +47,9 @@ func TestExampleGitHubGraphQL(t *testing.T) {
 		g.Closed = append(g.Closed, fmt.Sprint(round+4))
 		g.Put(fmt.Sprintf("round %d", round), ids(round+1, round+8)...)
 		clock.pass(10 * time.Minute)
-		d.before = once(2, func() { g.Put("edited while it is read", "1") })
+		d.ahead(once(2, func() { g.Put("edited while it is read", "1") }))
 		e.poll(syncer.Changes)
-		d.before = nil
+		d.ahead(nil)
 		clock.pass(time.Second)
 		e.poll(syncer.Changes)
 		holds(fmt.Sprintf("round %d", round), rows())

@@ -62,10 +62,33 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"error":"unauthorized"}`, http.StatusUnauthorized)
 		return
 	}
-	if d.before != nil {
-		d.before()
+	owner, before := d.behind()
+	if before != nil {
+		before()
 	}
-	d.owner.ServeHTTP(w, r)
+	owner.ServeHTTP(w, r)
+}
+
+// behind is what stands behind the door. An answer that was given up may still
+// be under way when a test puts something else there.
+func (d *door) behind() (owner http.Handler, before func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.owner, d.before
+}
+
+// put has another owner stand behind the door.
+func (d *door) put(owner http.Handler) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.owner = owner
+}
+
+// ahead has f called ahead of the owner; nil: nothing is.
+func (d *door) ahead(f func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.before = f
 }
 
 func (d *door) lets(r *http.Request) bool {

@@ -45,9 +45,9 @@ func TestExampleJiraIssues(t *testing.T) {
 		clock.pass(30 * time.Second)
 		e.poll(syncer.Changes) // the index does not have it yet
 		clock.pass(60 * time.Second)
-		d.before = once(1, func() { j.Put("edited while it is read", "10009") })
+		d.ahead(once(1, func() { j.Put("edited while it is read", "10009") }))
 		e.poll(syncer.Changes)
-		d.before = nil
+		d.ahead(nil)
 		clock.pass(2 * time.Minute)
 		e.poll(syncer.Changes)
 		holds(fmt.Sprintf("round %d", round), rows())
@@ -56,11 +56,11 @@ func TestExampleJiraIssues(t *testing.T) {
 	// The walk is cut at its second page and goes on there.
 	j.Put("cut", ids(10001, 10010)...)
 	clock.pass(10 * time.Minute)
-	d.owner = failing(j, 2)
+	d.put(failing(j, 2))
 	if r := e.tryPoll()[0]; r.Failure == nil {
 		t.Error("the second page does not fail")
 	}
-	d.owner = j
+	d.put(j)
 	asked := len(j.Asked())
 	e.poll(syncer.Changes)
 	if n := len(j.Asked()) - asked; n != 3 {

@@ -41,9 +41,9 @@ func TestExampleGitHubIssues(t *testing.T) {
 	hello.Put("edited", ids(1, 8)...)
 	example.Put("opened", "105")
 	clock.pass(10 * time.Minute)
-	d.before = once(2, func() { hello.Put("edited again", "1") }) // to the front, which was read
+	d.ahead(once(2, func() { hello.Put("edited again", "1") })) // to the front, which was read
 	e.poll(syncer.Changes, syncer.Changes)
-	d.before = nil
+	d.ahead(nil)
 	clock.pass(time.Second)
 	e.poll(syncer.Changes, syncer.Changes)
 	holds("edited while it is read", rows())
@@ -140,9 +140,9 @@ func TestExampleSalesforceAccounts(t *testing.T) {
 	s.Put("newer", "001d")
 	want := rows()
 	clock.pass(10 * time.Minute)
-	d.before = once(3, func() { s.Delete("001d") })
+	d.ahead(once(3, func() { s.Delete("001d") }))
 	e.poll(syncer.Changes)
-	d.before = nil
+	d.ahead(nil)
 	want = slices.DeleteFunc(want, func(row string) bool { return strings.HasPrefix(row, "001d|") })
 	if got, err := query(e.file, `select name from accounts where id = '001d'`); err != nil || got != "new" {
 		t.Errorf("an account that is fetched as null is %q: %v", got, err)

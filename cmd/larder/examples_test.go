@@ -55,9 +55,9 @@ func TestExampleGraphUsers(t *testing.T) {
 	g.Put("renamed", "u2", "u3", "u4")
 	g.Delete("u5", "u6", "u7")
 	g.Put("new", "u20", "u21")
-	d.before = once(1, d.revoke)
+	d.ahead(once(1, d.revoke))
 	e.poll(syncer.Changes)
-	d.before = nil
+	d.ahead(nil)
 	holds("changes")
 	if n := len(d.granted()); n != 3 || d.granted()[0].Get("grant_type") != "client_credentials" || d.granted()[0].Get("scope") == "" {
 		t.Errorf("tokens were asked for by %v", d.granted())
@@ -193,9 +193,9 @@ func TestExampleStripeEvents(t *testing.T) {
 	holds("first poll")
 	clock.pass(25 * 24 * time.Hour)
 	put("v2", ids(1, 10)...)
-	d.before = once(2, func() { put("v3", "99") }) // ahead of what was read
+	d.ahead(once(2, func() { put("v3", "99") })) // ahead of what was read
 	e.poll(syncer.Changes)
-	d.before = nil
+	d.ahead(nil)
 	e.poll(syncer.Changes)
 	holds("changes")
 	clock.pass(-2 * time.Minute)
@@ -247,9 +247,9 @@ func TestExampleHTTPFeeds(t *testing.T) {
 	holds("compacted")
 
 	f.Hold = 300 * time.Millisecond
-	d.before = once(1, func() {
+	d.ahead(once(1, func() {
 		time.AfterFunc(100*time.Millisecond, func() { f.Put("1", "d") })
-	})
+	}))
 	e.poll(syncer.Changes)
 	holds("told while the request is held open")
 }
