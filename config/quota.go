@@ -77,11 +77,7 @@ func (r *reader) checkQuota(s section) {
 
 // quotaPlace reads the name of a header, alone or as a place, or `body:PATH`.
 func (s section) quotaPlace(key string, into *Place) {
-	n := s.child(key)
-	if n == nil {
-		return
-	}
-	text, ok := s.r.text(n)
+	n, text, ok := s.given(key)
 	if !ok {
 		return
 	}

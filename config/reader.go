@@ -94,6 +94,14 @@ func (s section) need(key, example string) *node {
 	return n
 }
 
+// given is the text of a key that is there, and where it stands.
+func (s section) given(key string) (n *node, text string, ok bool) {
+	if n = s.child(key); n != nil {
+		text, ok = s.r.text(n)
+	}
+	return n, text, ok
+}
+
 func (s section) text(key string, into *string) {
 	if n := s.child(key); n != nil {
 		if text, ok := s.r.text(n); ok {
@@ -104,11 +112,7 @@ func (s section) text(key string, into *string) {
 
 // choose reads one of a few words.
 func choose[T ~string](s section, key string, into *T) {
-	n := s.child(key)
-	if n == nil {
-		return
-	}
-	text, ok := s.r.text(n)
+	n, text, ok := s.given(key)
 	if !ok {
 		return
 	}
@@ -203,11 +207,7 @@ func (r *reader) duration(n *node) (time.Duration, bool) {
 
 // size reads a number of bytes within its bounds.
 func (s section) size(key string, into *int64) {
-	n := s.child(key)
-	if n == nil {
-		return
-	}
-	text, ok := s.r.text(n)
+	n, text, ok := s.given(key)
 	if !ok {
 		return
 	}
@@ -225,11 +225,7 @@ func (s section) size(key string, into *int64) {
 
 // share reads a part of a whole, from 0 to 1.
 func (s section) share(key string, into *float64) {
-	n := s.child(key)
-	if n == nil {
-		return
-	}
-	text, ok := s.r.text(n)
+	n, text, ok := s.given(key)
 	if !ok {
 		return
 	}

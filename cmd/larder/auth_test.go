@@ -130,13 +130,7 @@ func TestCanariesShowNowhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out bytes.Buffer
-			command := func(want int, args ...string) {
-				t.Helper()
-				before := out.Len()
-				if code := run(t.Context(), append(args, "-c", file), &out, &out); code != want {
-					t.Errorf("%v exits %d, want %d: %s", args, code, want, out.String()[before:])
-				}
-			}
+			command := commanding(t, file, &out)
 			command(0, "validate")
 			command(0, "plan")
 			command(0, "poll")

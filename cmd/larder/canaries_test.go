@@ -108,13 +108,7 @@ func TestCanariesOfRequestsShowNowhere(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	command := func(want int, args ...string) {
-		t.Helper()
-		before := out.Len()
-		if code := run(t.Context(), append(args, "-c", file), &out, &out); code != want {
-			t.Errorf("%v exits %d, want %d: %s", args, code, want, out.String()[before:])
-		}
-	}
+	command := commanding(t, file, &out)
 	command(0, "validate")
 	command(0, "plan")
 	command(0, "plan", "--json")
@@ -144,6 +138,18 @@ func TestCanariesOfRequestsShowNowhere(t *testing.T) {
 		held, err := os.ReadFile(f)
 		if at := bytes.Index(held, []byte("canary")); err != nil || at >= 0 {
 			t.Errorf("%s holds a secret, or cannot be read: %q, %v", filepath.Base(f), held[max(0, at-100):at+60], err)
+		}
+	}
+}
+
+// commanding runs commands on the config at file and gathers what they print. Each
+// has to exit by what is wanted.
+func commanding(t *testing.T, file string, out *bytes.Buffer) func(want int, args ...string) {
+	return func(want int, args ...string) {
+		t.Helper()
+		before := out.Len()
+		if code := run(t.Context(), append(args, "-c", file), out, out); code != want {
+			t.Errorf("%v exits %d, want %d: %s", args, code, want, out.String()[before:])
 		}
 	}
 }
