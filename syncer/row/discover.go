@@ -70,14 +70,13 @@ type typed struct {
 	spec Spec
 }
 
-// Discover returns the table of a spec with columns without a type.
-func Discover(spec Spec, look Catalogue, keep func(Spec) Kept) *Discovering {
+// Discover returns the table of a spec, which need not have the types of its
+// columns.
+func Discover(spec Spec, look Catalogue, keep func(Spec) Kept) Kept {
+	if !slices.ContainsFunc(spec.Columns, func(c Column) bool { return c.Discover }) {
+		return keep(spec)
+	}
 	return &Discovering{spec: spec, look: look, keep: keep}
-}
-
-// Discovers reports whether a column has no type.
-func (s *Spec) Discovers() bool {
-	return slices.ContainsFunc(s.Columns, func(c Column) bool { return c.Discover })
 }
 
 // Typed is the spec with the types that the table has at this moment.

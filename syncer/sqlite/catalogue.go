@@ -14,9 +14,6 @@ import (
 // Kept returns the table that spec describes, whose columns need no type where
 // the table is there.
 func (d *Database) Kept(spec row.Spec) row.Kept {
-	if !spec.Discovers() {
-		return d.Table(spec)
-	}
 	return row.Discover(spec, d.catalogue, func(s row.Spec) row.Kept { return d.Table(s) })
 }
 

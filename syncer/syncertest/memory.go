@@ -307,9 +307,6 @@ func (d *Daemon) Table(spec row.Spec) *MemoryTable {
 // Kept returns the daemon's side of one table, whose columns need no type where
 // its consumer has created it.
 func (d *Daemon) Kept(spec row.Spec) row.Kept {
-	if !spec.Discovers() {
-		return d.Table(spec)
-	}
 	return row.Discover(spec, d.catalogue, func(s row.Spec) row.Kept { return d.Table(s) })
 }
 
