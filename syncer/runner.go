@@ -19,7 +19,9 @@ type Runner struct {
 	// History remembers every poll; nil: nobody does. Polling goes on where it
 	// fails.
 	History History
-	Log     zerolog.Logger
+	// Watch hears how the copies stand; nil: nobody does.
+	Watch Watch
+	Log   zerolog.Logger
 
 	// tried is closed when every lease has been asked for once.
 	tried chan struct{}
