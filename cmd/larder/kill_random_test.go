@@ -12,14 +12,12 @@ import (
 	"github.com/larder-sync/larder/cmd/larder/internal/killtest"
 )
 
-// A poll is killed 200 times at an instant drawn from its length: no boundary
-// that somebody thought of, and no place that is left out.
+// A poll is killed, 200 times where all kills are asked for, at an instant drawn
+// from its length: no boundary that somebody thought of, and no place that is
+// left out.
 func TestKilledAtRandomInstants(t *testing.T) {
 	program := killtest.Build(t)
-	rounds := 200
-	if testing.Short() {
-		rounds = 8
-	}
+	rounds := killtest.Rounds(200, share())
 	for name, newRig := range map[string]func(*testing.T, string) (*rig, string){
 		"Postgres": newPostgresRig, "SQLite": newSQLiteRig,
 	} {
@@ -28,11 +26,10 @@ func TestKilledAtRandomInstants(t *testing.T) {
 			r, _ := newRig(t, program)
 			r.fill()
 			length := r.length()
-			random := rand.New(rand.NewPCG(3, 4))
 			killed := 0
 			for round := range rounds {
 				r.change(manyChanges)
-				at := time.Duration(random.Int64N(int64(length)))
+				at := time.Duration(rand.Int64N(int64(length)))
 				if r.killAfter(at) {
 					killed++
 				}

@@ -12,9 +12,9 @@ import (
 	"github.com/larder-sync/larder/cmd/larder/internal/killtest"
 )
 
-// A poll is killed before every write, sync, truncation and removal of the
-// consumer's file, its log and the side file. Whatever was left, one more poll
-// makes the copy equal to its owner.
+// A poll is killed before the writes, syncs, truncations and removals of the
+// consumer's file, its log and the side file, every one of them over many runs.
+// Whatever was left, one more poll makes the copy equal to its owner.
 func TestKilledAtEveryWriteToSQLite(t *testing.T) {
 	program := killtest.Build(t)
 	for _, test := range []struct {
@@ -33,35 +33,37 @@ func TestKilledAtEveryWriteToSQLite(t *testing.T) {
 				r.fill()
 			}
 			hits := make(killtest.Tally)
-			for n := 1; ; n += stride() {
+			writes := 0
+			for n := range killtest.Points(t, share()) {
 				changes := manyChanges
 				if test.first {
 					r.wipe()
 					changes = fewChanges
 				}
 				r.change(changes)
-				label := r.strikeWrite(&killtest.Trace{Files: file, At: n})
+				label, count := r.strikeWrite(&killtest.Trace{Files: file, At: n})
 				hits.Add(label)
 				if label == "" {
+					writes = count
 					break
 				}
 				r.recover(fmt.Sprintf("killed at write %d, %s", n, label))
 			}
-			if hits.Total()*stride() < 20 {
-				t.Errorf("a poll of only %d writes", hits.Total())
+			if writes < 20 {
+				t.Errorf("a poll of only %d writes", writes)
 			}
-			t.Logf("killed at %d writes:\n%s", hits.Total(), hits)
+			t.Logf("killed at %d of %d writes:\n%s", hits.Total(), writes, hits)
 		})
 	}
 }
 
 // strikeWrite polls under a trace and returns the call at which the poll was
-// killed, "" if it came to its end.
-func (r *rig) strikeWrite(trace *killtest.Trace) string {
+// killed, "" if it came to its end, and how many there were.
+func (r *rig) strikeWrite(trace *killtest.Trace) (label string, count int) {
 	r.Helper()
 	r.trace(trace, "poll")
 	err := trace.Wait()
-	label, count := trace.Hit()
+	label, count = trace.Hit()
 	switch {
 	case label == "" && err != nil:
 		r.Fatalf("poll of %d writes that nobody killed: %v", count, err)
@@ -70,7 +72,7 @@ func (r *rig) strikeWrite(trace *killtest.Trace) string {
 	case err == nil:
 		r.Fatalf("poll ended by itself at write %d, %s", count, label)
 	}
-	return label
+	return label, count
 }
 
 // trace starts one of larder's commands under a trace and returns the file
