@@ -22,6 +22,7 @@ const takeover = 20 * time.Second
 // of it is waiting, so all stories run at once, however few processors there
 // are.
 func TestTwoDaemons(t *testing.T) {
+	t.Parallel()
 	program := killtest.Build(t)
 	stories := map[string]func(*testing.T){
 		"a standby takes over from a killed daemon, Postgres": func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 // over many runs. Whatever was left, one more poll makes the copy equal to its
 // owner.
 func TestKilledAtEveryMessageToPostgres(t *testing.T) {
+	t.Parallel()
 	program := killtest.Build(t)
 	for _, test := range []struct {
 		name    string

@@ -16,6 +16,7 @@ import (
 // from its length: no boundary that somebody thought of, and no place that is
 // left out.
 func TestKilledAtRandomInstants(t *testing.T) {
+	t.Parallel()
 	program := killtest.Build(t)
 	rounds := killtest.Rounds(200, share())
 	for name, newRig := range map[string]func(*testing.T, string) (*rig, string){

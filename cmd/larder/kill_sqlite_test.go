@@ -16,6 +16,7 @@ import (
 // consumer's file, its log and the side file, every one of them over many runs.
 // Whatever was left, one more poll makes the copy equal to its owner.
 func TestKilledAtEveryWriteToSQLite(t *testing.T) {
+	t.Parallel()
 	program := killtest.Build(t)
 	for _, test := range []struct {
 		name  string

@@ -14,6 +14,7 @@ import (
 // with 0, and the next poll goes on where the walk stood. As-of is then the
 // start of the walk's first part.
 func TestStoppedInMidWalkTheNextPollGoesOn(t *testing.T) {
+	t.Parallel()
 	const pages, stopAt = 12, 8
 	program := killtest.Build(t)
 	for name, newRig := range map[string]func(*testing.T, string) (*rig, string){
