@@ -63,6 +63,7 @@ func rooms() []room {
 		{"cmd/...", []string{"*"},
 			"the only place that puts parts together"},
 		{"syncer/syncertest", []string{"*"}, "only tests import it"},
+		{"syncer/alert/alerttest", []string{"*"}, "only tests import it"},
 		{"syncer/postgres/postgrestest", []string{"*"}, "only tests import it"},
 		{"sources/sourcetest", []string{"*"}, "only tests import it"},
 		{"sources/feedtest", []string{"*"}, "only tests import it"},
