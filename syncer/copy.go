@@ -1,7 +1,6 @@
 package syncer
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -22,6 +21,14 @@ type Copy struct {
 	// losses counts how often the table ceased to be ready.
 	losses int
 	parts  map[string]*known
+	// unready is since when ready is the same kind of failure, held when it was
+	// last certain who holds the lease, watched since when this process has been
+	// the one that judges the copy; zero: since it began.
+	unready, held, watched time.Time
+	// next is when its feed is polled next, polled when a poll of it last ended.
+	next, polled time.Time
+	// unknown is the budget while nothing is known.
+	unknown plainBudget
 }
 
 // known is what this process knows of one partition of a copy.
@@ -37,6 +44,14 @@ type known struct {
 	// failed is why the last walk of the changes lane failed, unlisted why the
 	// last resync did; nil if it did not.
 	failed, unlisted *Failure
+	// unread is why its standing could not be read when it was to be polled.
+	unread *Failure
+	// budget is the copy's, in ages of this partition.
+	budget plainBudget
+	// failingSince is when the first of an unbroken row of such failures began.
+	failingSince time.Time
+	// rows were written or deleted by the last complete walk.
+	rows int64
 	// void says that the owner refused the watermark, or that it is older than
 	// the owner can tell; only a resync gives another.
 	void bool
@@ -69,14 +84,31 @@ func (c *Copy) Ready() error {
 func (c *Copy) SetReady(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ready = err
+	now := time.Now()
+	if err == nil || c.ready == nil {
+		c.unready = now
+	}
+	if errors.Is(c.ready, ErrFenced) && !errors.Is(err, ErrFenced) {
+		c.watched = now
+	}
+	c.ready, c.held = err, now
 	if err != nil {
 		c.losses++
 	}
 	if errors.Is(err, ErrFenced) {
+		c.polled, c.next = time.Time{}, time.Time{}
 		for _, k := range c.parts {
 			*k = known{claimed: k.claimed, writing: k.writing, settled: k.settled + 1}
 		}
+	}
+}
+
+// hold notes that the lease was ours at a moment.
+func (c *Copy) hold(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at.After(c.held) {
+		c.held = at
 	}
 }
 
@@ -121,6 +153,43 @@ func (c *Copy) want(now time.Time) {
 	}
 }
 
+// pause notes that polls of the copy were paused or resumed.
+func (c *Copy) pause(paused bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, k := range c.parts {
+		k.standing.Paused = paused
+	}
+}
+
+// ends notes that a poll of the copy ended. One of which everything has yet to be asked for is not polled to its end.
+func (c *Copy) ends(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, k := range c.parts {
+		if k.need && k.unlisted == nil {
+			return
+		}
+	}
+	c.polled = now
+}
+
+// unread notes that the standing of a partition could not be read. That somebody
+// else holds the lease, or that the daemon stops, is no failure of the table's.
+func (c *Copy) unread(p Partition, err error, began time.Time) {
+	why := failureOf(err)
+	if why.Class != ClassFenced && why.Class != ClassStopped {
+		c.know(p, func(k *known) { k.fails(&k.unread, why, began) })
+	}
+}
+
+// comes notes when the copy is polled next.
+func (c *Copy) comes(next time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.next = next
+}
+
 // write runs a call that writes to a partition, one at a time: the two lanes
 // need no order of the database's then.
 func (c *Copy) write(ctx context.Context, p Partition, do func() error) error {
@@ -141,47 +210,4 @@ func (c *Copy) noteFailure(ctx context.Context, p Partition, why *Failure, next 
 			return err
 		})
 	})
-}
-
-// Freshness judges the copy by what was last read of it or written to it: the
-// worst over its partitions. It asks no database, so that a database that
-// hangs cannot silence it.
-func (c *Copy) Freshness(now time.Time) Freshness {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	worst := Freshness{Level: Unknown, Reason: "nothing is known of the copy"}
-	first, named, why := true, "", ""
-	for name, k := range c.parts {
-		if k.read {
-			f := Judge(k.standing, c.Budget, now)
-			if first || f.Level.Worse(worst.Level) || f.Level == worst.Level && f.Staleness > worst.Staleness {
-				worst, first = f, false
-			}
-		}
-		// Of several that fail the one is told that comes first by its name.
-		if s := k.failing(); s != "" && (why == "" || name < named) {
-			named, why = name, s
-		}
-	}
-	if why != "" && (worst.Level != Fresh || worst.Reason == "") {
-		worst.Reason = why
-	}
-	if first && c.ready != nil {
-		worst.Reason = oneLine(c.ready.Error())
-	}
-	worst.Table = c.Name
-	return worst
-}
-
-// failing words what keeps a partition from being polled. That its resync fails
-// comes first: polls for changes that succeed do not make good for it.
-func (k *known) failing() string {
-	f := cmp.Or(k.unlisted, k.failed)
-	switch {
-	case f == nil:
-		return ""
-	case f == k.unlisted:
-		return "last resync: " + string(f.Class) + ": " + f.Text
-	}
-	return "last poll: " + string(f.Class) + ": " + f.Text
 }

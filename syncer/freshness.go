@@ -2,18 +2,6 @@ package syncer
 
 import "time"
 
-// Budget is the staleness that a table may reach before somebody is told. A
-// zero Warn means that there is no warning before Critical.
-type Budget struct {
-	Warn, Critical time.Duration
-	// Deletes is how old the delete as-of may be where only audits see
-	// deletions; 0: the feed tells of them, and they are judged with the rest.
-	Deletes time.Duration
-	// Newest is how old the newest record may be before it is said that the
-	// owner's own pipeline may be stuck; 0: that is not judged.
-	Newest time.Duration
-}
-
 // Level is how a copy's staleness stands against its budget.
 type Level string
 
@@ -66,31 +54,51 @@ type Freshness struct {
 // limit itself is still within the budget; only what is older exceeds it. Where
 // deletions have a budget of their own, they do not make the copy older.
 func Judge(st Standing, b Budget, now time.Time) Freshness {
-	f := Freshness{Level: Fresh}
+	return judge(st, b.At(b.countsFrom(st)), now).Freshness
+}
+
+// countsFrom is the instant from which the ages of a budget count: since when
+// the copy is complete, or since when it is known that it never was.
+func (b Budget) countsFrom(st Standing) time.Time {
+	switch {
+	case st.AsOf.IsZero() || st.DeletesAsOf.IsZero():
+		return st.FirstSeen
+	case b.Deletes == 0 && st.DeletesAsOf.Before(st.AsOf):
+		return st.DeletesAsOf
+	}
+	return st.AsOf
+}
+
+// judged is a judgement with what follows from it for an alarm.
+type judged struct {
+	Freshness
+	// since is when the budget was passed that the level stands for, and limit
+	// that budget; where none was passed, limit is critical.
+	since time.Time
+	limit time.Duration
+	// alarm is how loud that is. See louder.
+	alarm Level
+}
+
+// judge is Judge with a budget in plain ages.
+func judge(st Standing, b Budget, now time.Time) judged {
 	if st.AsOf.IsZero() || st.DeletesAsOf.IsZero() {
-		f.Level, f.Reason = Never, "never polled to the end"
-		if !st.AsOf.IsZero() {
-			f.Reason = "deletes are not proven yet: a sweep is held or unconfirmed"
-			f.AsOf = st.AsOf
-		}
-		f.Staleness = Age(st.FirstSeen, now)
-		return f
+		return judgeNever(st, now)
 	}
-	f.AsOf = st.AsOf
-	if b.Deletes == 0 && st.DeletesAsOf.Before(st.AsOf) {
+	f := judged{Freshness: Freshness{Level: Fresh, AsOf: b.countsFrom(st)}}
+	if f.AsOf.Before(st.AsOf) {
 		f.Reason = "a sweep is held or unconfirmed"
-		f.AsOf = st.DeletesAsOf
 	}
-	f.Staleness = Age(f.AsOf, now)
+	f.Staleness, f.limit = Age(f.AsOf, now), b.Critical
 	f.CriticalAt = f.AsOf.Add(b.Critical)
 	if b.Warn > 0 {
 		f.WarnAt = f.AsOf.Add(b.Warn)
 	}
 	switch {
 	case f.Staleness > b.Critical:
-		f.Level = Critical
+		f.Level, f.since = Critical, f.CriticalAt
 	case b.Warn > 0 && f.Staleness > b.Warn:
-		f.Level = Warn
+		f.Level, f.since, f.limit = Warn, f.WarnAt, b.Warn
 	}
 	if b.Deletes > 0 {
 		f.judgeDeletes(st.DeletesAsOf, b.Deletes, now)
@@ -104,22 +112,53 @@ func Judge(st Standing, b Budget, now time.Time) Freshness {
 	return f
 }
 
+// judgeNever judges a copy of which something was never complete.
+func judgeNever(st Standing, now time.Time) judged {
+	f := judged{Freshness: Freshness{Level: Never, Reason: "never polled to the end", Staleness: Age(st.FirstSeen, now)}}
+	if !st.AsOf.IsZero() {
+		f.Reason = "deletes are not proven yet: a sweep is held or unconfirmed"
+		f.AsOf = st.AsOf
+	}
+	return f
+}
+
 // judgeDeletes holds deletions against the budget that they have.
-func (f *Freshness) judgeDeletes(asOf time.Time, budget time.Duration, now time.Time) {
+func (f *judged) judgeDeletes(asOf time.Time, budget time.Duration, now time.Time) {
 	if at := asOf.Add(budget); at.Before(f.CriticalAt) {
 		f.CriticalAt = at
 	}
 	if Age(asOf, now) > budget {
 		f.Level, f.Reason = Critical, "deletes are not proven since "+reasoned(asOf)
+		f.since, f.limit = f.CriticalAt, budget
 	}
 }
 
 // judgeNewest warns of an owner that sends nothing new, of a copy that would be
 // fresh: what staleness says is worse, or as bad.
-func (f *Freshness) judgeNewest(newest time.Time, budget time.Duration, now time.Time) {
+func (f *judged) judgeNewest(newest time.Time, budget time.Duration, now time.Time) {
 	if f.Level == Fresh && Age(newest, now) > budget {
 		f.Level, f.Reason = Warn, "newest record is from "+reasoned(newest)+": the owner's own pipeline may be stuck"
+		f.since, f.limit = newest.Add(budget), budget
 	}
+}
+
+// louder is a judgement with its alarm. What nothing can be told of is as loud
+// as a copy would be that is complete up to from: since when it was first seen
+// and never complete, or since when nothing is known of it. b is in plain ages.
+func (f judged) louder(b Budget, from, now time.Time) judged {
+	f.alarm = f.Level
+	if f.Level != Never && f.Level != Unknown {
+		return f
+	}
+	age := Age(from, now)
+	f.alarm, f.limit = Fresh, b.Critical
+	switch {
+	case age > b.Critical:
+		f.alarm, f.since = Critical, from.Add(b.Critical)
+	case b.Warn > 0 && age > b.Warn:
+		f.alarm, f.since, f.limit = Warn, from.Add(b.Warn), b.Warn
+	}
+	return f
 }
 
 // reasoned writes an instant as reasons have it.

@@ -52,10 +52,14 @@ func (c *Consumer) renewUntil(ctx context.Context, lose context.CancelCauseFunc)
 			return
 		case <-tick.C:
 		}
+		asked := time.Now()
 		err := c.renew(ctx)
 		switch {
 		case err == nil:
 			last = time.Now()
+			for _, t := range c.Copies {
+				t.hold(asked)
+			}
 		case errors.Is(err, ErrFenced), Age(last, time.Now()) > LeaseTime:
 			lose(err)
 			return

@@ -65,6 +65,7 @@ func (r *Runner) startLists(ctx context.Context, s *Scheduled, walks *sync.WaitG
 func (r *Runner) list(ctx context.Context, s *Scheduled, p Partition, force bool) []Report {
 	reports, mine := s.Feed.list(ctx, p, force)
 	if mine {
+		s.ended(reports, time.Now())
 		r.record(ctx, reports)
 	}
 	return reports

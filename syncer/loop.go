@@ -37,6 +37,7 @@ func (r *Runner) loop(ctx context.Context, s *Scheduled) {
 		s.setNext(p.tick(time.Now()))
 		lists := &lists{}
 		reports := r.pollChanges(ctx, s, lists, len(waiting) > 0)
+		s.ended(reports, time.Now())
 		p.done(reports, time.Now())
 		if due, known := p.due(time.Now()); known {
 			s.setNext(due)
@@ -124,6 +125,7 @@ func (r *Runner) await(ctx context.Context, s *Scheduled, p *pace) (kicked bool)
 	for {
 		wait := lookAgain
 		if due, known := p.due(time.Now()); known {
+			s.comes(due)
 			wait = min(wait, time.Until(due.Round(0)))
 		}
 		if wait <= 0 {
@@ -179,4 +181,21 @@ func (s *Scheduled) lastComplete(ctx context.Context) time.Time {
 		}
 	}
 	return oldest
+}
+
+// ended notes that a poll of all copies has ended, unless it was stopped.
+func (f *Feed) ended(reports []Report, now time.Time) {
+	if slices.ContainsFunc(reports, Report.stopped) {
+		return
+	}
+	for _, c := range f.Copies {
+		c.ends(now)
+	}
+}
+
+// comes tells all copies when they are polled next.
+func (f *Feed) comes(next time.Time) {
+	for _, c := range f.Copies {
+		c.comes(next)
+	}
 }

@@ -82,12 +82,15 @@ func (k *keeper) obey(ctx context.Context, o Order) (string, error) {
 		}
 	}
 	switch o.Kind {
+	case OrderPause:
+		c.pause(true)
 	case OrderResync:
 		c.want(time.Now())
 		return k.pollFor(ctx, feed)
 	case OrderPoll:
 		return k.pollFor(ctx, feed)
 	case OrderResume:
+		c.pause(false)
 		feed.PollSoon()
 	}
 	return outcome, nil

@@ -31,7 +31,7 @@ func (f *Feed) partitions(ctx context.Context) ([]Partition, []Report) {
 	}
 	report.Failure = failureOf(err)
 	if err != nil {
-		f.unasked(ctx, report.Failure)
+		f.unasked(ctx, report.Failure, report.Started)
 		report.Took = time.Since(report.Started)
 		return f.lastPartitions(), []Report{report}
 	}
@@ -150,8 +150,11 @@ func (f *Feed) repartition(ctx context.Context, parts []Partition, asked time.Ti
 			}
 			reports[i].Failure = failureOf(err)
 			c.know(Partition{}, func(k *known) {
-				k.failed = reports[i].Failure
-				if err == nil {
+				if err != nil {
+					k.fails(&k.failed, reports[i].Failure, asked)
+				} else {
+					k.failed = nil
+					k.calm()
 					k.standing, k.read = Standing{AsOf: asked, DeletesAsOf: asked, FirstSeen: asked}, true
 				}
 			})
@@ -163,7 +166,7 @@ func (f *Feed) repartition(ctx context.Context, parts []Partition, asked time.Ti
 
 // unasked notes that the partitions could not be told: the list of them grows
 // old, in every table.
-func (f *Feed) unasked(ctx context.Context, why *Failure) {
+func (f *Feed) unasked(ctx context.Context, why *Failure, began time.Time) {
 	if why.Class == ClassStopped {
 		return
 	}
@@ -181,7 +184,7 @@ func (f *Feed) unasked(ctx context.Context, why *Failure) {
 				return err
 			})
 			c.know(Partition{}, func(k *known) {
-				k.failed = why
+				k.fails(&k.failed, why, began)
 				if !k.read && err == nil {
 					k.standing, k.read = st, true
 				}

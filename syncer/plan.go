@@ -38,6 +38,7 @@ func (m *member) look(ctx context.Context, f *Feed, p Partition, now time.Time) 
 		m.copy.know(p, func(k *known) { before = k.settled })
 		st, err := m.copy.Table.Standing(ctx, p)
 		if err != nil {
+			m.copy.unread(p, err, now)
 			return err
 		}
 		if m.note(f, p, st, before, now) {
@@ -62,6 +63,8 @@ func (m *member) note(f *Feed, p Partition, st Standing, before int, now time.Ti
 		if !k.need {
 			k.unlisted = nil
 		}
+		k.unread = nil
+		k.calm()
 		m.need, m.valid, m.claimed, m.retry, m.ended = k.need, valid, k.claimed, k.retry, k.ended
 		if m.ended.IsZero() {
 			m.ended = st.LastPoll

@@ -98,7 +98,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		loops.Go(func() { r.loop(ctx, s) })
 		loops.Go(func() { r.listLoop(ctx, s) })
 	}
-	loops.Go(func() { r.watch(ctx) })
+	loops.Go(func() { newWatcher(r).Run(ctx) })
 	loops.Wait()
 	release()
 	keepers.Wait()
@@ -135,44 +135,4 @@ func signal(ch chan<- struct{}) {
 	case ch <- struct{}{}:
 	default:
 	}
-}
-
-// watch says when a copy's level changes. It judges apart from the polls,
-// because a poll that hangs cannot report itself.
-func (r *Runner) watch(ctx context.Context) {
-	levels := make(map[*Copy]Level)
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		now := time.Now()
-		for _, s := range r.Feeds {
-			for _, c := range s.Copies {
-				f := c.Freshness(now)
-				old, known := levels[c]
-				if f.Level != old && f.Level != Unknown {
-					levels[c] = f.Level
-					r.sayLevel(f, old, known)
-				}
-			}
-		}
-	}
-}
-
-func (r *Runner) sayLevel(f Freshness, old Level, known bool) {
-	level := zerolog.InfoLevel
-	switch {
-	case f.Level == Critical:
-		level = zerolog.ErrorLevel
-	case f.Level == Warn:
-		level = zerolog.WarnLevel
-	case !known:
-		level = zerolog.DebugLevel
-	}
-	r.Log.WithLevel(level).Str("table", f.Table).Str("freshness", string(f.Level)).Str("was", string(old)).
-		Dur("staleness_ms", f.Staleness).Str("reason", f.Reason).Msg("freshness changes")
 }

@@ -96,6 +96,9 @@ func (m *member) settled(s Settled, end *End) {
 		}
 		k.ended = time.Now()
 		k.failed, st.LastPoll = nil, k.ended
+		k.calm()
+		a := m.report.Applied
+		k.rows = int64(a.Inserted + a.Updated + a.Deleted + s.Swept)
 	})
 }
 
@@ -141,12 +144,27 @@ func (m *member) failed(g *group, why *Failure) {
 		fenced := why.Class == ClassFenced
 		switch {
 		case g.kind != Resync && !fenced:
-			k.failed = why
+			k.fails(&k.failed, why, g.began)
 		case g.kind == Resync:
 			if !fenced {
-				k.unlisted = why
+				k.fails(&k.unlisted, why, g.began)
 			}
 			k.retry, k.failures = again(RetryAt(m.err), k.failures, g.batches > 0, now)
 		}
 	})
+}
+
+// fails notes a failure of a poll or resync that began at a moment.
+func (k *known) fails(which **Failure, why *Failure, began time.Time) {
+	*which = why
+	if k.failingSince.IsZero() {
+		k.failingSince = began
+	}
+}
+
+// calm notes that something does not fail any more.
+func (k *known) calm() {
+	if k.failure() == nil {
+		k.failingSince = time.Time{}
+	}
 }

@@ -2,9 +2,10 @@ package syncer
 
 import "time"
 
-// Watch hears how all copies stand, once a second, from the one goroutine that
-// judges them apart from the polls. It must not block: the next judgement
-// waits for it.
+// Watch hears how all copies stand, at least once a second and at once when one
+// of them passes a budget, from the one goroutine that judges them apart from
+// the polls. It must not block: the next judgement waits for it. It may keep
+// what it is given and must not change it: each round makes another.
 type Watch interface {
 	Judged(now time.Time, all []Judged)
 }
@@ -26,13 +27,21 @@ type Judged struct {
 	Limit  time.Duration
 	Digest string
 	// Failure is why the last poll or resync failed, and FailingSince when the
-	// first of an unbroken row of such began; nil and zero if it did not.
+	// first of an unbroken row of such began in this process; nil and zero if it
+	// did not. While the database cannot be reached at all, that is the failure.
 	Failure      *Failure
 	FailingSince time.Time
+	// Watched is since when this process has judged the copy without a gap: since
+	// it began, since another daemon gave the copy up, or since the process went
+	// on after it had stood still for longer than a lease lasts (stopped, or on a
+	// machine that was suspended). Who waits after a start before telling waits
+	// from here again.
+	Watched time.Time
 	// NextPoll is when it is polled next; zero: not known.
 	NextPoll time.Time
-	// Polled is when a poll last ended in this process, well or not; zero: none
-	// did.
+	// Polled is when a poll last ended since Watched, well or not; zero: none
+	// did. A poll of a table that has to be asked for everything ends with that
+	// list.
 	Polled time.Time
 	// LastRows are the rows that the last complete poll wrote or deleted,
 	// Quarantined the records set aside in this process's sight.
