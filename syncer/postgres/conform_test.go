@@ -20,9 +20,20 @@ import (
 )
 
 func TestConform(t *testing.T) {
-	dsn := postgrestest.Database(t)
-	consumer := connect(t, dsn)
+	const most = 4 // scenarios at one time; most of each waits for a commit
+	type database struct {
+		dsn      string
+		consumer *pgx.Conn
+	}
+	free := make(chan database, most)
+	for range most {
+		dsn := postgrestest.Database(t)
+		free <- database{dsn, connect(t, dsn)}
+	}
 	syncertest.Conform(t, func(t *testing.T) syncertest.Harness {
+		d := <-free
+		t.Cleanup(func() { free <- d })
+		dsn, consumer := d.dsn, d.consumer
 		exec(t, consumer, "DROP SCHEMA IF EXISTS larder CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 		return syncertest.Harness{
 			Daemon: func(name string) syncertest.Database { return open(t, dsn, name) },

@@ -58,7 +58,8 @@ type Harness struct {
 // Harness.Rows.
 func CanonicalJSON(s string) string { return canonical(s) }
 
-// Conform runs the suite. open is called once for each scenario.
+// Conform runs the suite, several groups at one time. open is called once for
+// each scenario.
 func Conform(t *testing.T, open func(t *testing.T) Harness) {
 	for _, group := range []struct {
 		name      string
@@ -74,6 +75,7 @@ func Conform(t *testing.T, open func(t *testing.T) Harness) {
 		{"altered by the consumer", alteredScenarios},
 	} {
 		t.Run(group.name, func(t *testing.T) {
+			t.Parallel()
 			for name, scenario := range group.scenarios {
 				t.Run(name, func(t *testing.T) {
 					scenario(t, newBench(t, open(t), people()))
