@@ -1,6 +1,7 @@
 // Package owners is the five owning services of the demo's ride game: each a
 // real HTTP API with a feed shape of its own over data in memory that keeps
-// changing; it touches nothing but loopback ports.
+// changing; it touches nothing but loopback ports, and the address of a [Hook]
+// where somebody has subscribed to a service's events.
 //
 // The services, their feeds and what guards them:
 //
@@ -138,6 +139,7 @@ func (f *Fleet) Run(ctx context.Context) error {
 	)
 	for _, s := range f.services {
 		parts.Go(func() { s.pace(ctx) })
+		parts.Go(func() { s.courier.run(ctx) })
 		parts.Go(func() {
 			if err := s.serve(ctx); err != nil {
 				mu.Lock()

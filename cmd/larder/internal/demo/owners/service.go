@@ -27,6 +27,7 @@ type Service struct {
 	data        world
 	every       time.Duration // between two changes; none if negative
 	handler     http.Handler
+	courier     *courier
 
 	requests atomic.Int64
 
@@ -41,7 +42,7 @@ type Service struct {
 // world is the data behind a service.
 type world interface {
 	change(n int)
-	drift() // one change, unless frozen
+	drift() bool // one change, unless frozen
 	freeze()
 	truth() []Row
 }
@@ -62,6 +63,7 @@ func newService(p plan) *Service {
 		credentials: p.credentials,
 		data:        p.data,
 		every:       p.every,
+		courier:     newCourier(p.name),
 		doors:       make(chan *door, 1),
 	}
 	mux := http.NewServeMux()
@@ -97,8 +99,22 @@ func (s *Service) URL() string {
 func (s *Service) Requests() int64 { return s.requests.Load() }
 
 // Change makes n changes at once, also when frozen: updates, inserts and soft
-// deletes, or revised forecasts.
-func (s *Service) Change(n int) { s.data.change(n) }
+// deletes, or revised forecasts. They make one event.
+func (s *Service) Change(n int) {
+	s.data.change(n)
+	s.announce()
+}
+
+// announce sends an event of what has just become visible. A service that is
+// down sends none.
+func (s *Service) announce() {
+	s.mu.Lock()
+	up := s.door != nil
+	s.mu.Unlock()
+	if up {
+		s.courier.tell()
+	}
+}
 
 // Truth is the rows that a perfect copy holds at this instant, tombstones
 // left out, in the order of their keys. See [Row].
@@ -190,7 +206,9 @@ func (s *Service) pace(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticks.C:
-			s.data.drift()
+			if s.data.drift() {
+				s.announce()
+			}
 		}
 	}
 }

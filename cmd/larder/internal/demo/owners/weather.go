@@ -95,12 +95,13 @@ func (s *skies) change(n int) {
 	}
 }
 
-func (s *skies) drift() {
+func (s *skies) drift() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.frozen {
 		s.reviseLocked()
 	}
+	return !s.frozen
 }
 
 func (s *skies) freeze() {

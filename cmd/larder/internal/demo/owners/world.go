@@ -68,12 +68,13 @@ func (t *table[R]) change(n int) {
 }
 
 // drift makes one change, unless frozen.
-func (t *table[R]) drift() {
+func (t *table[R]) drift() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.frozen {
 		t.changeLocked()
 	}
+	return !t.frozen
 }
 
 func (t *table[R]) freeze() {
