@@ -1,0 +1,95 @@
+package notify
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/larder-sync/larder/syncer/alert"
+)
+
+// WebhookOptions say where a webhook by Standard Webhooks 1.0 is sent.
+type WebhookOptions struct {
+	// URL is http or https. All behind the host is kept secret.
+	URL string
+	// Secrets are the keys that each message is signed with, all of them, so
+	// that one can follow another: "whsec_" and 24 to 64 bytes in Base64.
+	Secrets []string
+	// Transport carries the requests; nil: one of its own, which refuses
+	// link-local addresses.
+	Transport http.RoundTripper
+}
+
+// Webhook sends messages as JSON, signed by Standard Webhooks 1.0. One request
+// holds up to 20 alerts in less than 20 KB; a message of more becomes several
+// requests, of which the first has the message's ID.
+type Webhook struct {
+	sender *sender
+	keys   []*standardwebhooks.Webhook
+	parts  progress
+}
+
+// mostInWebhook is how many alerts fit into a body that receivers take.
+const mostInWebhook = 20
+
+// NewWebhook checks the options. It sends nothing.
+func NewWebhook(o WebhookOptions) (*Webhook, error) {
+	if len(o.Secrets) == 0 {
+		return nil, errors.New("a secret to sign with is missing")
+	}
+	w := &Webhook{}
+	for i, secret := range o.Secrets {
+		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+		if err != nil || len(key) < 24 || len(key) > 64 {
+			return nil, fmt.Errorf("secret %d must be whsec_ and 24 to 64 bytes in Base64", i+1)
+		}
+		signer, err := standardwebhooks.NewWebhookRaw(key)
+		if err != nil {
+			return nil, fmt.Errorf("use secret %d: not a key", i+1)
+		}
+		w.keys = append(w.keys, signer)
+	}
+	bare := make([]string, len(o.Secrets))
+	for i, secret := range o.Secrets {
+		bare[i] = strings.TrimPrefix(secret, "whsec_")
+	}
+	var err error
+	w.sender, err = newSender(o.URL, o.Transport, append(bare, o.Secrets...)...)
+	return w, err
+}
+
+// Notify implements [alert.Notifier].
+func (w *Webhook) Notify(ctx context.Context, m alert.Message) (string, error) {
+	return w.parts.each(m, mostInWebhook, func(id string, part alert.Message) (string, error) {
+		return w.send(ctx, id, part)
+	})
+}
+
+func (w *Webhook) send(ctx context.Context, id string, m alert.Message) (string, error) {
+	body, err := fit(m)
+	if err != nil {
+		return "", &Error{text: "write message as JSON", reason: "other", permanent: true, cause: err}
+	}
+	at := time.Now()
+	var signatures []string
+	for _, key := range w.keys {
+		signature, err := key.Sign(id, at, body)
+		if err != nil {
+			return "", &Error{text: "sign message", reason: "other", cause: err}
+		}
+		signatures = append(signatures, signature)
+	}
+	answer, _, err := w.sender.post(ctx, http.Header{
+		http.CanonicalHeaderKey(standardwebhooks.HeaderWebhookID):        {id},
+		http.CanonicalHeaderKey(standardwebhooks.HeaderWebhookTimestamp): {strconv.FormatInt(at.Unix(), 10)},
+		http.CanonicalHeaderKey(standardwebhooks.HeaderWebhookSignature): {strings.Join(signatures, " ")},
+	}, body)
+	return answer, err
+}
