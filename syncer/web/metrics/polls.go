@@ -1,0 +1,170 @@
+package metrics
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/larder-sync/larder/syncer"
+)
+
+// polls is what is told of polls, by their reports and while they run.
+type polls struct {
+	sources map[string]bool
+
+	attempted, running     *prometheus.GaugeVec
+	ended, failed, skipped *prometheus.CounterVec
+	pages, bytes, rows     *prometheus.CounterVec
+	took                   *prometheus.HistogramVec
+	delay                  prometheus.Observer
+}
+
+// The outcomes of a poll, what it did to rows, and why one that was due did not
+// begin.
+func outcomes() []string { return []string{"success", "error", "canceled"} }
+func ops() []string      { return []string{"upsert", "delete", "unchanged", "rejected"} }
+func skips() []string    { return []string{"overlap", "missed", "paused", "limit"} }
+
+// classes are all of syncer.Class.
+func classes() []syncer.Class {
+	return []syncer.Class{syncer.ClassDNS, syncer.ClassConnect, syncer.ClassTLS, syncer.ClassTimeout, syncer.ClassRateLimited,
+		syncer.ClassAuth, syncer.ClassHTTP4xx, syncer.ClassHTTP5xx, syncer.ClassAnswer, syncer.ClassDecode, syncer.ClassPaging,
+		syncer.ClassTooLarge, syncer.ClassBlockedURL, syncer.ClassMisfit, syncer.ClassDatabase, syncer.ClassFenced,
+		syncer.ClassStopped, syncer.ClassInternal}
+}
+
+func newPolls(r prometheus.Registerer, sources []string) polls {
+	p := polls{
+		sources:   make(map[string]bool),
+		attempted: gauges(r, "larder_source_last_attempt_timestamp_seconds", "When the last poll began, well or not; 0: none did since larder started.", "source"),
+		running:   gauges(r, "larder_poll_in_progress", "Polls that are under way.", "source"),
+		ended:     counters(r, "larder_polls_total", "Polls that ended: one for each walk of a source or partition.", "source", "outcome"),
+		failed:    counters(r, "larder_poll_errors_total", "Why polls, or tables in them, did not complete.", "source", "reason"),
+		skipped:   counters(r, "larder_runs_skipped_total", "Polls that were due and did not begin.", "source", "reason"),
+		pages:     counters(r, "larder_pages_total", "Pages, or windows of streamed bodies, that owners sent.", "source"),
+		bytes:     counters(r, "larder_response_bytes_total", "Bytes that owners sent, unpacked.", "source"),
+		rows:      counters(r, "larder_rows_total", "Rows by what became of them, over all tables of the source.", "source", "op"),
+		took: histograms(r, "larder_poll_duration_seconds", "How long polls took.",
+			[]float64{.1, .5, 1, 5, 15, 60, 300, 900, 3600, 14400}, "source"),
+		delay: histograms(r, "larder_poll_start_delay_seconds", "How long after they were due polls began.",
+			[]float64{.1, .5, 1, 5, 15, 60, 300, 900, 3600}).WithLabelValues(),
+	}
+	for _, s := range sources {
+		p.sources[s] = true
+		p.attempted.WithLabelValues(s)
+		p.running.WithLabelValues(s)
+		each(p.ended, s, outcomes()...)
+		each(p.failed, s, classes()...)
+		each(p.skipped, s, skips()...)
+		p.pages.WithLabelValues(s)
+		p.bytes.WithLabelValues(s)
+		each(p.rows, s, ops()...)
+		p.took.WithLabelValues(own(s, len(sources)))
+	}
+	return p
+}
+
+// each makes the series of a source for all values of a label.
+func each[T ~string](v *prometheus.CounterVec, source string, values ...T) {
+	for _, value := range values {
+		v.WithLabelValues(source, string(value))
+	}
+}
+
+// own is the label of a source in histograms: none, where they are too many.
+func own(source string, of int) string {
+	if of > mostSources {
+		return ""
+	}
+	return source
+}
+
+// Record implements syncer.History. Sources that the configuration did not name
+// are not counted.
+func (p *polls) Record(_ context.Context, r syncer.Report) error {
+	if !p.sources[r.Source] {
+		return nil
+	}
+	why := reasons(r)
+	outcome := "success"
+	switch {
+	case slices.Contains(why, syncer.ClassStopped):
+		outcome = "canceled"
+	case len(why) > 0:
+		outcome = "error"
+	}
+	p.ended.WithLabelValues(r.Source, outcome).Inc()
+	for _, c := range why {
+		p.failed.WithLabelValues(r.Source, string(c)).Inc()
+	}
+	if !r.Started.IsZero() {
+		p.attempted.WithLabelValues(r.Source).Set(seconds(r.Started))
+	}
+	if r.Walk != "" {
+		p.took.WithLabelValues(own(r.Source, len(p.sources))).Observe(r.Took.Seconds())
+	}
+	p.pages.WithLabelValues(r.Source).Add(float64(max(r.Batches, 0)))
+	p.bytes.WithLabelValues(r.Source).Add(float64(max(r.Bytes, 0)))
+	for _, t := range r.Tables {
+		p.count(r.Source, t)
+	}
+	return nil
+}
+
+func (p *polls) count(source string, t syncer.TableReport) {
+	for op, n := range map[string]int{
+		"upsert":    t.Applied.Inserted + t.Applied.Updated,
+		"delete":    t.Applied.Deleted + t.Settled.Swept,
+		"unchanged": t.Applied.Unchanged,
+		"rejected":  t.Applied.Quarantined,
+	} {
+		p.rows.WithLabelValues(source, op).Add(float64(max(n, 0)))
+	}
+}
+
+// reasons are the classes of what went wrong, each once.
+func reasons(r syncer.Report) []syncer.Class {
+	var out []syncer.Class
+	add := func(f *syncer.Failure) {
+		if f == nil {
+			return
+		}
+		c := f.Class
+		if !slices.Contains(classes(), c) {
+			c = syncer.ClassInternal
+		}
+		if !slices.Contains(out, c) {
+			out = append(out, c)
+		}
+	}
+	add(r.Failure)
+	for _, t := range r.Tables {
+		add(t.Failure)
+	}
+	return out
+}
+
+// PollBegan says that a source is polled, so long after it was due.
+func (p *polls) PollBegan(source string, delay time.Duration) {
+	if p.sources[source] {
+		p.running.WithLabelValues(source).Inc()
+		p.delay.Observe(max(delay, 0).Seconds())
+	}
+}
+
+// PollEnded says that such a poll has ended.
+func (p *polls) PollEnded(source string) {
+	if p.sources[source] {
+		p.running.WithLabelValues(source).Dec()
+	}
+}
+
+// PollSkipped says that a poll was due and did not begin: by overlap, missed,
+// paused or limit.
+func (p *polls) PollSkipped(source, reason string) {
+	if p.sources[source] && slices.Contains(skips(), reason) {
+		p.skipped.WithLabelValues(source, reason).Inc()
+	}
+}

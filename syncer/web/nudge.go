@@ -1,0 +1,191 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/larder-sync/larder/syncer"
+)
+
+const (
+	// mostBody bounds what a nudge may say: it is hashed while it is read, and
+	// kept nowhere.
+	mostBody = 1 << 20
+	// refusedEvery is how often at most refused nudges of one name are told of.
+	refusedEvery = time.Minute
+)
+
+// Nudge is one name under which somebody outside may say that a source has
+// something new.
+type Nudge struct {
+	Name string
+	Kind Kind
+	// Secrets each prove that a nudge is genuine; several while they are
+	// replaced.
+	Secrets []string
+	// Debounce is how long after a poll was asked for further nudges wait, to be
+	// one poll together; 0: none does.
+	Debounce time.Duration
+	Target   Poker
+}
+
+// Poker is a source that can be asked to be polled at once, and once more after
+// its lag. Nudge only leaves a mark: it does not wait, and marks that were left
+// before the poll began are one. It returns an error which is
+// syncer.ErrFenced where another daemon polls.
+type Poker interface {
+	Nudge() error
+}
+
+// nudge is a Nudge with what came in under its name.
+type nudge struct {
+	Nudge
+	claim  claimer
+	log    zerolog.Logger
+	later  chan struct{} // has a mark when a poll is due at open
+	mu     sync.Mutex
+	open   time.Time // until then further nudges wait
+	waits  bool      // one does
+	told   time.Time // when it was last told that some are refused
+	hidden int       // how many were since
+}
+
+func newNudge(n Nudge, log zerolog.Logger) (*nudge, error) {
+	claim, err := claimerOf(n.Kind, n.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	if n.Target == nil {
+		return nil, errors.New("has no target")
+	}
+	return &nudge{Nudge: n, claim: claim, later: make(chan struct{}, 1), log: log.With().Str("nudge", n.Name).Logger()}, nil
+}
+
+// nudge answers POST /nudge/NAME. What a stranger can have of it is the hash of
+// a bounded body.
+func (s *Server) nudge(w http.ResponseWriter, r *http.Request) {
+	n := s.nudges[r.PathValue("name")]
+	if n == nil {
+		refuse(w, http.StatusNotFound, "there is no nudge of this name", "see [nudge.NAME] of the configuration")
+		return
+	}
+	if err := n.verify(r, http.MaxBytesReader(w, r.Body, mostBody)); err != nil {
+		n.refuse(w, err)
+		return
+	}
+	waits, err := n.accept(time.Now())
+	switch {
+	case errors.Is(err, syncer.ErrFenced):
+		refuse(w, http.StatusServiceUnavailable, "another daemon polls this source", "send it to that one, or again later; the schedule polls in any case")
+	case err != nil:
+		refuse(w, http.StatusServiceUnavailable, "source is not polled", "look at larder status; the schedule polls as soon as it can")
+	case waits:
+		answer(w, http.StatusAccepted, map[string]string{"status": "accepted", "poll": "after " + n.Debounce.String()})
+	default:
+		answer(w, http.StatusAccepted, map[string]string{"status": "accepted", "poll": "now"})
+	}
+}
+
+// verify reads a request and returns nil if it is genuine.
+func (n *nudge) verify(r *http.Request, body io.Reader) error {
+	if r.ContentLength > mostBody {
+		return &http.MaxBytesError{Limit: mostBody}
+	}
+	claim, err := n.claim(r.Header, time.Now())
+	if err != nil {
+		return err
+	}
+	if err := claim.read(body); err != nil {
+		return err
+	}
+	if !claim.holds() {
+		return refusal("signature is not that of the body by any of the secrets")
+	}
+	return nil
+}
+
+func (n *nudge) refuse(w http.ResponseWriter, err error) {
+	var large *http.MaxBytesError
+	var refused refusal
+	switch {
+	case errors.As(err, &large):
+		refuse(w, http.StatusRequestEntityTooLarge, "body is larger than 1 MiB", "send less: only that it came counts")
+	case errors.As(err, &refused):
+		n.tell(refused)
+		if n.Kind == Bearer {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="larder"`)
+		}
+		refuse(w, http.StatusUnauthorized, string(refused), "sign it as kind "+string(n.Kind)+" says, with the secret of nudge "+n.Name)
+	default:
+		refuse(w, http.StatusBadRequest, "body cannot be read", "send it again")
+	}
+}
+
+// tell logs that nudges are refused: a sender with an old secret should be
+// noticed, a flood should not fill a disk.
+func (n *nudge) tell(why refusal) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if time.Since(n.told) < refusedEvery {
+		n.hidden++
+		return
+	}
+	n.log.Warn().Str("why", string(why)).Int("others", n.hidden).Msg("nudge is refused")
+	n.told, n.hidden = time.Now(), 0
+}
+
+// accept asks for a poll at once, or says that it waits for the end of the
+// debounce, together with others.
+func (n *nudge) accept(now time.Time) (waits bool, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if now.Before(n.open) {
+		if !n.waits {
+			n.waits = true
+			n.later <- struct{}{} // it is empty: its last mark was taken before waits was unset
+		}
+		return true, nil
+	}
+	return false, n.poke(now)
+}
+
+// poke asks for a poll. mu is held.
+func (n *nudge) poke(now time.Time) error {
+	err := n.Target.Nudge()
+	if err == nil {
+		n.open = now.Add(n.Debounce)
+	}
+	return err
+}
+
+// run asks for the polls that wait, until ctx ends.
+func (n *nudge) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.later:
+		}
+		n.mu.Lock()
+		timer := time.NewTimer(time.Until(n.open))
+		n.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		n.mu.Lock()
+		n.waits = false
+		if err := n.poke(time.Now()); err != nil {
+			n.log.Debug().Err(err).Msg("nudge that waited is lost; the schedule polls")
+		}
+		n.mu.Unlock()
+	}
+}
