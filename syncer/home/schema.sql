@@ -29,4 +29,73 @@ CREATE TABLE IF NOT EXISTS token (
   kept INTEGER NOT NULL
 ) STRICT;
 
-PRAGMA user_version = 2;
+-- The times during which a copy was staler than its budget allows. level is the
+-- worst that was reached, ending why it ended; last is what was last known of
+-- the copy, as JSON.
+CREATE TABLE IF NOT EXISTS episode (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  key TEXT NOT NULL,
+  table_name TEXT NOT NULL,
+  source TEXT NOT NULL,
+  consumer TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  level TEXT NOT NULL,
+  opened INTEGER NOT NULL,
+  stale_since INTEGER,
+  escalated INTEGER,
+  recovering INTEGER,
+  closed INTEGER,
+  ending TEXT NOT NULL,
+  last TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS episode_by_end ON episode (closed);
+CREATE INDEX IF NOT EXISTS episode_by_opening ON episode (opened);
+
+-- What a notifier was told of an episode; resolved says that nothing is left to
+-- tell.
+CREATE TABLE IF NOT EXISTS told (
+  episode TEXT NOT NULL,
+  notifier TEXT NOT NULL,
+  level TEXT NOT NULL,
+  at INTEGER,
+  reminders INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  resolved INTEGER NOT NULL,
+  PRIMARY KEY (episode, notifier)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS told_unresolved ON told (episode) WHERE NOT resolved;
+
+-- The messages that are not delivered, in the order in which they were begun;
+-- alerts is what they say, as JSON, and failed why the last attempt failed.
+CREATE TABLE IF NOT EXISTS message (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  notifier TEXT NOT NULL,
+  event TEXT NOT NULL,
+  instance TEXT NOT NULL,
+  begun INTEGER,
+  due INTEGER,
+  sealed INTEGER NOT NULL,
+  alerts TEXT NOT NULL,
+  cause TEXT NOT NULL,
+  via TEXT NOT NULL,
+  text TEXT NOT NULL,
+  attempts INTEGER NOT NULL,
+  tried INTEGER,
+  failed TEXT NOT NULL
+) STRICT;
+
+-- Tables that nobody is told of for a while; tables are globs, as JSON.
+CREATE TABLE IF NOT EXISTS silence (
+  id TEXT PRIMARY KEY,
+  tables TEXT NOT NULL,
+  starts INTEGER NOT NULL,
+  ends INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  author TEXT NOT NULL
+) STRICT;
+
+PRAGMA user_version = 3;
