@@ -17,6 +17,12 @@ type Config struct {
 	Owners    []*Owner
 	Sources   []*Source
 	Tables    []*Table // one a consumer: a [[table]] with two consumers stands here twice
+	Alerts    []*Alert
+	// Maintenance is when nobody is told.
+	Maintenance []Maintenance
+	Nudges      []*Nudge
+	// Warnings are what is allowed and rarely meant, in the form of mistakes.
+	Warnings Mistakes
 
 	tree *node
 }
@@ -36,8 +42,9 @@ func Load(path string, env func(string) (string, bool), judges ...Judge) (*Confi
 	return Parse(path, data, env, judges...)
 }
 
-// LoadForDatabases is Load for those who ask consumers' databases and no owner: what an owner's keys take from the
-// environment or from files may be missing, as it is for somebody on call who has none of the owners' secrets.
+// LoadForDatabases is Load for those who ask consumers' databases, and neither ask an owner nor tell a receiver: what
+// the keys of owners, alerts, nudges and larder's own tokens take from the environment or from files may be missing, as
+// it is for somebody on call who has none of these secrets.
 func LoadForDatabases(path string, env func(string) (string, bool), judges ...Judge) (*Config, error) {
 	data, err := readFile(path)
 	if err != nil {
@@ -65,6 +72,7 @@ func parse(path string, data []byte, r *reader, judges []Judge) (*Config, error)
 	if len(r.mistakes) > 0 {
 		return nil, r.mistakes.sorted()
 	}
+	c.Warnings = r.warnings.sorted()
 	return c, nil
 }
 
@@ -105,6 +113,14 @@ func (r *reader) config(c *Config) {
 	}
 	r.checkDatabases(c)
 	r.checkTableNames(c)
+	for _, n := range r.named(c.tree, "alert") {
+		c.Alerts = append(c.Alerts, r.alert(n, c))
+	}
+	r.checkFallbacks(c)
+	c.Maintenance = r.maintenance(c.tree.child("maintenance"), c)
+	for _, n := range r.named(c.tree, "nudge") {
+		c.Nudges = append(c.Nudges, r.nudge(n, c))
+	}
 }
 
 // named returns the tables [what.NAME]. A bad name is told and kept, so that who refers to it is not told too.
@@ -145,7 +161,7 @@ func (r *reader) tables(root *node) []*node {
 	return all.below
 }
 
-// isName reports whether name can be the name of a consumer, owner or source.
+// isName reports whether name can be the name of a consumer, owner, source, alert or nudge.
 func isName(name string) bool {
 	return name != "" && len(name) <= maxIdentifier && strings.IndexFunc(name, func(c rune) bool { return !isNameChar(c) }) < 0
 }

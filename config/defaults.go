@@ -17,12 +17,36 @@ const (
 
 func defaultLarder(dir string, env func(string) (string, bool)) Larder {
 	return Larder{
-		Home:        stateFile(dir, env),
-		Timezone:    "UTC",
-		Concurrency: 32,
-		History:     30 * day,
-		Log:         Log{Level: "info"},
+		Name:         "larder",
+		Home:         stateFile(dir, env),
+		Timezone:     "UTC",
+		Concurrency:  32,
+		History:      30 * day,
+		Log:          Log{Level: "info"},
+		Listen:       defaultListen,
+		StartupGrace: 10 * time.Minute,
 	}
+}
+
+// defaultListen is the port of metrics and nudges, for this machine alone.
+const defaultListen = "127.0.0.1:8420"
+
+func defaultHeartbeat() *Heartbeat { return &Heartbeat{Every: time.Minute, When: HeartbeatAlive} }
+
+func defaultAlert(name string) *Alert {
+	return &Alert{
+		Name:     name,
+		KeyPath:  "alert." + bare(name),
+		StartTLS: StartTLSAlways,
+		Levels:   []AlertLevel{AlertWarn, AlertCritical},
+		Repeat:   Repeat{Warn: 4 * time.Hour, Critical: time.Hour},
+		Resolved: true,
+		Group:    30 * time.Second,
+	}
+}
+
+func defaultNudge(name string) *Nudge {
+	return &Nudge{Name: name, KeyPath: "nudge." + bare(name), Kind: NudgeStandard, Debounce: time.Second}
 }
 
 func defaultConsumer(name string) *Consumer {

@@ -17,6 +17,15 @@ var partners = []struct{ path, lines string }{
 	{"owner.NAME.auth.scheme", `owner.o.auth.bearer = "x"`},
 	{"owner.NAME.auth.login.", "owner.o.auth.login.path = \"/login\"\nowner.o.auth.login.token = \"token\""},
 	{"owner.NAME.auth.hmac.", "owner.o.auth.hmac.secret = \"x\"\nowner.o.auth.hmac.sign = \"{path}\"\nowner.o.auth.hmac.header = \"X-S\""},
+	{"larder.tokens.", `larder.tokens.read = "0123456789abcdef"`},
+	{"larder.heartbeat.", `larder.heartbeat.url = "https://h"`},
+	{"alert.NAME.starttls", "alert.a.smtp = \"smtps://m\"\nalert.a.from = \"a@b.c\"\nalert.a.to = \"a@b.c\"\nalert.a.kind = \"email\""},
+	{"alert.NAME.levels", `alert.a.kind = "log"`},
+	{"alert.NAME.repeat", `alert.a.kind = "log"`},
+	{"alert.NAME.resolved", `alert.a.kind = "log"`},
+	{"alert.NAME.group", `alert.a.kind = "log"`},
+	{"alert.NAME.hours_off.", "alert.a.kind = \"log\"\nalert.a.hours_off.from = \"01:00\"\nalert.a.hours_off.to = \"02:00\""},
+	{"nudge.NAME.", `nudge.n.secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"`},
 	{"source.NAME.audit.", `source.s.audit.schedule = "@daily"`},
 	{"source.NAME.audit.share", `source.s.audit.compare = "sample"`},
 	{"source.NAME.epoch.", `source.s.epoch.at = "epoch"`},
@@ -54,7 +63,7 @@ func TestSayingADefaultChangesNothing(t *testing.T) {
 		want, got := parsed(t, without), parsed(t, with)
 		for _, x := range []struct{ want, got any }{
 			{want.Larder, got.Larder}, {want.Consumers, got.Consumers}, {want.Owners, got.Owners},
-			{want.Sources, got.Sources}, {want.Tables, got.Tables},
+			{want.Sources, got.Sources}, {want.Tables, got.Tables}, {want.Alerts, got.Alerts}, {want.Nudges, got.Nudges},
 		} {
 			if diff := cmp.Diff(x.want, x.got, unexported); diff != "" {
 				t.Errorf("%s is not what is in force without it (-without +with):\n%s", strings.TrimSpace(line), diff)
@@ -68,7 +77,7 @@ func TestSayingADefaultChangesNothing(t *testing.T) {
 
 // pathOf names the things of the small config.
 func pathOf(path string) string {
-	for section, name := range map[string]string{"consumer": "c", "owner": "o", "source": "s"} {
+	for section, name := range map[string]string{"consumer": "c", "owner": "o", "source": "s", "alert": "a", "nudge": "n"} {
 		path = strings.Replace(path, section+".NAME.", section+"."+name+".", 1)
 	}
 	return path

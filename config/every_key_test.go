@@ -32,8 +32,10 @@ func same(t *testing.T, what string, want, got any) {
 func TestEveryKeyOfLarderConsumerOwner(t *testing.T) {
 	c := everyKey(t)
 	same(t, "larder", config.Larder{
-		Home: "testdata/good/state/history.db", Timezone: "Europe/Berlin", Concurrency: 8,
+		Name: "larder of the shop", Home: "testdata/good/state/history.db", Timezone: "Europe/Berlin", Concurrency: 8,
 		History: 12 * time.Hour, Log: config.Log{Format: "json", Level: "debug"},
+		Listen: "[::]:9000", ListenSaid: true, ReadToken: config.NewSecret("canary-{reading}"),
+		Heartbeat: &config.Heartbeat{URL: config.NewSecret("https://hc.example.com/canary-{token}"), Every: 30 * time.Second, When: config.HeartbeatAllFresh},
 	}, c.Larder)
 	same(t, "consumers", []*config.Consumer{
 		{
@@ -159,7 +161,9 @@ func TestEveryKeyOfTable(t *testing.T) {
 				{Name: "org", From: []config.Path{field("org")}, Type: config.ColumnType{Name: "text"}, NotNull: true},
 				{Name: "changed", From: []config.Path{field("changed"), field("created")}, Type: config.ColumnType{Name: "timestamptz"}, As: minutes},
 			},
-			Budget:    config.Budget{Critical: time.Hour},
+			Budget: config.Budget{
+				Critical: time.Hour, Grace: config.Grace{Warn: 4 * time.Minute, Critical: 20 * time.Minute}, Hold: 2 * time.Minute,
+			},
 			MaxDelete: config.MaxDelete{Share: 0.025, Floor: 3, Rows: 100, All: true},
 			Confirm:   3, Misfit: config.MisfitFail, Text: config.TextReplace, Drift: config.DriftAdd, OnDelete: config.OnDeleteDelete,
 		}, got)

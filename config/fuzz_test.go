@@ -76,7 +76,7 @@ func checkWhole(t *testing.T, c *config.Config) {
 		checkWholeParts(t, s)
 	}
 	for _, table := range c.Tables {
-		if table.Source == nil || table.Consumer == nil || table.Budget.Critical <= 0 || table.Confirm < 1 {
+		if table.Source == nil || table.Consumer == nil || table.Budget.Critical <= 0 && table.Budget.Grace.Critical <= 0 || table.Confirm < 1 {
 			t.Fatalf("table %q is not whole: %#v", table.Name, table)
 		}
 		if len(table.Key) != len(table.Source.Records.Key) {

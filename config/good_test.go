@@ -33,7 +33,7 @@ func load(t *testing.T, name string, pairs ...string) *config.Config {
 }
 
 var unexported = cmp.Options{
-	cmpopts.IgnoreUnexported(config.Config{}, config.Source{}, config.Request{}),
+	cmpopts.IgnoreUnexported(config.Config{}, config.Source{}, config.Request{}, config.Alert{}),
 	cmp.Comparer(func(a, b config.Template) bool {
 		return a.String() == b.String() && cmp.Equal(a.Parts, b.Parts)
 	}),
@@ -56,8 +56,8 @@ func TestElevenLines(t *testing.T) {
 	want := &config.Config{
 		File: filepath.Join("testdata", "good", "eleven.toml"),
 		Larder: config.Larder{
-			Home: "testdata/good/larder.db", Timezone: "UTC", Concurrency: 32,
-			History: 30 * 24 * time.Hour, Log: config.Log{Level: "info"},
+			Name: "larder", Home: "testdata/good/larder.db", Timezone: "UTC", Concurrency: 32,
+			History: 30 * 24 * time.Hour, Log: config.Log{Level: "info"}, Listen: "127.0.0.1:8420", StartupGrace: 10 * time.Minute,
 		},
 		Consumers: []*config.Consumer{consumer},
 		Owners:    []*config.Owner{owner},

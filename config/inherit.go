@@ -9,19 +9,21 @@ func (r *reader) inherit(root *node) {
 			d = nil
 		}
 	}
-	for _, what := range []string{"consumer", "owner", "source", "table"} {
+	for _, what := range []string{"consumer", "owner", "source", "table", "alert"} {
 		from := d.child(what)
 		if from != nil && from.kind != kindTable {
 			r.wrong(from, "is %s; write [defaults.%s] with keys below", from.what(), what)
 			from = nil
 		}
 		r.expand(from)
+		r.expand(from.child("budget"))
 		all := root.child(what)
 		if all == nil {
 			continue
 		}
 		for i, n := range all.below {
 			r.expand(n)
+			r.expand(n.child("budget"))
 			all.below[i] = r.merged(n, from)
 		}
 	}

@@ -14,18 +14,33 @@ func fileKeys() form {
 		key{"owner", anyNames(shared("owner", table(ownerKeys()...))), none, "[owner.NAME]: a service that is polled."},
 		key{"source", anyNames(shared("source", table(sourceKeys()...))), none, "[source.NAME]: one feed of an owner."},
 		key{"table", list(shared("table", table(tableKeys()...))), required, "[[table]]: a copy of a source in a consumer's database."},
+		key{"alert", anyNames(shared("alert", table(alertKeys()...))), none, "[alert.NAME]: who is told of a copy that is too old."},
+		key{"maintenance", list(table(maintenanceKeys()...)), none, "[[maintenance]]: when nobody is told."},
+		key{"nudge", anyNames(table(nudgeKeys()...)), none, "[nudge.NAME]: who may ask for a poll at POST /nudge/NAME."},
 		key{"defaults", table(
 			key{"consumer", shared("consumer", table(consumerKeys()...)), none, "Keys of [consumer.NAME] that all consumers share."},
 			key{"owner", shared("owner", table(ownerKeys()...)), none, "Keys of [owner.NAME] that all owners share."},
 			key{"source", shared("source", table(sourceKeys()...)), none, "Keys of [source.NAME] that all sources share."},
 			key{"table", shared("table", table(tableKeys()...)), none, "Keys of [[table]] that all tables share."},
-		), none, "What all consumers, owners, sources or tables share, merged in key by key."},
+			key{"alert", shared("alert", table(alertKeys()...)), none, "Keys of [alert.NAME] that all alerts share."},
+		), none, "What all consumers, owners, sources, tables or alerts share, merged in key by key."},
 	)
 }
 
 func larderKeys() []key {
 	return []key{
-		{"home", text(), none, "The SQLite file of the poll history; larder.db in $STATE_DIRECTORY, else beside the config file."},
+		{"name", text(), "larder", "What this larder is called in alerts."},
+		{"home", text(), none, "The SQLite file of the poll history and of alerts; larder.db in $STATE_DIRECTORY, else beside the config file."},
+		{"listen", text(), defaultListen, "HOST:PORT of metrics and nudges; empty: none. Other than this machine's own needs tokens."},
+		{"tokens", table(
+			key{"read", secret(), required, "What whoever reads has to show, as Authorization: Bearer TOKEN; 16 characters at least."},
+		), none, "Who may ask for what is listened to."},
+		{"heartbeat", tableOr("url",
+			key{"url", secret(), required, "What is asked."},
+			key{"every", duration(time.Second, day), "1m", "How often."},
+			key{"when", choice(HeartbeatAlive, HeartbeatAllFresh), string(HeartbeatAlive), "As long as larder judges and remembers, or only while all copies are fresh, too."},
+		), none, "A URL that is asked again and again while all is well, so that somebody else notices when it is not."},
+		{"startup_grace", duration(0, day), "10m", "How long after its start larder waits for a copy's first poll before it tells that the copy is too old; 0s: not at all."},
 		{"timezone", text(), "UTC", "The time zone of cron specs without CRON_TZ=, such as Europe/Berlin."},
 		{"concurrency", integer(1, 1000), 32, "Polls at one time."},
 		{"history", duration(time.Hour, years), "30d", "How long poll history stays."},
@@ -90,7 +105,12 @@ func tableKeys() []key {
 		{"columns", columns(), none, "What is kept of a record; those of the source unless said."},
 		{"budget", tableOr("critical",
 			key{"warn", duration(time.Second, years), none, "From here on status and check warn; less than critical."},
-			key{"critical", duration(time.Second, years), required, "From here on the copy is too old."},
+			key{"critical", duration(time.Second, years), none, "From here on the copy is too old; required without grace."},
+			key{"grace", tableOr("critical",
+				key{"warn", duration(time.Second, years), none, "As much later than a tick of the schedule status and check warn; less than critical."},
+				key{"critical", duration(time.Second, years), required, "As much later than a tick of the schedule the copy is too old."},
+			), none, "How late after the ticks of its source's schedule the copy may be brought up to date; instead of ages, or beside them."},
+			key{"hold", duration(0, day), "0s", "How long the copy has to stay within its budget before that is told."},
 			key{"deletes", duration(time.Second, years), none, "How long a deletion may stay unseen where only an audit sees it."},
 		), required, "The staleness this copy may reach."},
 		{"max_delete", table(

@@ -4,15 +4,25 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Larder is what the daemon as a whole is told.
 type Larder struct {
+	Name        string        // of this larder, in alerts
 	Home        string        // the SQLite file of poll history
 	Timezone    string        // of cron specs without CRON_TZ=; a name that time.LoadLocation takes
 	Concurrency int           // polls at one time
 	History     time.Duration // how long poll history stays
 	Log         Log
+	// Listen is HOST:PORT, or empty for none; ListenSaid tells that it is not the default.
+	Listen     string
+	ListenSaid bool
+	ReadToken  Secret     // zero: none is asked for
+	Heartbeat  *Heartbeat // nil: none
+	// StartupGrace is how long a start waits for a copy's first poll before anybody is told of it; 0: not at all.
+	StartupGrace time.Duration
 }
 
 // Log is how log lines look and which are written.
@@ -26,10 +36,12 @@ func (r *reader) larder(n *node) Larder {
 	if n == nil {
 		return l
 	}
+	r.expand(n)
 	s, ok := r.section(n)
 	if !ok {
 		return l
 	}
+	r.instance(s, &l)
 	if home := s.child("home"); home != nil {
 		l.Home = r.home(home)
 	}
@@ -44,7 +56,25 @@ func (r *reader) larder(n *node) Larder {
 			choose(s, "level", &l.Log.Level)
 		}
 	}
+	r.listen(s, &l)
+	if heartbeat := s.child("heartbeat"); heartbeat != nil {
+		l.Heartbeat = r.heartbeat(heartbeat)
+	}
+	s.duration("startup_grace", &l.StartupGrace)
 	return l
+}
+
+// instance reads what this larder is called.
+func (r *reader) instance(s section, into *Larder) {
+	n, text, ok := s.given("name")
+	if !ok {
+		return
+	}
+	if text == "" || len(text) > 100 || strings.ContainsFunc(text, unicode.IsControl) || !utf8.ValidString(text) {
+		r.wrong(n, "the name must be 1 to 100 bytes of text in one line")
+		return
+	}
+	into.Name = text
 }
 
 // home reads the file of poll history.

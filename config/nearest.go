@@ -27,7 +27,7 @@ func elsewhere(name string, known []string) string {
 		"api_key": "header", "cron": "schedule", "dsn": "database", "endpoint": "url", "every": "schedule", "field": "from",
 		"fields": "columns", "filter": "where", "frequency": "schedule", "id": "key", "interval": "schedule", "limit": "size",
 		"mapping": "columns", "params": "query", "path": "at", "token": "bearer", "type": "by", "tz": "timezone", "uri": "url",
-		"iso8601": "rfc3339", "iso": "rfc3339", "epoch": "unix", "timestamp": "unix", "milliseconds": "unix_ms", "retries": "retry",
+		"iso8601": "rfc3339", "iso": "rfc3339", "epoch": "unix", "timestamp": "unix", "milliseconds": "unix_ms", "retries": "retry", "instance": "name", "days_off": "hours_off", "quiet": "hours_off", "webhook": "url", "channel": "topic",
 	}
 	all := []string{ours[name]}
 	for _, word := range strings.FieldsFunc(name, func(c rune) bool { return c == '_' || c == '-' || c == '.' }) {

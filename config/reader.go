@@ -12,9 +12,10 @@ import (
 type reader struct {
 	env      func(string) (string, bool)
 	dir      string // what relative paths start from
-	noOwners bool   // nobody asks owners: see LoadForDatabases
+	noOwners bool   // nobody asks owners or tells receivers: see LoadForDatabases
 	root     form   // of the file
 	mistakes Mistakes
+	warnings Mistakes
 	misspelt map[*node]bool // tables with an unknown key
 }
 
@@ -24,11 +25,21 @@ func (r *reader) wrong(n *node, format string, args ...any) {
 }
 
 func (r *reader) note(n *node, at Position, text string) {
+	r.mistakes = append(r.mistakes, n.mistake(at, text))
+}
+
+// warn notes what is allowed and rarely meant.
+func (r *reader) warn(n *node, format string, args ...any) {
+	r.warnings = append(r.warnings, n.mistake(n.at, fmt.Sprintf(format, args...)))
+}
+
+// mistake is one of n, at a place of its text.
+func (n *node) mistake(at Position, text string) Mistake {
 	subject, path := n.subject()
 	if path != "" {
 		text = path + ": " + text
 	}
-	r.mistakes = append(r.mistakes, Mistake{at.File, at.Line, at.Column, subject, text})
+	return Mistake{at.File, at.Line, at.Column, subject, text}
 }
 
 // section is a table whose keys are known: they stand in the table of keys.
@@ -64,7 +75,7 @@ func (r *reader) hintKey(n *node, name string) string {
 				return fmt.Sprintf("; did you mean %q?", key+"."+name)
 			}
 		}
-		for _, section := range []string{"owner", "source", "table", "consumer"} {
+		for _, section := range []string{"owner", "source", "table", "consumer", "alert"} {
 			whole := n.parent != nil && n.parent.parent != nil && n.parent.parent.parent == nil // such as source.users
 			if whole && slices.Contains(r.root.below("defaults").below(section).keyNames(), name) && elsewhere(name, known) == "" {
 				return "; it is a key of " + subjectOf(section)

@@ -50,12 +50,13 @@ var unbraced = regexp.MustCompile(`^\$([A-Za-z_][A-Za-z0-9_]*)$`)
 // may be nil.
 func (r *reader) secret(n *node, fits func(string) string) Secret {
 	text, ok := r.text(n)
-	if ok && fits != nil {
+	name := unbraced.FindStringSubmatch(n.text)
+	if ok && fits != nil && (name == nil || n.kind != kindText) {
 		if wrong := fits(text); wrong != "" {
 			r.wrong(n, "%s", wrong)
 		}
 	}
-	switch name := unbraced.FindStringSubmatch(n.text); {
+	switch {
 	case ok && n.kind == kindText && name != nil:
 		r.wrong(n, "is a variable without braces, which would be sent as it stands; write \"${%s}\"", name[1])
 	case ok && text == "" && r.again(n) != nil:

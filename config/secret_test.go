@@ -30,6 +30,13 @@ func TestSecretsPrintNowhere(t *testing.T) {
 	for _, one := range c.Tables {
 		things = append(things, *one)
 	}
+	for _, one := range c.Alerts {
+		things = append(things, *one)
+	}
+	for _, one := range c.Nudges {
+		things = append(things, *one)
+	}
+	things = append(things, *c.Larder.Heartbeat)
 	oauth2 := load(t, "audits.toml", "TOKEN", "canary-{token}").Owners[0]
 	if oauth2.Auth.OAuth2.ClientSecret.Reveal() != "canary-{token}" {
 		t.Fatal("the canary is not in its place")
@@ -89,7 +96,7 @@ func TestSecretWithstandsEveryVerb(t *testing.T) {
 // Secret withstands, but not the text of an ordinary header.
 func verbs(thing any) []string {
 	switch thing.(type) {
-	case config.Config, config.Table:
+	case config.Config, config.Table, config.Nudge:
 		return []string{"%v", "%+v", "%#v"}
 	}
 	return []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t"}
@@ -114,6 +121,12 @@ func TestSecretsInNoMistake(t *testing.T) {
 		"owner.users.auth = { hmac = %s }\n", "owner.users.auth = { hmac = { secret = %s } }\n", "owner.users.auth = { hmac = { key = %s } }\n",
 		"owner.users.auth = { hmac = { secret = %s, secret_encoding = \"base64\" } }\n", "owner.users.auth = { hmac = { header = { X-Key = %s } } }\n",
 		"owner.users.auth = { sigv4 = %s }\n", "owner.users.auth = { sigv4 = { secret_key = %s } }\n", "owner.users.auth = { sigv4 = { session_token = %s } }\n",
+		"alert.a.kind = \"webhook\"\nalert.a.url = %s\n", "alert.a.kind = \"slack\"\nalert.a.url = %s\n", "alert.a.kind = \"webhook\"\nalert.a.secret = %s\n",
+		"alert.a.kind = \"alertmanager\"\nalert.a.urls = %s\n", "alert.a.kind = \"pagerduty\"\nalert.a.routing_key = %s\n",
+		"alert.a.kind = \"ntfy\"\nalert.a.topic = %s\n", "alert.a.kind = \"ntfy\"\nalert.a.token = %s\n", "alert.a.kind = \"email\"\nalert.a.smtp = %s\n",
+		"alert.a.kind = \"log\"\nalert.a.url = %s\n", "defaults.alert.secret = %s\nalert.a.kind = \"webhook\"\n",
+		"nudge.users.secret = %s\n", "nudge.users.kind = \"github\"\nnudge.users.secret = [%s]\n",
+		"larder.tokens = %s\n", "larder.tokens.read = %s\n", "larder.heartbeat = %s\n", "larder.heartbeat.url = %s\n",
 		"owner.users.auth = { oauth2 = { params = %s } }\n", "owner.users.auth = { oauth2 = { scopes = [%s] } }\n",
 	} {
 		for _, value := range values {

@@ -81,13 +81,15 @@ func notEmbedded(name string) string {
 	return fmt.Sprintf("${%s} can only be a whole value; put all of it into the variable, or into a file: { file = \"…\" }", name)
 }
 
-// unavailable stands for what an owner's key takes from outside where nobody asks owners. It passes for a URL, too.
+// unavailable stands for what comes from outside where nobody asks owners or tells receivers. It passes for a URL, too.
 const unavailable = "https://unavailable.invalid"
 
-// spares reports whether a value may be missing: it is an owner's, and no owner is asked.
+// spares reports whether a value may be missing: it is an owner's, a receiver's, or of what larder listens to, and none
+// of them is needed.
 func (r *reader) spares(n *node) bool {
 	path := n.keyPath()
-	return r.noOwners && (strings.HasPrefix(path, "owner.") || strings.HasPrefix(path, "defaults.owner."))
+	return r.noOwners && slices.ContainsFunc([]string{"owner.", "alert.", "nudge.", "larder.tokens", "larder.heartbeat", "defaults.owner.", "defaults.alert."},
+		func(spared string) bool { return strings.HasPrefix(path, spared) })
 }
 
 // fileText reads a value from its file, without the line break at its end.

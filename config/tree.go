@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -68,9 +69,11 @@ func (n *node) subject() (subject, path string) {
 		return "", ""
 	case at(0).key == "table" && len(up) > 1 && at(0).kind == kindArray:
 		return tableSubject(at(1)), joinPath(up[:len(up)-2])
+	case at(0).key == "maintenance" && len(up) > 1 && at(0).kind == kindArray:
+		return fmt.Sprintf("maintenance[%d]", at(1).index), joinPath(up[:len(up)-2])
 	case at(0).key == "defaults" && len(up) > 1:
 		return "defaults." + bare(at(1).key), joinPath(up[:len(up)-2])
-	case len(up) > 1 && (at(0).key == "owner" || at(0).key == "source" || at(0).key == "consumer"):
+	case len(up) > 1 && slices.Contains([]string{"owner", "source", "consumer", "alert", "nudge"}, at(0).key):
 		return fmt.Sprintf("%s %q", at(0).key, at(1).key), joinPath(up[:len(up)-2])
 	case len(up) == 1:
 		return "", joinPath(up)
