@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -27,6 +28,8 @@ type parts struct {
 	home      *atHome
 	consumers []*consumer
 	feeds     []*feed
+	// warnings are what the configuration may say and rarely means.
+	warnings config.Mistakes
 }
 
 // feed is a source with its schedule and the consumers it is copied to.
@@ -98,6 +101,7 @@ func build(c *config.Config, log zerolog.Logger) (*parts, error) {
 	if len(mistakes) > 0 {
 		return nil, mistakes
 	}
+	p.warnings = append(slices.Clone(c.Warnings), rareBudgets(c, schedules)...)
 	makers := make(map[*config.Consumer]func(row.Spec) row.Kept)
 	consumers := make(map[*config.Consumer]*consumer)
 	for _, cc := range c.Consumers {

@@ -39,7 +39,7 @@ func (b *builtTable) fill(s *config.Source, p plan, set *pathSet) error {
 		Keep:        t.OnDelete == config.OnDeleteKeep,
 		Notify:      t.Notify,
 		Partial:     s.Records.Partial,
-		Budget:      syncer.Budget{Warn: t.Budget.Warn, Critical: t.Budget.Critical, Deletes: p.deletesBudget(t), Newest: t.Newest},
+		Budget:      budgetOf(t, p),
 		Guard:       guardOf(t.MaxDelete),
 		Confirm:     t.Confirm,
 		Drift:       driftOf(t.Drift),
@@ -80,6 +80,16 @@ func (b *builtTable) fill(s *config.Source, p plan, set *pathSet) error {
 	var err error
 	b.spec.Where, err = conditionOf(t, set)
 	return err
+}
+
+// budgetOf maps the budget of a table, whose grace counts from the ticks of its
+// source.
+func budgetOf(t *config.Table, p plan) syncer.Budget {
+	b := syncer.Budget{Warn: t.Budget.Warn, Critical: t.Budget.Critical, Deletes: p.deletesBudget(t), Newest: t.Newest}
+	if g := t.Budget.Grace; g.Critical > 0 {
+		b.Grace = syncer.Grace{Warn: g.Warn, Critical: g.Critical, Due: p.Schedule, Lag: t.Source.Lag}
+	}
+	return b
 }
 
 // newestOf is what tells how new a record is, by the first of the tables that

@@ -61,7 +61,7 @@ func schedulesOf(c *config.Config) (map[*config.Source]plan, config.Mistakes) {
 		mistakes = append(mistakes, unseenDeletions(c, s, p)...)
 		mistakes = append(mistakes, outlivedRetention(c, s, p)...)
 	}
-	return plans, mistakes
+	return plans, append(mistakes, wrongMaintenance(c, zone)...)
 }
 
 func planOf(s *config.Source, budget time.Duration, zone *time.Location) (plan, error) {
@@ -129,7 +129,7 @@ func roomFor(c *config.Config, s *config.Source) time.Duration {
 }
 
 // tightest is the shortest warn, or critical where there is no warn, of the
-// source's tables; 0 if it has none.
+// source's tables; 0 if none of them is judged by its age.
 func tightest(c *config.Config, s *config.Source) time.Duration {
 	var least time.Duration
 	for _, t := range c.Tables {
@@ -137,43 +137,11 @@ func tightest(c *config.Config, s *config.Source) time.Duration {
 		if b == 0 {
 			b = t.Budget.Critical
 		}
-		if t.Source == s && (least == 0 || b < least) {
+		if t.Source == s && b > 0 && (least == 0 || b < least) {
 			least = b
 		}
 	}
 	return least
-}
-
-// unkeptBudgets tells the budgets that the schedule breaks by itself: a copy
-// is as old as the longest gap between two polls, and jitter and lag come on
-// top. Where a sweep needs several walks to confirm, a deletion is only proven
-// after that many gaps.
-func unkeptBudgets(c *config.Config, s *config.Source, p plan) config.Mistakes {
-	if s.Schedule == config.ScheduleAuto {
-		return nil
-	}
-	var mistakes config.Mistakes
-	gap := schedule.LargestGap(p.Schedule, time.Now())
-	for _, t := range c.Tables {
-		if t.Source != s {
-			continue
-		}
-		walks := 1
-		if s.Mode == config.Snapshot {
-			walks = t.Confirm
-		}
-		oldest := time.Duration(walks)*gap + p.jitter + s.Lag
-		for _, b := range []struct {
-			key   string
-			limit time.Duration
-		}{{"warn", t.Budget.Warn}, {"critical", t.Budget.Critical}} {
-			if b.limit > 0 && b.limit <= oldest {
-				mistakes = append(mistakes, c.Mistake(t.KeyPath+".budget", "%s %v is not longer than the %v that may pass "+
-					"between polls of %q by %s; poll more often or allow more", b.key, b.limit, oldest.Round(time.Second), s.Name, because(walks, s)))
-			}
-		}
-	}
-	return mistakes
 }
 
 // unseenDeletions tells the budgets of deletions that no audit can keep.
@@ -202,12 +170,4 @@ func outlivedRetention(c *config.Config, s *config.Source, p plan) config.Mistak
 	}
 	return config.Mistakes{c.Mistake(s.KeyPath+".retention", "%v is not longer than the %v that may pass between polls by %s, "+
 		"so that each would ask for everything; poll more often", s.Retention, oldest, because(1, s))}
-}
-
-func because(walks int, s *config.Source) string {
-	text := fmt.Sprintf("schedule %q", s.Schedule)
-	if walks > 1 {
-		text += fmt.Sprintf(", with %d walks to confirm a deletion", walks)
-	}
-	return text
 }

@@ -96,6 +96,10 @@ func newLine(f *feed, c *copied, statuses []syncer.Status, err error) line {
 		return l
 	}
 	l.take(statuses[i])
+	if l.AsOf != nil {
+		l.budget = c.budget.At(*l.AsOf)
+		l.Warn, l.Critical = l.budget.Warn.Seconds(), l.budget.Critical.Seconds()
+	}
 	if late := latenessNote(f, statuses[i].Late); late != "" {
 		l.Reason = join(l.Reason, late)
 	}

@@ -17,7 +17,8 @@ func (a *app) validateCommand() *cobra.Command {
 each with its file, line and column and what to write instead, and exits 78.
 
 Schedules are judged too: a budget that would be broken even if every poll
-succeeded is a mistake. Of a good file it says when each source is polled, and
+succeeded is a mistake, and of one that a single failed poll breaks it warns.
+Of a good file it says when each source is polled, and
 into which tables; so you see what a schedule that was left out comes to.
 
 Nothing is connected to, but the variables and files that hold values must be
@@ -30,6 +31,9 @@ there.`,
 			defer p.close()
 			for _, s := range p.config.Sources {
 				a.say("%s: %s", s.Name, p.describe(s))
+			}
+			for _, w := range p.warnings {
+				a.say("warning: %v", w)
 			}
 			a.say("%s is good", a.configPath)
 			return nil

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/larder-sync/larder/config"
+	"github.com/larder-sync/larder/syncer/schedule"
+)
+
+// gaps is how far apart the polls of a source are that a table depends on.
+type gaps struct {
+	largest time.Duration
+	// walks have to agree before a deletion counts.
+	walks int
+	// late is by how much jitter and lag make a copy older on top.
+	late time.Duration
+}
+
+func gapsOf(s *config.Source, p plan, t *config.Table) gaps {
+	g := gaps{largest: schedule.LargestGap(p.Schedule, time.Now()), walks: 1, late: p.jitter + s.Lag}
+	if s.Mode == config.Snapshot {
+		g.walks = t.Confirm
+	}
+	return g
+}
+
+// oldest is how old a copy gets if every poll succeeds but for failed ones.
+func (g gaps) oldest(failed int) time.Duration {
+	return time.Duration(g.walks+failed)*g.largest + g.late
+}
+
+// age is a budget that is a plain age, with the key that says it.
+type age struct {
+	key   string
+	limit time.Duration
+}
+
+func agesOf(t *config.Table) (all []age) {
+	for _, a := range []age{{"warn", t.Budget.Warn}, {"critical", t.Budget.Critical}} {
+		if a.limit > 0 {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// unkeptBudgets tells the budgets that the schedule breaks by itself: a copy
+// is as old as the longest gap between two polls, and jitter and lag come on
+// top. Where a sweep needs several walks to confirm, a deletion is only proven
+// after that many gaps.
+func unkeptBudgets(c *config.Config, s *config.Source, p plan) config.Mistakes {
+	var mistakes config.Mistakes
+	for _, t := range c.Tables {
+		if t.Source != s {
+			continue
+		}
+		g := gapsOf(s, p, t)
+		if oldest := g.largest + g.late; t.Newest > 0 && t.Newest <= oldest {
+			mistakes = append(mistakes, c.Mistake(t.KeyPath+".newest", "%v is not longer than the %v that may pass between polls of %q by %s, "+
+				"in which nobody sees a newer record; poll more often or allow more", t.Newest, oldest.Round(time.Second), s.Name, because(1, s)))
+		}
+		if s.Schedule == config.ScheduleAuto {
+			if t.Budget.Critical == 0 {
+				mistakes = append(mistakes, c.Mistake(t.KeyPath+".budget.grace", "counts from the ticks of a schedule, and source %q says none; "+
+					"write its schedule, or critical beside grace", s.Name))
+			}
+			continue
+		}
+		mistakes = append(mistakes, unkeptGrace(c, s, t, g, p.jitter)...)
+		oldest := g.oldest(0)
+		for _, a := range agesOf(t) {
+			if a.limit <= oldest {
+				mistakes = append(mistakes, c.Mistake(t.KeyPath+".budget", "%s %v is not longer than the %v that may pass "+
+					"between polls of %q by %s; poll more often or allow more", a.key, a.limit, oldest.Round(time.Second), s.Name, because(g.walks, s)))
+			}
+		}
+	}
+	return mistakes
+}
+
+// unkeptGrace tells a grace that is over before the poll of its tick can be: that
+// begins with the jitter, and a deletion of a snapshot waits for further walks.
+// Lag is no part of it: as-of is older by it, and ticks are counted from as
+// much later.
+func unkeptGrace(c *config.Config, s *config.Source, t *config.Table, g gaps, jitter time.Duration) config.Mistakes {
+	var mistakes config.Mistakes
+	least := time.Duration(g.walks-1)*g.largest + jitter
+	for _, a := range []age{{"warn", t.Budget.Grace.Warn}, {"critical", t.Budget.Grace.Critical}} {
+		if a.limit > 0 && a.limit <= least {
+			mistakes = append(mistakes, c.Mistake(t.KeyPath+".budget.grace", "%s %v is not longer than the %v that may pass from a tick "+
+				"to the poll of %q that counts, by %s and its jitter; allow more", a.key, a.limit, least.Round(time.Millisecond), s.Name, because(g.walks, s)))
+		}
+	}
+	return mistakes
+}
+
+// rareBudgets warns of budgets that a single failed poll breaks: those that the
+// schedule keeps, but without room for a second one.
+func rareBudgets(c *config.Config, plans map[*config.Source]plan) config.Mistakes {
+	var warnings config.Mistakes
+	for _, t := range c.Tables {
+		p, known := plans[t.Source]
+		if !known || !t.Source.Enabled || t.Source.Schedule == config.ScheduleAuto {
+			continue
+		}
+		g := gapsOf(t.Source, p, t)
+		for _, a := range agesOf(t) {
+			if two := g.oldest(1); a.limit < two {
+				warnings = append(warnings, c.Mistake(t.KeyPath+".budget", "%s %v is shorter than two gaps between polls of %q by %s, %v: "+
+					"a single poll that fails breaks it", a.key, a.limit, t.Source.Name, because(g.walks, t.Source), two.Round(time.Second)))
+				break
+			}
+		}
+	}
+	return warnings
+}
+
+// wrongMaintenance tells the schedules of maintenance that are none, that have no
+// times of their own, or that leave no time in which somebody is told.
+func wrongMaintenance(c *config.Config, zone *time.Location) config.Mistakes {
+	var mistakes config.Mistakes
+	for _, m := range c.Maintenance {
+		parsed, err := schedule.Parse(m.Schedule, zone)
+		switch {
+		case m.Schedule == "": // told as missing
+		case err != nil:
+			mistakes = append(mistakes, c.Mistake(m.KeyPath+".schedule", "%v", err))
+		case strings.HasPrefix(m.Schedule, "@every"):
+			mistakes = append(mistakes, c.Mistake(m.KeyPath+".schedule", "an interval begins anew with each start of larder; write a cron spec such as \"0 3 * * 0\""))
+		case m.Duration > 0 && m.Duration >= schedule.LargestGap(parsed, time.Now()):
+			mistakes = append(mistakes, c.Mistake(m.KeyPath+".duration", "%v is as long as the longest time between two beginnings by schedule %q: "+
+				"nobody would ever be told", m.Duration, m.Schedule))
+		}
+	}
+	return mistakes
+}
+
+func because(walks int, s *config.Source) string {
+	text := fmt.Sprintf("schedule %q", s.Schedule)
+	if walks > 1 {
+		text += fmt.Sprintf(", with %d walks to confirm a deletion", walks)
+	}
+	return text
+}
