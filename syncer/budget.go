@@ -48,13 +48,20 @@ const (
 func (b Budget) At(asOf time.Time) Budget {
 	g := b.Grace
 	b.Grace = Grace{}
-	if g.Warn <= 0 && g.Critical <= 0 {
+	if g.IsZero() {
 		return b
 	}
 	due := g.due(asOf.Add(g.Lag)).Sub(asOf)
 	b.Warn, b.Critical = earlier(b.Warn, due, g.Warn), earlier(b.Critical, due, g.Critical)
 	return b
 }
+
+// Of is At for a copy that stands so. One that never was complete counts from
+// when it was first seen.
+func (b Budget) Of(st Standing) Budget { return b.At(b.countsFrom(st)) }
+
+// IsZero reports whether g bounds nothing.
+func (g Grace) IsZero() bool { return g.Warn <= 0 && g.Critical <= 0 }
 
 // earlier is the shorter of a plain age and due + grace, either of which may be
 // zero, for none.
@@ -100,7 +107,7 @@ func (b Budget) String() string {
 	add("critical", b.Critical)
 	add("deletes", b.Deletes)
 	add("newest", b.Newest)
-	if g := b.Grace; g.Warn > 0 || g.Critical > 0 {
+	if g := b.Grace; !g.IsZero() {
 		add("grace warn", g.Warn)
 		add("grace critical", g.Critical)
 		add("lag", g.Lag)

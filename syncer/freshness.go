@@ -54,7 +54,7 @@ type Freshness struct {
 // limit itself is still within the budget; only what is older exceeds it. Where
 // deletions have a budget of their own, they do not make the copy older.
 func Judge(st Standing, b Budget, now time.Time) Freshness {
-	return judge(st, b.At(b.countsFrom(st)), now).Freshness
+	return judge(st, b.Of(st), now).Freshness
 }
 
 // countsFrom is the instant from which the ages of a budget count: since when

@@ -352,5 +352,8 @@ func (t *Table) refresh(ctx context.Context, tx pgx.Tx, made bool) error {
 			_, err = tx.Exec(ctx, `UPDATE `+w+` SET held = 0 WHERE table_name = $1 AND held > 0`, t.spec.Target)
 		}
 	}
-	return failed("refresh bookkeeping", err)
+	if err != nil {
+		return failed("refresh bookkeeping", err)
+	}
+	return t.keepGrace(ctx, tx, nil)
 }

@@ -280,8 +280,11 @@ func (t *Table) writeAudit(ctx context.Context, tx pgx.Tx, e end, settled *synce
 		"table": t.spec.Target, "partition": e.walk.Partition.Name, "sent": sentAgo(e.walk.Sent), "back": e.back().Microseconds(),
 		"compared": a.Compared, "found": a.Found(), "left": a.Left(), "proven": !a.Proven.IsZero(), "rows": rows, "confirm": t.spec.Confirm, "whole": whole,
 	}).Scan(&asOf, &moved)
+	if err != nil {
+		return failed("settle audit", err)
+	}
 	settled.AsOf, settled.DeletesAsOf = ago(asOf), ago(moved)
-	return failed("settle audit", err)
+	return t.keepGrace(ctx, tx, []string{e.walk.Partition.Name})
 }
 
 // absentSQL sums up what the owner has no more of a partition, what audits

@@ -137,5 +137,8 @@ func (t *Table) acceptPart(ctx context.Context, tx pgx.Tx, f *form, p syncer.Par
 			held = 0, rows = greatest(0, w.rows - $3), audit_left = greatest(0, w.audit_left - $3)
 		FROM (SELECT `+at+` AS at FROM `+t.db.own("watermark")+` o, LATERAL (`+absent+`) m WHERE o.table_name = $1 AND o.partition = $2) n
 		WHERE w.table_name = $1 AND w.partition = $2`, t.spec.Target, p.Name, n)
-	return n, failed("accept", err)
+	if err != nil {
+		return n, failed("accept", err)
+	}
+	return n, t.keepGrace(ctx, tx, []string{p.Name})
 }

@@ -57,7 +57,10 @@ func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition, asked
 		_, err = tx.Exec(ctx, `UPDATE `+w+` w SET as_of = `+at+`, deletes_as_of = `+at+`, `+deadlines(at, at, "w")+`,
 				error_class = '', error = '', error_kind = '', failing_since = NULL, next_poll = NULL
 			FROM (SELECT `+before("$2")+` AS asked) o WHERE w.table_name = $1 AND w.roster`, t.spec.Target, sentAgo(asked))
-		return failed("state partitions", err)
+		if err != nil {
+			return failed("state partitions", err)
+		}
+		return t.keepGrace(ctx, tx, append(fresh, ""))
 	})
 }
 

@@ -154,8 +154,11 @@ func (t *Table) settleEnd(ctx context.Context, tx pgx.Tx, e end, settled *syncer
 		"next": until(e.Next), "late": e.Late.Microseconds(), "held": settled.Held, "counted": e.head.counted,
 		"newest": agoOf(e.End.Newest), "startsOver": e.walk.StartsOver(e.End),
 	}).Scan(&asOf, &deletes)
+	if err != nil {
+		return failed("settle", err)
+	}
 	settled.AsOf, settled.DeletesAsOf = ago(asOf), ago(deletes)
-	return failed("settle", err)
+	return t.keepGrace(ctx, tx, []string{e.walk.Partition.Name})
 }
 
 // endSQL is the one statement of a settled walk. greatest and least leave null

@@ -161,13 +161,13 @@ func (t *Table) lock(ctx context.Context, tx pgx.Tx, p syncer.Partition, kind sy
 // begin makes the rows of partitions that are new, and returns their names. A
 // table that is paused stays so for partitions that are added to it.
 func (t *Table) begin(ctx context.Context, tx pgx.Tx, names []string) ([]string, error) {
-	w := t.db.own("watermark")
+	w, b := t.db.own("watermark"), t.spec.Budget.At(time.Now())
 	rows, err := tx.Query(ctx, `INSERT INTO `+w+` (table_name, partition, source, warn, critical, deletes, newest, paused, made)
 		SELECT $1, n.name, $3, `+budget("$4")+`, `+interval("$5")+`, `+budget("$6")+`, `+budget("$7")+`, k.paused, k.made
 		FROM unnest($2::text[]) AS n (name), (SELECT coalesce(bool_or(paused), false) AS paused, coalesce(bool_or(made), false) AS made
 			FROM `+w+` WHERE table_name = $1) k
 		ORDER BY n.name ON CONFLICT DO NOTHING RETURNING partition`,
-		t.spec.Target, names, t.spec.Source, t.spec.Budget.Warn.Microseconds(), t.spec.Budget.Critical.Microseconds(), t.spec.Budget.Deletes.Microseconds(), t.spec.Budget.Newest.Microseconds())
+		t.spec.Target, names, t.spec.Source, b.Warn.Microseconds(), b.Critical.Microseconds(), b.Deletes.Microseconds(), b.Newest.Microseconds())
 	if err != nil {
 		return nil, failed("begin position", err)
 	}
@@ -194,6 +194,39 @@ func budget(parameter string) string {
 func deadlines(asOf, deletes, of string) string {
 	return fmt.Sprintf(`warn_at = CASE WHEN %[2]s IS NOT NULL THEN least(%[1]s + %[3]s.warn, CASE WHEN %[3]s.deletes IS NULL THEN %[2]s + %[3]s.warn END) END,
 		critical_at = CASE WHEN %[2]s IS NOT NULL THEN least(%[1]s + %[3]s.critical, %[2]s + coalesce(%[3]s.deletes, %[3]s.critical)) END`, asOf, deletes, of)
+}
+
+// keepGrace stores the budgets of partitions, and their deadlines, that follow
+// the schedule: each partition has its own, by when it is complete. parts nil
+// are all. Without grace there is nothing to do.
+func (t *Table) keepGrace(ctx context.Context, tx pgx.Tx, parts []string) error {
+	if t.spec.Budget.Grace.IsZero() {
+		return nil
+	}
+	w := t.db.own("watermark")
+	rows, err := tx.Query(ctx, `SELECT partition, `+age("as_of")+`, `+age("deletes_as_of")+`, `+age("first_seen")+` FROM `+w+`
+		WHERE table_name = $1 AND ($2::text[] IS NULL OR partition = ANY($2)) ORDER BY partition`, t.spec.Target, parts)
+	if err != nil {
+		return failed("read as-of", err)
+	}
+	var names []string
+	var warn, critical []int64
+	var name string
+	var asOf, deletes, seen *int64
+	_, err = pgx.ForEachRow(rows, []any{&name, &asOf, &deletes, &seen}, func() error {
+		b := t.spec.Budget.Of(syncer.Standing{AsOf: ago(asOf), DeletesAsOf: ago(deletes), FirstSeen: ago(seen)})
+		names, warn, critical = append(names, name), append(warn, b.Warn.Microseconds()), append(critical, b.Critical.Microseconds())
+		return nil
+	})
+	if err != nil {
+		return failed("read as-of", err)
+	}
+	_, err = tx.Exec(ctx, `UPDATE `+w+` w SET warn = b.warn, critical = b.critical, `+deadlines("w.as_of", "w.deletes_as_of", "b")+`
+		FROM (SELECT n.partition, `+budget("n.warn")+` AS warn, `+interval("n.critical")+` AS critical, `+budget("$5")+` AS deletes
+			FROM unnest($2::text[], $3::bigint[], $4::bigint[]) AS n (partition, warn, critical)) b
+		WHERE w.table_name = $1 AND w.partition = b.partition`,
+		t.spec.Target, names, warn, critical, t.spec.Budget.Deletes.Microseconds())
+	return failed("store deadlines", err)
 }
 
 // sentAgo is how long ago, in microseconds, an instant of this process was.

@@ -90,3 +90,11 @@ func (s Schedule) timesOfDay() []time.Duration {
 	}
 	return times
 }
+
+// LeastGrace is the delay after a due tick that comes about even if every poll succeeds at once:
+// a poll begins jitter after its tick and, where a deletion counts as proven only after several
+// walks in succession, the copy is due for it since the tick after the first of them. A grace that
+// is not longer than this tells of copies that nothing is wrong with.
+func LeastGrace(s Schedule, jitter time.Duration, walks int, from time.Time) time.Duration {
+	return time.Duration(max(walks, 1)-1)*LargestGap(s, from) + jitter
+}

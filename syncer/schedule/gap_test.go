@@ -166,3 +166,13 @@ func BenchmarkLargestGap(b *testing.B) {
 		})
 	}
 }
+
+func TestLeastGrace(t *testing.T) {
+	from := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	s := parse(t, "0 8-18 * * 1-5", nil)
+	for walks, want := range map[int]time.Duration{0: time.Minute, 1: time.Minute, 3: 2*(2*day+14*time.Hour) + time.Minute} {
+		if got := schedule.LeastGrace(s, time.Minute, walks, from); got != want {
+			t.Errorf("least grace with %d walks is %v, want %v", walks, got, want)
+		}
+	}
+}

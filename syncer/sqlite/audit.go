@@ -227,7 +227,7 @@ func (m *merge) storeAudit(found *syncer.Audited) error {
 	if err := m.dropNotes(m.x, m.w.Partition.Name); err != nil {
 		return err
 	}
-	warnAt, criticalAt := m.deadlines(&m.st)
+	warnAt, criticalAt := m.deadlines(m.x, &m.st)
 	return m.x.exec(`UPDATE "larder_watermark" SET list_resume = NULL, list_sent = NULL, seen_walk = '', seen_count = 0,
 			audit_error = '', proven_as_of = ?, audited = ?, audit_as_of = ?, audit_compared = ?, audit_found = ?, audit_left = ?,
 			deletes_as_of = ?, warn_at = ?, critical_at = ?, "rows" = ?, held = ?, suspects = ?,

@@ -191,7 +191,7 @@ func (t *Table) state(x *tx, partition syncer.Partition) (st state, err error) {
 // know makes the row of a partition that is seen for the first time. One that
 // is new to a paused table is paused too.
 func (t *Table) know(x *tx, partition string, rows int64) error {
-	b := t.spec.Budget
+	b := t.spec.Budget.At(time.Now())
 	return x.exec(`INSERT INTO "larder_watermark" (table_name, partition, source, first_seen, warn, critical, deletes, newest, "rows", paused, made)
 		SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(max(paused), 0), coalesce(max(made), 0) FROM "larder_watermark" WHERE table_name = ?1`,
 		t.spec.Target, partition, t.spec.Source, x.now,

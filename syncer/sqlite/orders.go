@@ -194,7 +194,7 @@ func (t *Table) acceptOne(x *tx, partition string, st *state) (int, error) {
 	if err := t.moveDeletes(x, partition, st, listed{st.auditAsOf, true}); err != nil {
 		return 0, err
 	}
-	warnAt, criticalAt := t.deadlines(st)
+	warnAt, criticalAt := t.deadlines(x, st)
 	return n, x.exec(`UPDATE "larder_watermark" SET "rows" = ?, held = 0, suspects = ?, deletes_as_of = ?, warn_at = ?, critical_at = ?,
 			audit_left = max(0, audit_left - ?)
 		WHERE table_name = ? AND partition = ?`,

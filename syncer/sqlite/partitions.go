@@ -172,7 +172,7 @@ func (t *Table) recall(x *tx, partition string, st *state) error {
 
 // storeAsOf stores up to when a partition is complete.
 func (t *Table) storeAsOf(x *tx, partition string, st *state) error {
-	warnAt, criticalAt := t.deadlines(st)
+	warnAt, criticalAt := t.deadlines(x, st)
 	return x.exec(`UPDATE "larder_watermark" SET as_of = ?, deletes_as_of = ?, warn_at = ?, critical_at = ? WHERE table_name = ? AND partition = ?`,
 		st.asOf, st.deletesAsOf, warnAt, criticalAt, t.spec.Target, partition)
 }

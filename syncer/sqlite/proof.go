@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"zombiezen.com/go/sqlite"
+
+	"github.com/larder-sync/larder/syncer"
 )
 
 // since is from when on deletions may not have been seen: earliest, 0 for
@@ -98,9 +100,17 @@ func (st *state) forward(x *tx, to instant) {
 	st.deletesAsOf = max(st.deletesAsOf, to)
 }
 
+// ages is the table's budget in plain ages of a partition that stands so.
+func (t *Table) ages(x *tx, st *state) syncer.Budget {
+	if t.spec.Budget.Grace.IsZero() {
+		return t.spec.Budget
+	}
+	return t.spec.Budget.Of(syncer.Standing{AsOf: st.asOf.local(x.now), DeletesAsOf: st.deletesAsOf.local(x.now), FirstSeen: st.firstSeen.local(x.now)})
+}
+
 // deadlines are when the copy's staleness passes its budget, if nothing moves.
-func (t *Table) deadlines(st *state) (warn, critical instant) {
-	b := t.spec.Budget
+func (t *Table) deadlines(x *tx, st *state) (warn, critical instant) {
+	b := t.ages(x, st)
 	switch {
 	case st.asOf == 0 || st.deletesAsOf == 0:
 		return 0, 0

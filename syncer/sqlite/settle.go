@@ -180,8 +180,8 @@ const settled = `source = ?, shape = ?, watermark = ?, validator = ?, epoch = ?,
 	newest = ?, newest_at = ?, last_poll = ?, next_poll = ?, "rows" = ?, held = ?, late = ?, resync = ?`
 
 func (t *Table) settledValues(x *tx, s syncer.Settlement, st *state) []any {
-	b := t.spec.Budget
-	warnAt, criticalAt := t.deadlines(st)
+	b := t.ages(x, st)
+	warnAt, criticalAt := t.deadlines(x, st)
 	return []any{
 		t.spec.Source, st.shape, st.watermark, st.validator, st.epoch, st.changes.resume, st.changes.sent,
 		st.asOf, st.deletesAsOf, instant(b.Warn.Seconds()), b.Critical.Seconds(), instant(b.Deletes.Seconds()), warnAt, criticalAt,

@@ -125,10 +125,32 @@ func (t *Table) refresh(x *tx) error {
 			critical_at = min(as_of + ?4, deletes_as_of + coalesce(?5, ?4))
 		WHERE table_name = ?1 AND (source IS NOT ?2 OR warn IS NOT ?3 OR critical IS NOT ?4 OR deletes IS NOT ?5 OR newest IS NOT ?6)`,
 		t.spec.Target, t.spec.Source, instant(b.Warn.Seconds()), b.Critical.Seconds(), instant(b.Deletes.Seconds()), instant(b.Newest.Seconds()))
+	if err == nil && !b.Grace.IsZero() {
+		err = t.refreshGrace(x)
+	}
 	if err != nil {
 		return err
 	}
 	return t.forgetGone(x)
+}
+
+// refreshGrace brings the deadlines up to date that follow the schedule: each
+// partition has its own.
+func (t *Table) refreshGrace(x *tx) error {
+	partitions, states, err := t.states(x)
+	if err != nil {
+		return err
+	}
+	for i := range states {
+		b := t.ages(x, &states[i])
+		warnAt, criticalAt := t.deadlines(x, &states[i])
+		err := x.exec(`UPDATE "larder_watermark" SET warn = ?, critical = ?, warn_at = ?, critical_at = ? WHERE table_name = ? AND partition = ?`,
+			instant(b.Warn.Seconds()), b.Critical.Seconds(), warnAt, criticalAt, t.spec.Target, partitions[i])
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // scope are the values that set a partition's rows apart, and no floor.

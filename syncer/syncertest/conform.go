@@ -67,7 +67,7 @@ func Conform(t *testing.T, open func(t *testing.T) Harness) {
 	}{
 		{"apply", applyScenarios}, {"settle", settleScenarios}, {"sweep", sweepScenarios}, {"floor", floorScenarios}, {"lanes", lanesScenarios},
 		{"audit", auditScenarios}, {"audited parts", partScenarios}, {"acquitted", acquitScenarios}, {"deletes", deletesScenarios}, {"held deletes", heldScenarios},
-		{"keep", keepScenarios}, {"mark", markScenarios}, {"newest", newestScenarios}, {"partial", partialScenarios}, {"where", whereScenarios},
+		{"keep", keepScenarios}, {"mark", markScenarios}, {"newest", newestScenarios}, {"grace", graceScenarios}, {"partial", partialScenarios}, {"where", whereScenarios},
 		{"configured anew", dueScenarios}, {"changing partitions", changingScenarios}, {"intent", intentScenarios},
 		{"lease", leaseScenarios}, {"orders", orderScenarios}, {"quarantine", quarantineScenarios},
 		{"forget", forgetScenarios}, {"drift", driftScenarios}, {"added columns", addedScenarios}, {"growing columns", growingScenarios},
