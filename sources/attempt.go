@@ -56,6 +56,7 @@ func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 	sent.Header.Del("Referer")
 	resp, took, err := a.send(sent, to, body)
 	body.took = took
+	a.requested(r.Context(), resp, took)
 	if err != nil {
 		err = body.explain(err)
 		body.stop()

@@ -40,6 +40,8 @@ type Owner struct {
 	// Log hears of each request at debug, without queries and credentials. It
 	// should carry the owner's name.
 	Log zerolog.Logger
+	// Observer counts requests; nil: nobody does.
+	Observer Observer
 	// Transport carries the requests; nil: one of the client's own, which
 	// refuses link-local addresses.
 	Transport http.RoundTripper

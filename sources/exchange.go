@@ -102,7 +102,7 @@ func (x *exchange) run(ctx context.Context) (*response, error) {
 		RetryMax:     o.Retry.Attempts - 1,
 		RetryWaitMin: o.Retry.Min,
 		RetryWaitMax: o.Retry.Max,
-		CheckRetry:   x.checkRetry,
+		CheckRetry:   x.checkedRetry,
 		Backoff: func(least, most time.Duration, attempt int, _ *http.Response) time.Duration {
 			wait := backoff(least, most, attempt, x.rests)
 			if x.rests.told {

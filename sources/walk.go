@@ -65,6 +65,7 @@ func (s *Source) Walk(ctx context.Context, w syncer.Walk) iter.Seq2[*syncer.Batc
 
 // walk shows the bodies of pages to peek, unless that is nil.
 func (s *Source) walk(ctx context.Context, w syncer.Walk, peek func(body []byte)) iter.Seq2[*syncer.Batch, error] {
+	ctx = asSource(ctx, s.spec.Name)
 	return func(yield func(*syncer.Batch, error) bool) {
 		k, err := s.begin(w)
 		if err == nil {

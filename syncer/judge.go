@@ -45,6 +45,12 @@ func (c *Copy) judge(now, woken time.Time, j *Judged) {
 	for _, k := range c.parts {
 		j.Paused = j.Paused || k.standing.Paused
 		j.LastRows += k.rows
+		if k.standing.Newest.After(j.Newest) {
+			j.Newest = k.standing.Newest
+		}
+		if j.Watermark = k.standing.Position.Watermark; len(c.parts) > 1 {
+			j.Watermark = ""
+		}
 	}
 	j.NextPoll = c.next
 	if !c.polled.Before(j.Watched) {

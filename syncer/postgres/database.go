@@ -55,7 +55,10 @@ type Options struct {
 	// Holder is what a daemon that stands by is told about this one; "" is
 	// made of host and process.
 	Holder string
-	Log    zerolog.Logger
+	// Observe hears how long each writing transaction took, and why it failed;
+	// nil: nobody does. It must not block.
+	Observe func(took time.Duration, err error)
+	Log     zerolog.Logger
 }
 
 // Database is one consumer's database. It implements syncer.Lease,

@@ -41,7 +41,7 @@ func (d *Database) write(ctx context.Context, step string, do func(tx pgx.Tx, ge
 	if generation == 0 {
 		return syncer.ErrFenced
 	}
-	once := func(tx pgx.Tx) error { return do(tx, generation) }
+	once, began := func(tx pgx.Tx) error { return do(tx, generation) }, time.Now()
 	pool, err := d.pool(ctx)
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func (d *Database) write(ctx context.Context, step string, do func(tx pgx.Tx, ge
 	if err != nil && ctx.Err() == nil && !sent && retryable(err) {
 		_, err = transact(ctx, pool, once)
 	}
-	return failed(step, err)
+	return d.observed(began, failed(step, err))
 }
 
 // retryable reports whether an error came from the driver and is passing.

@@ -43,7 +43,10 @@ type Options struct {
 	Connections int
 	// Holder tells the loser of the lease who holds it: host, process, start.
 	Holder string
-	Log    zerolog.Logger
+	// Observe hears how long each writing transaction took, and why it failed;
+	// nil: nobody does. It must not block.
+	Observe func(took time.Duration, err error)
+	Log     zerolog.Logger
 }
 
 // Database is one consumer's SQLite file. It is safe for concurrent use.
@@ -53,6 +56,8 @@ type Database struct {
 	names  prefix
 	holder string
 	log    zerolog.Logger
+	// observe is Options.Observe.
+	observe func(time.Duration, error)
 	// generation is that of the lease as we took it; 0 while we hold none.
 	generation atomic.Int64
 	// writer and readers hold the connections nobody uses; nil for one that is
@@ -77,7 +82,7 @@ func New(o Options) *Database {
 	}
 	d := &Database{
 		file: o.File, side: o.File + "-" + o.Bookkeeping + "-seen", names: prefix(o.Bookkeeping + "_"),
-		holder: o.Holder, log: o.Log.With().Str("file", o.File).Logger(),
+		holder: o.Holder, observe: o.Observe, log: o.Log.With().Str("file", o.File).Logger(),
 		writer: make(chan *connection, 1), readers: make(chan *connection, max(o.Connections-1, 1)),
 	}
 	d.writer <- nil

@@ -25,13 +25,13 @@ type tx struct {
 // be written before a loss is another term's. A transaction that has begun to
 // commit is finished.
 func (d *Database) write(ctx context.Context, do func(*tx) error) error {
-	ours := d.generation.Load()
-	return d.transact(ctx, func(x *tx) error {
+	ours, began := d.generation.Load(), time.Now()
+	return d.observed(began, d.transact(ctx, func(x *tx) error {
 		if err := d.fence(x, ours); err != nil {
 			return err
 		}
 		return do(x)
-	})
+	}))
 }
 
 // transact runs do in one write transaction, without a look at the lease.

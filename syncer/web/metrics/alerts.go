@@ -2,15 +2,13 @@ package metrics
 
 import (
 	"slices"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/alert"
 )
 
-// alerts is what is told of notifications.
+// alerts is what is told of notifications. It is an alert.Observer.
 type alerts struct {
 	notifiers    map[string]bool
 	sent, undone *prometheus.CounterVec
@@ -18,15 +16,6 @@ type alerts struct {
 
 func events() []alert.Event {
 	return []alert.Event{alert.Firing, alert.Escalated, alert.Reminder, alert.Resolved, alert.Test, alert.Undelivered}
-}
-
-// mishaps are why a notification was not taken: the classes of what can go wrong
-// on the way; "gone" and "permanent" what its receiver will never take, "expired"
-// what was given up, and "other" the rest.
-func mishaps() []string {
-	return []string{string(syncer.ClassDNS), string(syncer.ClassConnect), string(syncer.ClassTLS), string(syncer.ClassTimeout),
-		string(syncer.ClassRateLimited), string(syncer.ClassAuth), string(syncer.ClassHTTP4xx), string(syncer.ClassHTTP5xx),
-		"gone", "permanent", "expired", "other"}
 }
 
 func newAlerts(r prometheus.Registerer, notifiers []string) alerts {
@@ -38,7 +27,7 @@ func newAlerts(r prometheus.Registerer, notifiers []string) alerts {
 	for _, n := range notifiers {
 		a.notifiers[n] = true
 		each(a.sent, n, events()...)
-		each(a.undone, n, mishaps()...)
+		each(a.undone, n, alert.Reasons()...)
 	}
 	return a
 }
@@ -50,28 +39,15 @@ func (a *alerts) Sent(notifier string, event alert.Event) {
 	}
 }
 
-// Failed counts an attempt that failed.
+// Failed counts an attempt that failed, or a notification that was given up.
 func (a *alerts) Failed(notifier, reason string) {
-	if !slices.Contains(mishaps(), reason) {
-		reason = "other"
-	}
-	if a.notifiers[notifier] {
+	if a.notifiers[notifier] && slices.Contains(alert.Reasons(), reason) {
 		a.undone.WithLabelValues(notifier, reason).Inc()
 	}
 }
 
-// Backlog is what waits to be sent to one notifier.
-type Backlog struct {
-	Notifier string
-	Pending  int
-	// Oldest is since when the oldest of them waits; zero: none does.
-	Oldest time.Time
-	// Disabled notifiers are told nothing any more.
-	Disabled bool
-}
-
 // backlogCollector asks for it at a scrape.
-type backlogCollector struct{ ask func() []Backlog }
+type backlogCollector struct{ ask func() []alert.Backlog }
 
 func (backlogCollector) pending() *prometheus.Desc {
 	return prometheus.NewDesc("larder_notification_outbox_pending", "Notifications that are not delivered yet.", []string{"notifier"}, nil)
@@ -98,8 +74,8 @@ func (c backlogCollector) Collect(to chan<- prometheus.Metric) {
 		return
 	}
 	for _, b := range c.ask() {
-		show(to, c.pending(), float64(b.Pending), b.Notifier)
-		show(to, c.oldest(), seconds(b.Oldest), b.Notifier)
-		show(to, c.disabled(), one(b.Disabled), b.Notifier)
+		show(to, c.pending(), float64(b.Pending), b.Receiver)
+		show(to, c.oldest(), seconds(b.Oldest), b.Receiver)
+		show(to, c.disabled(), one(b.Disabled), b.Receiver)
 	}
 }

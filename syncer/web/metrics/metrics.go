@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/alert"
 )
 
 const (
@@ -38,7 +39,7 @@ type Options struct {
 	// Pools are the connections to all consumers' databases.
 	Pools func() Pools
 	// Backlog tells of every notifier that has an outbox.
-	Backlog func() []Backlog
+	Backlog func() []alert.Backlog
 	// Silenced says that nobody is told of a table, because somebody said so.
 	Silenced func(table string) bool
 }
@@ -48,6 +49,8 @@ type Table struct {
 	Name, Source       string
 	Schedule, Timezone string
 	Budget             syncer.Budget
+	// Moment reads a watermark that is a time; nil: it is none.
+	Moment func(watermark string) (time.Time, bool)
 }
 
 // Metrics are all numbers of one larder. It is safe for concurrent use.
@@ -75,14 +78,15 @@ func New(o Options) *Metrics {
 	return m
 }
 
-// Judged implements syncer.Watch. Copies that other daemons judge are not
+// Judged implements syncer.Watch. It keeps what it is given. Copies that other daemons judge are not
 // shown, and those that are not told of any more are shown no more.
-func (m *Metrics) Judged(_ time.Time, all []syncer.Judged) { m.standing.take(all) }
+func (m *Metrics) Judged(_ time.Time, all []syncer.Judged) { m.standing.last.Store(&all) }
 
 // Handler answers scrapes.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.InstrumentMetricHandler(m.registry, promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		Registry: m.registry, MaxRequestsInFlight: mostScrapes, Timeout: scrapeTime, EnableOpenMetrics: true,
+		ErrorHandling: promhttp.ContinueOnError,
 	}))
 }
 

@@ -1,7 +1,8 @@
 package metrics
 
 import (
-	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -9,15 +10,14 @@ import (
 )
 
 // standing shows how the copies stood at the last judgement. It keeps that
-// rather than numbers, so that a judgement costs no more than a copy of it.
+// rather than numbers, so that a judgement costs nothing until somebody looks.
 type standing struct {
 	tables   map[string]Table
 	silenced func(string) bool
 
-	mu  sync.Mutex
-	all []syncer.Judged
+	last atomic.Pointer[[]syncer.Judged]
 
-	info, asOf, newest, budget, paused, muted, firing, aside, next *prometheus.Desc
+	info, asOf, newest, mark, budget, paused, muted, firing, aside, next *prometheus.Desc
 }
 
 func newStanding(o Options) *standing {
@@ -28,6 +28,7 @@ func newStanding(o Options) *standing {
 		info: describe("larder_source_info", "A table with its source and schedule; always 1.", "source", "table", "schedule", "timezone"),
 		asOf: describe("larder_source_last_success_timestamp_seconds",
 			"As-of: up to when the table is complete; its staleness is now less this. 0: it never was. Not there where nothing can be told, or where another daemon holds the lease.", "table"),
+		mark:   describe("larder_source_watermark_timestamp_seconds", "The watermark: from when on the table asks its owner for changes; not there where that is no time, or where it has one for each of several partitions.", "table"),
 		newest: describe("larder_source_newest_row_timestamp_seconds", "When the newest record was made, as its owner says; not there where nothing tells it.", "table"),
 		budget: describe("larder_source_staleness_budget_seconds",
 			"How stale the table may be; with a budget of grace, how stale it may be until the next poll is overdue.", "table", "severity"),
@@ -45,23 +46,17 @@ func newStanding(o Options) *standing {
 
 // Describe implements prometheus.Collector.
 func (s *standing) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{s.info, s.asOf, s.newest, s.budget, s.paused, s.muted, s.firing, s.aside, s.next} {
+	for _, d := range []*prometheus.Desc{s.info, s.asOf, s.newest, s.mark, s.budget, s.paused, s.muted, s.firing, s.aside, s.next} {
 		to <- d
 	}
 }
 
-// take keeps a judgement. The slice is its maker's, and may change later.
-func (s *standing) take(all []syncer.Judged) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.all = append(s.all[:0], all...)
-}
-
 // Collect implements prometheus.Collector.
 func (s *standing) Collect(to chan<- prometheus.Metric) {
-	s.mu.Lock()
-	all := append([]syncer.Judged(nil), s.all...)
-	s.mu.Unlock()
+	var all []syncer.Judged
+	if last := s.last.Load(); last != nil {
+		all = *last
+	}
 	for _, t := range s.tables {
 		show(to, s.info, 1, t.Source, t.Name, t.Schedule, t.Timezone)
 	}
@@ -89,8 +84,11 @@ func (s *standing) collect(to chan<- prometheus.Metric, j *syncer.Judged) {
 	case !j.AsOf.IsZero():
 		show(to, s.asOf, seconds(j.AsOf), j.Table)
 	}
+	if !j.Newest.IsZero() {
+		show(to, s.newest, seconds(j.Newest), j.Table)
+	}
 	if t, ok := s.tables[j.Table]; ok {
-		s.collectBudget(to, j, t.Budget)
+		s.collectConfigured(to, j, t)
 	}
 	show(to, s.paused, one(j.Paused), j.Table)
 	show(to, s.muted, one(s.silenced != nil && s.silenced(j.Table)), j.Table)
@@ -99,12 +97,24 @@ func (s *standing) collect(to chan<- prometheus.Metric, j *syncer.Judged) {
 	show(to, s.aside, float64(j.Quarantined), j.Table)
 }
 
-func (s *standing) collectBudget(to chan<- prometheus.Metric, j *syncer.Judged, b syncer.Budget) {
+// collectConfigured shows what takes the configuration to tell.
+func (s *standing) collectConfigured(to chan<- prometheus.Metric, j *syncer.Judged, t Table) {
+	from := j.AsOf
+	if from.IsZero() {
+		from = time.Now()
+	}
+	b := t.Budget.At(from)
 	if b.Warn > 0 {
-		show(to, s.budget, b.Warn.Seconds(), j.Table, string(syncer.Warn))
+		show(to, s.budget, b.Warn.Seconds(), t.Name, string(syncer.Warn))
 	}
 	if b.Critical > 0 {
-		show(to, s.budget, b.Critical.Seconds(), j.Table, string(syncer.Critical))
+		show(to, s.budget, b.Critical.Seconds(), t.Name, string(syncer.Critical))
+	}
+	if t.Moment == nil || j.Watermark == "" {
+		return
+	}
+	if at, ok := t.Moment(j.Watermark); ok {
+		show(to, s.mark, seconds(at), t.Name)
 	}
 }
 

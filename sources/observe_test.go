@@ -1,0 +1,91 @@
+package sources_test
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/larder-sync/larder/sources"
+	"github.com/larder-sync/larder/sources/sourcetest"
+	"github.com/larder-sync/larder/syncer"
+)
+
+// overheard writes down what an Observer is told.
+type overheard struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (o *overheard) add(format string, args ...any) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.all = append(o.all, fmt.Sprintf(format, args...))
+}
+
+func (o *overheard) Requested(source string, status int, _ time.Duration) {
+	o.add("%s asked: %d", source, status)
+}
+
+func (o *overheard) Retried(source string, why syncer.Class) { o.add("%s again: %s", source, why) }
+
+// TestObserverHearsEachRequest: those that fail and those that are sent again,
+// with the source that they were for; what is not sent again is not told as if.
+func TestObserverHearsEachRequest(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault func(n int, r *http.Request) *sourcetest.Fault
+		want  []string
+	}{
+		"a 503, then a page": {func(n int, _ *http.Request) *sourcetest.Fault {
+			if n == 1 {
+				return sourcetest.Status(503)
+			}
+			return nil
+		}, []string{"users asked: 503", "users again: http_5xx", "users asked: 200"}},
+		"what is not tried again": {always(sourcetest.Status(404)), []string{"users asked: 404"}},
+		"too often": {always(sourcetest.Status(429)), []string{
+			"users asked: 429", "users again: rate_limited", "users asked: 429", "users again: rate_limited", "users asked: 429"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, owner := faulty(test.fault)
+				heard := &overheard{}
+				owner.Observer, owner.Retry = heard, sources.Retry{Attempts: 3}
+				for _, err := range source(t, owner, users(t, sources.None)).Walk(t.Context(), resync()) {
+					if err != nil {
+						break
+					}
+				}
+				if diff := cmp.Diff(test.want, heard.all); diff != "" {
+					t.Errorf("heard (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+type broken struct{}
+
+func (broken) RoundTrip(*http.Request) (*http.Response, error) {
+	time.Sleep(time.Second) // of the bubble
+	return nil, fmt.Errorf("connection breaks")
+}
+
+func TestObserverHearsThatThereIsNoAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		heard := &overheard{}
+		_, owner := faulty(nil)
+		owner.Observer, owner.Retry, owner.Transport = heard, sources.Retry{Attempts: 2}, broken{}
+		for range source(t, owner, users(t, sources.None)).Walk(t.Context(), resync()) {
+			continue
+		}
+		want := []string{"users asked: 0", "users again: connect", "users asked: 0"}
+		if diff := cmp.Diff(want, heard.all); diff != "" {
+			t.Errorf("heard (-want +got):\n%s", diff)
+		}
+	})
+}
