@@ -41,6 +41,9 @@ func elsewhere(name string, known []string) string {
 	return ""
 }
 
+// Nearest returns the known name that somebody most likely meant; "" where none is near.
+func Nearest(name string, known []string) string { return nearest(name, known) }
+
 // nearest returns the known name that takes the fewest edits, or "" where none is near: more than a third
 // of its letters would have to change.
 func nearest(name string, known []string) string {

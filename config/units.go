@@ -28,6 +28,9 @@ var durationUnits = []struct {
 
 const durationForm = "write a whole number with its unit, such as 500ms, 30s, 5m, 2h or 1d"
 
+// ParseDuration reads a duration as the file writes one, and reports whether it is one.
+func ParseDuration(text string) (time.Duration, bool) { return parseDuration(text) }
+
 // parseDuration reads `30s` or `1h30m`. It never answers with a negative span.
 func parseDuration(text string) (time.Duration, bool) {
 	var sum time.Duration

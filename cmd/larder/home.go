@@ -5,12 +5,14 @@ import (
 	"sync"
 
 	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/alert"
 	"github.com/larder-sync/larder/syncer/home"
 )
 
 // atHome opens home when it is first needed: a command that neither polls nor
-// renews a token leaves no file behind. It is an auth.TokenStore, and safe for
-// concurrent use.
+// renews a token leaves no file behind. Where it cannot be opened, each call
+// tries again and fails by the reason. It is an auth.TokenStore, a
+// syncer.History and an alert.Store, and safe for concurrent use.
 type atHome struct {
 	options home.Options
 
@@ -50,6 +52,42 @@ func (a *atHome) KeepToken(ctx context.Context, name, token string) error {
 	return h.KeepToken(ctx, name, token)
 }
 
+// Record implements syncer.History.
+func (a *atHome) Record(ctx context.Context, r syncer.Report) error {
+	h, err := a.use(ctx)
+	if err != nil {
+		return err
+	}
+	return h.Record(ctx, r)
+}
+
+// Load implements alert.Store.
+func (a *atHome) Load(ctx context.Context) (alert.Memory, error) {
+	h, err := a.use(ctx)
+	if err != nil {
+		return alert.Memory{}, err
+	}
+	return h.Load(ctx)
+}
+
+// Save implements alert.Store.
+func (a *atHome) Save(ctx context.Context, c alert.Change) error {
+	h, err := a.use(ctx)
+	if err != nil {
+		return err
+	}
+	return h.Save(ctx, c)
+}
+
+// Silences implements alert.Store.
+func (a *atHome) Silences(ctx context.Context) ([]alert.Silence, error) {
+	h, err := a.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return h.Silences(ctx)
+}
+
 func (a *atHome) close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -64,10 +102,8 @@ func (a *atHome) close() error {
 // history is where polls are remembered. Polling must go on without it, so
 // trouble is only told.
 func (p *parts) history(ctx context.Context) syncer.History {
-	h, err := p.home.use(ctx)
-	if err != nil {
+	if _, err := p.home.use(ctx); err != nil {
 		p.log.Warn().Err(err).Msg("poll history is not kept")
-		return nil
 	}
-	return h
+	return p.home
 }
