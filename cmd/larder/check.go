@@ -26,8 +26,14 @@ plugins do, with the staleness of each table as performance data. It reads the
 consumers' databases, so it is right while no daemon runs. Tables that are not
 in the configuration any more are counted, not judged.
 
-Exit codes: 0 every table is fresh, 1 one is at warn, 2 one is critical or was
-never polled to the end, 3 that cannot be told.
+It also says when alerts cannot be delivered: a notifier that was not reached a
+minute after a message was due makes it a warning. That is left out of the state
+with --wait and where tables are named, because a consumer that waits for its
+copy can start without.
+
+Exit codes: 0 every table is fresh, 1 one is at warn, or alerts
+are not delivered, 2 one is critical or was never polled to the end, 3 that
+cannot be told.
 
 With --wait it comes back as soon as all are fresh, which is what an init
 container wants, or with the last verdict after --timeout.`,
@@ -65,7 +71,11 @@ func (a *app) check(ctx context.Context, names []string, wait bool, timeout time
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		text, state := verdict(p.lines(ctx), wanted)
+		told := p.alerting(ctx)
+		text, state := verdict(p.lines(ctx), wanted, told.troubles(time.Now().Add(-undeliveredTime)))
+		if told.stuck(time.Now()) && len(wanted) == 0 && !wait {
+			state = max(state, 1)
+		}
 		if state != 0 && wait {
 			select {
 			case <-tick.C:
@@ -83,7 +93,8 @@ func (a *app) check(ctx context.Context, names []string, wait bool, timeout time
 
 // verdict sums up the wanted lines, all for none wanted, as a plugin prints
 // them: text, and performance data behind a bar.
-func verdict(lines []line, wanted []string) (string, int) {
+// troubles are what keeps alerts from being delivered.
+func verdict(lines []line, wanted, troubles []string) (string, int) {
 	state, fresh, total := 0, 0, 0
 	var paused, quarantined, held, differ, unnamed, left int64
 	var why, perf []string
@@ -127,7 +138,7 @@ func verdict(lines []line, wanted []string) (string, int) {
 			text += fmt.Sprintf(", %d %s", n.count, n.what)
 		}
 	}
-	if len(why) > 0 {
+	if why = append(why, troubles...); len(why) > 0 {
 		text += ": " + strings.Join(why, "; ")
 	}
 	text = strings.NewReplacer("|", "/", "\n", " ").Replace(text)

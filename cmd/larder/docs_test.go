@@ -306,7 +306,7 @@ func TestHelpTellsExitCodes(t *testing.T) {
 func TestReadmeShowsStatus(t *testing.T) {
 	var printed bytes.Buffer
 	a := &app{stdout: &printed}
-	if err := a.printStatus(t.Context(), &parts{}, false); err != nil {
+	if err := a.printStatus(t.Context(), &parts{config: &config.Config{}}, false); err != nil {
 		t.Fatal(err)
 	}
 	for _, b := range readPage(t, "README.md").blocks {

@@ -53,7 +53,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	})
 	root.PersistentFlags().StringVarP(&a.configPath, "config", "c", "larder.toml", "the configuration file")
 	addGroup(root, "Day by day:", a.validateCommand(), a.planCommand(), a.pollCommand(), a.runCommand(), a.statusCommand(), a.checkCommand())
-	addGroup(root, "When something is wrong:", a.auditCommand(), a.resyncCommand(), a.acceptCommand(), a.quarantineCommand(), a.pauseCommand(), a.resumeCommand(), a.forgetCommand())
+	addGroup(root, "When something is wrong:", a.auditCommand(), a.resyncCommand(), a.acceptCommand(), a.quarantineCommand(), a.pauseCommand(), a.resumeCommand(), a.silenceCommand(), a.alertCommand(), a.forgetCommand())
 	root.AddCommand(a.demoCommand(), a.schemaCommand(), a.versionCommand())
 	return root
 }

@@ -39,14 +39,19 @@ type wantedSilence struct {
 
 func (a *app) silenceAddCommand() *cobra.Command {
 	var w wantedSilence
-	cmd := &cobra.Command{Use: "add --table GLOB (--for 2h | --until TIME) --reason TEXT", Short: "begin a silence", Args: none,
+	cmd := &cobra.Command{Use: "add", Short: "begin a silence", Args: none,
 		Long: `add begins a silence at once and prints its name, by which expire ends it before
-its time. A GLOB fits the names of tables, with or without their consumer: in
-it, * stands for anything and ? for one character. One that fits no table is
-refused, because it is most likely misspelt, unless you say --any.
+its time:
 
-TIME is RFC 3339, or "2006-01-02 15:04" in the configuration's time zone. No
-silence lasts longer than a year.`,
+  larder silence add --table 'shop.*' --for 2h --reason 'the database moves'
+
+--table, --reason, and one of --for and --until are required. A glob fits the
+names of tables, with or without their consumer: in it, * stands for anything
+and ? for one character. One that fits no table is refused, because it is most
+likely misspelt, unless you say --any.
+
+--until takes RFC 3339, or "2006-01-02 15:04" in the configuration's time zone.
+No silence lasts longer than a year.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.addSilence(cmd.Context(), w) }}
 	cmd.Flags().StringSliceVar(&w.tables, "table", nil, "which tables, as a glob; may be given several times")
 	cmd.Flags().StringVar(&w.span, "for", "", "how long, such as 30m, 2h or 1d")
@@ -192,7 +197,9 @@ type silenceLine struct {
 func (a *app) silenceListCommand() *cobra.Command {
 	asJSON := false
 	cmd := &cobra.Command{Use: "list", Short: "show the silences that go on", Args: none,
-		Long: `list shows the silences that are not over. It needs no daemon.`,
+		Long: `list shows the silences that are not over: which tables they keep from being
+told of, since when and until when, who asked for them and why. It reads home
+and needs no daemon.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := a.loadForDatabases()
 			if err != nil {
@@ -227,7 +234,8 @@ func (a *app) printSilences(all []alert.Silence, asJSON bool) error {
 
 func (a *app) silenceExpireCommand() *cobra.Command {
 	return &cobra.Command{Use: "expire ID", Short: "end a silence before its time", Args: one("ID"),
-		Long: `expire ends a silence. What is stale by then is told at once.`,
+		Long: `expire ends the silence of that name, which add printed and list shows. A daemon
+that runs takes notice within seconds, and tells at once of what is stale then.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := a.loadForDatabases()
 			if err != nil {

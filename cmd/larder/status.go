@@ -46,10 +46,15 @@ type line struct {
 	AuditError string `json:"audit_error,omitempty"`
 	// Unnamed are the fields that nobody named, and Added the columns that were
 	// added for such, the oldest first.
-	Unnamed   []unnamedField `json:"unnamed_fields,omitempty"`
-	Added     []addedColumn  `json:"added_columns,omitempty"`
-	staleness time.Duration
-	budget    syncer.Budget
+	Unnamed []unnamedField `json:"unnamed_fields,omitempty"`
+	Added   []addedColumn  `json:"added_columns,omitempty"`
+	// AlertSince is since when an episode goes on, and Undelivered are those that
+	// could not be told of it yet.
+	AlertSince    *time.Time    `json:"alert_since,omitempty"`
+	SilencedUntil *time.Time    `json:"silenced_until,omitempty"`
+	Undelivered   []undelivered `json:"undelivered,omitempty"`
+	staleness     time.Duration
+	budget        syncer.Budget
 }
 
 // lines asks every consumer's database, not the daemon, and returns one line a
@@ -183,9 +188,12 @@ prints one line a table, worst first:
   NEXT POLL  when the daemon means to poll again
   WHY        the last error and since when, what the last audit left, deletions
              that are held or not proven, records in quarantine, fields that
-             nobody named, a pause; or that the table is not in the
-             configuration any more and only the database tells of it: see
-             forget
+             nobody named, a pause; since when an alert goes on, and until
+             when it is silenced; or that the table is not in the configuration
+             any more and only the database tells of it: see forget
+
+Of alerts it tells what stands in home. Below the table is a line for each
+notifier that could not be reached or that nobody tries to reach.
 
 It exits 0 whatever the levels are. For a verdict, use check.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -228,15 +236,23 @@ func (a *app) printStatus(ctx context.Context, p *parts, asJSON bool) error {
 	if ctx.Err() != nil {
 		return nil // what a database says to a call that was cut off is no news
 	}
+	told := p.alerting(ctx)
+	told.mark(lines)
 	if asJSON {
 		return a.printJSON(lines)
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TABLE\tLEVEL\tSTALENESS\tAS-OF\tPROVEN\tDELETES\tNEXT POLL\tROWS\tWHY")
 	for _, l := range lines {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Table, l.Level, l.ofBudget(), clock(l.AsOf), clock(l.ProvenAsOf), l.deletes(), l.next(), l.rows(), l.why())
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Table, l.Level, l.ofBudget(), clock(l.AsOf), clock(l.ProvenAsOf), l.deletes(), l.next(), l.rows(), l.whyAndTold())
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, text := range told.troubles(time.Now()) {
+		a.say("%s", text)
+	}
+	return nil
 }
 
 // ofBudget is the staleness against the budgets: "3m of 5m/15m". Those of a
@@ -272,6 +288,15 @@ func (l line) why() string {
 		return l.Reason
 	}
 	return join("failing since "+clock(l.FailingSince), l.Reason)
+}
+
+// whyAndTold is why, and what is told of it.
+func (l line) whyAndTold() string {
+	told := l.told()
+	if told == "" {
+		return l.why()
+	}
+	return join(l.why(), told)
 }
 
 // next is when the next poll is due; one that is late, because a poll still
