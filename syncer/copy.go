@@ -162,6 +162,18 @@ func (c *Copy) pause(paused bool) {
 	}
 }
 
+// isPaused reports whether somebody paused the copy.
+func (c *Copy) isPaused() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, k := range c.parts {
+		if k.read && k.standing.Paused {
+			return true // an order is for all partitions
+		}
+	}
+	return false
+}
+
 // ends notes that a poll of the copy ended. One of which everything has yet to be asked for is not polled to its end.
 func (c *Copy) ends(now time.Time) {
 	c.mu.Lock()

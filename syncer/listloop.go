@@ -63,6 +63,8 @@ func (r *Runner) startLists(ctx context.Context, s *Scheduled, walks *sync.WaitG
 
 // list walks a list and records what nobody else has.
 func (r *Runner) list(ctx context.Context, s *Scheduled, p Partition, force bool) []Report {
+	r.observer().Begins(s.Name)
+	defer r.observer().Ends(s.Name)
 	reports, mine := s.Feed.list(ctx, p, force)
 	if mine {
 		s.ended(reports, time.Now())

@@ -29,14 +29,23 @@ func (r *Runner) loop(ctx context.Context, s *Scheduled) {
 		if ctx.Err() != nil {
 			break
 		}
+		now := time.Now()
+		r.tellSkipped(s, p, now)
 		if !kicked && !s.anyReady() {
-			p.tick(time.Now())
+			p.forgetNudges()
+			p.tick(now)
 			continue
 		}
+		due, known := p.due(now)
+		s.takeNudge(p, now)
+		p.begin(now)
 		waiting := s.takeWaiting()
-		s.setNext(p.tick(time.Now()))
+		s.setNext(p.tick(now))
 		lists := &lists{}
+		r.observer().Begins(s.Name)
 		reports := r.pollChanges(ctx, s, lists, len(waiting) > 0)
+		r.observer().Ends(s.Name)
+		r.tellPolled(s, reports, due, known && !kicked)
 		s.ended(reports, time.Now())
 		p.done(reports, time.Now())
 		if due, known := p.due(time.Now()); known {
@@ -139,6 +148,8 @@ func (r *Runner) await(ctx context.Context, s *Scheduled, p *pace) (kicked bool)
 		case <-s.kicked:
 			timer.Stop()
 			return true
+		case <-s.nudged:
+			p.nudge(time.Now(), s.Lag)
 		case <-s.joined:
 			p.join(s.lastComplete(ctx), time.Now())
 			if due, _ := p.due(time.Now()); due.After(time.Now()) {
@@ -147,6 +158,38 @@ func (r *Runner) await(ctx context.Context, s *Scheduled, p *pace) (kicked bool)
 		case <-timer.C:
 		}
 		timer.Stop()
+	}
+}
+
+// takeNudge takes up a hint that came while the loop woke up for something else.
+func (s *Scheduled) takeNudge(p *pace, now time.Time) {
+	select {
+	case <-s.nudged:
+		p.nudge(now, s.Lag)
+	default:
+	}
+}
+
+// tellSkipped tells the Observer of polls that did not take place.
+func (r *Runner) tellSkipped(s *Scheduled, p *pace, now time.Time) {
+	overlapped, missed := p.skipped(now)
+	if overlapped > 0 {
+		r.observer().Skipped(s.Name, SkipOverlap, overlapped)
+	}
+	if missed > 0 {
+		r.observer().Skipped(s.Name, SkipMissed, missed)
+	}
+}
+
+// tellPolled tells it how late a poll was that was due, or that all tables are
+// paused.
+func (r *Runner) tellPolled(s *Scheduled, reports []Report, due time.Time, wasDue bool) {
+	switch {
+	case !wasDue || len(reports) == 0 || slices.ContainsFunc(reports, Report.stopped):
+	case s.allPaused():
+		r.observer().Skipped(s.Name, SkipPaused, 1)
+	default:
+		r.observer().Late(s.Name, max(reports[0].Started.Round(0).Sub(due), 0))
 	}
 }
 
@@ -198,4 +241,9 @@ func (f *Feed) comes(next time.Time) {
 	for _, c := range f.Copies {
 		c.comes(next)
 	}
+}
+
+// allPaused reports whether somebody paused every copy.
+func (f *Feed) allPaused() bool {
+	return !slices.ContainsFunc(f.Copies, func(c *Copy) bool { return !c.isPaused() })
 }

@@ -2,6 +2,9 @@ package syncer
 
 import "time"
 
+// nudgeLeast is how long after a poll began a nudge may begin another.
+const nudgeLeast = time.Second
+
 // pace decides when a feed is polled next: by its schedule, sooner after a
 // failure, later if the owner asks for it. All times are wall clock, because
 // schedules are.
@@ -11,6 +14,11 @@ type pace struct {
 	// at is the next tick without jitter; zero: not known, until a table joins.
 	at       time.Time
 	failures int
+	// nudged is when somebody hinted at a change that no poll has begun after,
+	// shown by when the owner shows it to a poll, at the latest; zero: nobody did.
+	nudged, shown time.Time
+	// began and ended are those of the last poll.
+	began, ended time.Time
 	// retry is when a failed poll is tried again; notBefore what the owner
 	// asked for. Zero: nothing.
 	retry, notBefore time.Time
@@ -29,10 +37,53 @@ func (p *pace) due(now time.Time) (time.Time, bool) {
 	if !p.retry.IsZero() && p.retry.Before(due) {
 		due = p.retry
 	}
+	if hinted, ok := p.hinted(); ok && hinted.Before(due) {
+		due = hinted
+	}
 	if p.notBefore.After(due) {
 		due = p.notBefore
 	}
 	return due, true
+}
+
+// nudge notes a hint that something changed. The owner may show it only after
+// its lag: then a second poll is due.
+func (p *pace) nudge(now time.Time, lag time.Duration) {
+	now = now.Round(0)
+	if p.nudged.IsZero() {
+		p.nudged = now
+	}
+	if lag > 0 {
+		p.shown = now.Add(lag)
+	}
+}
+
+// hinted is when a poll is due because of hints. However many there are, there
+// is some time between two polls, and more while polls fail.
+func (p *pace) hinted() (time.Time, bool) {
+	at := p.nudged
+	if at.IsZero() {
+		at = p.shown
+	}
+	if at.IsZero() {
+		return at, false
+	}
+	if least := p.began.Add(nudgeLeast); least.After(at) {
+		at = least
+	}
+	if least := p.ended.Add(retryFirst); p.failures > 0 && least.After(at) {
+		at = least
+	}
+	return at, true
+}
+
+// begin notes that a poll begins, which sees all that was hinted at before and
+// is shown by then.
+func (p *pace) begin(now time.Time) {
+	p.began, p.nudged = now.Round(0), time.Time{}
+	if !p.shown.After(p.began) {
+		p.shown = time.Time{}
+	}
 }
 
 // join takes up the schedule where the last poll left it: at once if a tick was
@@ -65,9 +116,32 @@ func (p *pace) tick(now time.Time) time.Time {
 	return next.Add(p.jitter)
 }
 
+// forgetNudges forgets all hints.
+func (p *pace) forgetNudges() { p.nudged, p.shown = time.Time{}, time.Time{} }
+
+// mostSkipped bounds how many ticks are counted that were skipped.
+const mostSkipped = 10_000
+
+// skipped counts the ticks that a poll at this moment stands for beside its own:
+// those at which the poll before it was running, and those that were missed.
+func (p *pace) skipped(now time.Time) (overlapped, missed int) {
+	if p.at.IsZero() || p.at.After(now) {
+		return 0, 0
+	}
+	for t := p.schedule.Next(p.at); !t.IsZero() && !t.After(now) && overlapped+missed < mostSkipped; t = p.schedule.Next(t) {
+		if t.After(p.ended) {
+			missed++
+		} else {
+			overlapped++
+		}
+	}
+	return overlapped, missed
+}
+
 // done notes how a poll ended.
 func (p *pace) done(reports []Report, now time.Time) {
 	failed, told, came := false, true, false
+	p.ended = now.Round(0)
 	p.retry, p.notBefore = time.Time{}, time.Time{}
 	for _, r := range reports {
 		if !r.OK() {

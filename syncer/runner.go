@@ -19,6 +19,8 @@ type Runner struct {
 	// History remembers every poll; nil: nobody does. Polling goes on where it
 	// fails.
 	History History
+	// Observer is told of polls as they begin and end; nil: nobody is.
+	Observer Observer
 	// Watch hears how the copies stand; nil: nobody does.
 	Watch Watch
 	Log   zerolog.Logger
@@ -51,9 +53,10 @@ type Scheduled struct {
 
 	mu      sync.Mutex
 	waiting []chan<- []Report
-	// kicked and joined wake the loop: poll now; a table became ready. listed
-	// wakes that of the listing lane: a table may need everything.
-	kicked, joined, listed chan struct{}
+	// kicked, joined and nudged wake the loop: poll now; a table became ready;
+	// something may have changed. listed wakes that of the listing lane: a table
+	// may need everything.
+	kicked, joined, nudged, listed chan struct{}
 }
 
 // Consumer is one consumer's database with the tables that live there. Lease,
@@ -77,7 +80,10 @@ func (r *Runner) Run(ctx context.Context) error {
 	turns := newTurns(r.Concurrency)
 	for _, s := range r.Feeds {
 		s.turns = turns
-		s.kicked, s.joined, s.listed = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
+		s.mu.Lock()
+		s.kicked, s.joined = make(chan struct{}, 1), make(chan struct{}, 1)
+		s.nudged, s.listed = make(chan struct{}, 1), make(chan struct{}, 1)
+		s.mu.Unlock()
 	}
 	// Leases are kept until the last poll has ended.
 	keeping, release := context.WithCancel(context.WithoutCancel(ctx))

@@ -38,6 +38,46 @@ func (w *watch) last() syncer.Judged {
 	return w.rounds[len(w.rounds)-1].all[0]
 }
 
+// breakable is a lease that can be made to fail.
+type breakable struct {
+	syncer.Lease
+	mu  sync.Mutex
+	err error
+}
+
+func (l *breakable) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.err = err
+}
+
+func (l *breakable) broken() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+func (l *breakable) Acquire(ctx context.Context) error {
+	if err := l.broken(); err != nil {
+		return err
+	}
+	return l.Lease.Acquire(ctx)
+}
+
+func (l *breakable) Renew(ctx context.Context) error {
+	if err := l.broken(); err != nil {
+		return err
+	}
+	return l.Lease.Renew(ctx)
+}
+
+// breakable makes the kitchen's lease one.
+func (k *kitchen) breakable() *breakable {
+	l := &breakable{Lease: k.daemon}
+	k.Consumers[0].Lease = l
+	return l
+}
+
 // watched is a kitchen with a watch, which runs.
 func watched(t *testing.T, s syncer.Source, schedule syncer.Schedule) (*kitchen, *watch) {
 	t.Helper()

@@ -1,0 +1,44 @@
+package syncer
+
+import "time"
+
+// Observer is told of a Runner's polls as they happen, by several goroutines at
+// once. It must return quickly.
+type Observer interface {
+	// Begins says that a poll of a source, or a list that its tables need, begins
+	// or waits for its turn; Ends that it ended.
+	Begins(source string)
+	Ends(source string)
+	// Late says how long after it was due a poll that was due sent its first
+	// request.
+	Late(source string, by time.Duration)
+	// Skipped says that polls did not take place when they were due.
+	Skipped(source string, why Skip, polls int)
+}
+
+// Skip is why a poll that was due did not take place. The set is closed: it
+// labels metrics.
+type Skip string
+
+// The reasons: the poll before it was still running; the process did not run or
+// stood still, or the tables could not be used; all tables are paused.
+const (
+	SkipOverlap Skip = "overlap"
+	SkipMissed  Skip = "missed"
+	SkipPaused  Skip = "paused"
+)
+
+// nobody is the Observer of a Runner without one.
+type nobody struct{}
+
+func (nobody) Begins(string)              {}
+func (nobody) Ends(string)                {}
+func (nobody) Late(string, time.Duration) {}
+func (nobody) Skipped(string, Skip, int)  {}
+
+func (r *Runner) observer() Observer {
+	if r.Observer == nil {
+		return nobody{}
+	}
+	return r.Observer
+}
