@@ -3,6 +3,7 @@ package syncer_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,9 +92,9 @@ func watched(t *testing.T, s syncer.Source, schedule syncer.Schedule) (*kitchen,
 // copy as it was before, and of the budget that was passed.
 func TestWatchOfAHungPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hang := false
+		var hang atomic.Bool
 		k, w := watched(t, numbered(1, func(ctx context.Context, _ int) error {
-			if hang {
+			if hang.Load() {
 				<-ctx.Done()
 				return ctx.Err()
 			}
@@ -108,7 +109,7 @@ func TestWatchOfAHungPoll(t *testing.T) {
 		if in := time.Until(first.NextPoll); in < 50*time.Second || in > time.Minute {
 			t.Errorf("next poll is told to be in %s", in)
 		}
-		hang = true
+		hang.Store(true)
 		time.Sleep(5 * time.Minute)
 		if j := w.last(); j.Alarm != syncer.Warn || !j.Since.Equal(first.AsOf.Add(5*time.Minute)) || j.Limit != 5*time.Minute {
 			t.Errorf("past warn: %+v", j)
