@@ -32,7 +32,8 @@ type Ending string
 
 // The endings. Recovered is a complete poll; Changed that the table, its budget
 // or its name is not what it was in the configuration; Paused that somebody
-// paused it; Left that another daemon holds the lease and tells from there on.
+// paused it. Left is not told to anybody: another daemon holds the lease and
+// tells from there on, and if the lease comes back the episode goes on, or ends.
 const (
 	Recovered Ending = "recovered"
 	Changed   Ending = "config"
@@ -56,7 +57,9 @@ type Episode struct {
 	// Recovering is since when the copy is within its budget again while the
 	// hold goes on; zero: it is not.
 	Recovering time.Time
-	// Closed is when it ended, and Ending why; zero and "": it goes on.
+	// Closed is when it ended, and Ending why; zero and "": it goes on. One that
+	// Recovered ended when the copy was within its budget again, not when the
+	// hold was over.
 	Closed time.Time
 	Ending Ending
 	// Last is what was last known of the copy.
@@ -161,8 +164,9 @@ type Silence struct {
 	Reason, Author string
 }
 
-// Store is what must survive this process. Save is one transaction. Where it
-// fails, or tells by a method Anew() bool of its error that nothing is left of
+// Store is what must survive this process. Its calls come one at a time, but
+// while one is under way that has outlived its context by more than a second,
+// none comes. Save is one transaction. Where it fails, or tells by a method Anew() bool of its error that nothing is left of
 // what it had, everything is saved again later.
 type Store interface {
 	Load(ctx context.Context) (Memory, error)

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +14,10 @@ import (
 // Desk hears how copies stand and has receivers told. Its fields are set before
 // the first call of a method. Judged and Backlog may be called by any
 // goroutine, before, during and after Run.
+//
+// What is true and what was told is in its memory; the Store is a journal of
+// it, written before anything is sent. Where it cannot be written alerts go out
+// all the same.
 type Desk struct {
 	// Instance is the name of this larder. It is part of every key: two that
 	// tell one receiver need different ones, unless one stands by for the other.
@@ -31,43 +36,317 @@ type Desk struct {
 	Observer Observer
 	Log      zerolog.Logger
 
-	mu       sync.Mutex
+	once   sync.Once
+	fresh  chan struct{} // a snapshot waits
+	jitter func(time.Duration) time.Duration
+	saving chan struct{} // held by the one that saves
+	// calling is held during a call of the Store.
+	calling chan struct{}
+
+	// handover guards the snapshot that waits, mu all below it.
+	handover sync.Mutex
 	snapshot []syncer.Judged
 	at       time.Time
-	fresh    chan struct{}
-	once     sync.Once
+
+	mu    sync.Mutex
+	boxes []*box
+	named map[string]*box
+	// tables are the episodes that are not over, by table; episodes all in
+	// memory, by ID; order the same in the order of their beginning.
+	tables   map[string]*live
+	episodes map[string]*live
+	order    []*live
+	journal  journal
+	silences []Silence
+	woken    waking
+	rounds   uint64
+	last     time.Time // round
+	// started is when Run was, loaded that the Store was read.
+	started    time.Time
+	loaded     bool
+	storeFails bool
+	restUntil  time.Time
+}
+
+// live is an episode in memory with how its copy stood in the last round.
+type live struct {
+	Episode
+	judged syncer.Judged
+	round  uint64
+}
+
+func (d *Desk) begin() {
+	d.fresh = make(chan struct{}, 1)
+	d.saving, d.calling = make(chan struct{}, 1), make(chan struct{}, 1)
+	if d.jitter == nil {
+		d.jitter = fullJitter
+	}
+	d.named, d.tables, d.episodes, d.journal = map[string]*box{}, map[string]*live{}, map[string]*live{}, newJournal()
+	for _, r := range d.Receivers {
+		b := newBox(r)
+		d.boxes, d.named[r.Name] = append(d.boxes, b), b
+	}
+	for _, b := range d.boxes {
+		if f := d.named[b.Fallback]; f != nil && f != b && f.Mirror == nil {
+			b.fallback = f
+		}
+	}
 }
 
 // Judged takes over how all copies stand. It copies all and returns; a snapshot
 // that was not looked at yet is replaced.
 func (d *Desk) Judged(now time.Time, all []syncer.Judged) {
 	d.once.Do(d.begin)
-	d.mu.Lock()
+	d.handover.Lock()
 	d.snapshot, d.at = append(d.snapshot[:0], all...), now
-	d.mu.Unlock()
-	select {
-	case d.fresh <- struct{}{}:
-	default:
-	}
+	d.handover.Unlock()
+	signal(d.fresh)
 }
 
 // Run tells receivers until ctx has ended, and then saves what is not saved. It
 // resolves nothing: what it had open goes on when it is started again.
 func (d *Desk) Run(ctx context.Context) error {
 	d.once.Do(d.begin)
-	<-ctx.Done()
+	d.mu.Lock()
+	d.started = time.Now()
+	d.woken = waking{at: d.started}
+	d.mu.Unlock()
+	var senders sync.WaitGroup
+	d.load(ctx, time.Now())
+	for _, b := range d.boxes {
+		if b.Mirror != nil {
+			senders.Go(func() { d.mirror(ctx, b) })
+		} else {
+			senders.Go(func() { d.deliver(ctx, b) })
+		}
+	}
+	var reading []syncer.Judged
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+			continue
+		case <-d.fresh:
+		}
+		d.handover.Lock()
+		now := d.at
+		reading, d.snapshot = d.snapshot, reading[:0]
+		d.handover.Unlock()
+		d.round(ctx, now, reading)
+	}
+	senders.Wait()
+	d.commit(ctx)
 	return nil
 }
 
-// Backlog says how each receiver keeps up, in the order of Receivers.
-func (d *Desk) Backlog() []Backlog {
-	all := make([]Backlog, 0, len(d.Receivers))
-	for _, r := range d.Receivers {
-		all = append(all, Backlog{Receiver: r.Name})
+// round does all that one snapshot asks for.
+func (d *Desk) round(ctx context.Context, now time.Time, all []syncer.Judged) {
+	d.load(ctx, now)
+	d.mu.Lock()
+	d.noteGap(now)
+	d.advance(now, all)
+	quiet, blind := len(d.order) == 0, !d.loaded && now.Sub(d.started) >= loadWait
+	d.mu.Unlock()
+	if !quiet {
+		d.readSilences(ctx)
 	}
-	return all
+	d.mu.Lock()
+	if d.loaded || blind {
+		d.reconcile(now)
+		d.relieve(now)
+		d.forget(now)
+	}
+	d.mu.Unlock()
+	d.commit(ctx)
+	d.wakeSenders()
 }
 
-func (d *Desk) begin() {
-	d.fresh = make(chan struct{}, 1)
+// wakeSenders has those look who may have something to do.
+func (d *Desk) wakeSenders() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, b := range d.boxes {
+		if len(b.queue) > 0 || b.changed {
+			signal(b.wake)
+		}
+	}
+}
+
+// noteGap begins the grace of a start again where this process did not run for
+// so long that another one may have taken over.
+func (d *Desk) noteGap(now time.Time) {
+	if !d.last.IsZero() && gapBetween(d.last, now) > syncer.LeaseTime {
+		d.Log.Warn().Time("since", d.last).Msg("nothing was judged for a while: alerts wait as after a start")
+		d.woken = waking{at: now, gap: true}
+	}
+	d.last = now
+}
+
+// readSilences reads what somebody may have just added. Where it cannot be read,
+// what was last read counts.
+func (d *Desk) readSilences(ctx context.Context) {
+	if d.Store == nil {
+		return
+	}
+	var all []Silence
+	err := d.ask(ctx, func(ctx context.Context) (err error) {
+		all, err = d.Store.Silences(ctx)
+		return err
+	})
+	if err != nil {
+		return
+	}
+	d.mu.Lock()
+	d.silences = all
+	d.mu.Unlock()
+}
+
+// advance brings all episodes up to how their copies stand.
+func (d *Desk) advance(now time.Time, all []syncer.Judged) {
+	d.rounds++
+	for i := range all {
+		j := &all[i]
+		v := d.tables[j.Table]
+		if v != nil {
+			v.round = d.rounds
+			v.judged = *j
+			d.step(v, v.advance(j, d.holdOf(j.Table), now))
+			if !v.over() {
+				if !v.asleep() {
+					v.Last = factsOf(j)
+				}
+				continue
+			}
+			delete(d.tables, j.Table)
+		}
+		if loud(j) {
+			d.open(j, now)
+		}
+	}
+	for table, v := range d.tables {
+		if v.round != d.rounds {
+			// The table left the configuration.
+			d.step(v, v.end(Changed, now))
+			delete(d.tables, table)
+		}
+	}
+}
+
+func (d *Desk) open(j *syncer.Judged, now time.Time) {
+	v := &live{Episode: opened(d.Instance, j, now), judged: *j, round: d.rounds}
+	d.tables[j.Table], d.episodes[v.ID] = v, v
+	d.order = append(d.order, v)
+	d.journal.episode(v.ID)
+	d.Log.Info().Str("table", v.Table).Str("episode", v.ID).Str("level", string(v.Level)).Time("stale_since", v.StaleSince).Msg("episode opens")
+}
+
+// step puts an episode's next state in its place.
+func (d *Desk) step(v *live, next Episode) {
+	if !v.differs(&next) {
+		return
+	}
+	if next.Ending != v.Ending {
+		d.Log.Info().Str("table", v.Table).Str("episode", v.ID).Str("ending", string(next.Ending)).Msg("episode changes")
+	}
+	v.Episode = next
+	d.journal.episode(v.ID)
+}
+
+func (d *Desk) holdOf(table string) time.Duration {
+	if d.Hold == nil {
+		return 0
+	}
+	return d.Hold(table)
+}
+
+// reconcile has every receiver told what it was not told and what is true.
+func (d *Desk) reconcile(now time.Time) {
+	if len(d.order) == 0 {
+		return
+	}
+	quiet := mutesAt(d.silences, d.Maintenance, now)
+	covered := make([]bool, len(d.order))
+	for i, v := range d.order {
+		covered[i] = quiet.cover(v.Table) || d.woken.mutes(&v.judged, now)
+	}
+	for _, b := range d.boxes {
+		off := b.Off != nil && b.Off(now)
+		for i, v := range d.order {
+			d.settle(b, v, covered[i] || off, now)
+		}
+	}
+}
+
+// settle has one receiver told of one episode.
+func (d *Desk) settle(b *box, v *live, muted bool, now time.Time) {
+	if b.Mirror != nil && b.muted[v.ID] != muted {
+		b.changed = true
+		delete(b.muted, v.ID)
+		if muted {
+			b.muted[v.ID] = true
+		}
+	}
+	switch {
+	case muted || v.asleep():
+		d.withdraw(b, v.ID, false)
+		return
+	case v.over() || !v.Recovering.IsZero():
+		if !b.resolving(v.ID) {
+			d.withdraw(b, v.ID, true)
+		}
+	}
+	t := b.told[v.ID]
+	w := b.next(&v.Episode, t, now)
+	switch {
+	case w.Settled:
+		t.Resolved = true
+		d.tell(b, t)
+	case w.Event == "":
+	case w.Event == Firing && d.woken.holds(&v.judged, d.StartupGrace, now):
+	case w.Event == Reminder && b.waiting[v.ID] > 0:
+	case w.Event == Escalated && d.raise(b, &v.Episode):
+	default:
+		if w.Event == Escalated {
+			d.withdrawReminders(b, v.ID)
+		}
+		d.say(b, &v.Episode, opening{event: w.Event}, now)
+	}
+}
+
+// closedLimit bounds the episodes that are kept because their end could not be
+// saved or told.
+const closedLimit = 10_000
+
+// forget drops episodes that are over and of which nothing is left to say.
+func (d *Desk) forget(now time.Time) {
+	excess := len(d.order) - len(d.tables) - closedLimit
+	d.order = slices.DeleteFunc(d.order, func(v *live) bool {
+		if !v.over() && !v.asleep() {
+			return false
+		}
+		if excess <= 0 && (d.journal.holds(v.ID) || slices.ContainsFunc(d.boxes, func(b *box) bool { return b.needs(v, now) })) {
+			return false
+		}
+		excess--
+		d.erase(v)
+		return true
+	})
+}
+
+func (d *Desk) erase(v *live) {
+	delete(d.episodes, v.ID)
+	if d.tables[v.Table] == v {
+		delete(d.tables, v.Table)
+	}
+	for _, b := range d.boxes {
+		delete(b.told, v.ID)
+		delete(b.muted, v.ID)
+	}
+}
+
+// signal leaves a mark in a channel of one place.
+func signal(ch chan<- struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
 }

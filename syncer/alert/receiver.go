@@ -78,22 +78,6 @@ func Reasons() []string {
 	return []string{ReasonGone, ReasonPermanent, ReasonRateLimited, ReasonTimeout, ReasonTemporary, ReasonExpired, ReasonOverflow}
 }
 
-// Backlog is how a receiver keeps up.
-type Backlog struct {
-	Receiver string
-	// Pending messages are not delivered; the oldest began at Oldest.
-	Pending int
-	Oldest  time.Time
-	// FailingSince is when the first of an unbroken row of failed attempts was
-	// made, Error what the last one failed by, Retry when the next one is made.
-	FailingSince time.Time
-	Error        string
-	Retry        time.Time
-	// Disabled receivers said that they take nothing any more; they are asked
-	// again when the process is started again.
-	Disabled bool
-}
-
 // Matches reports whether one of the globs fits a table, by its whole name or
 // by the part after the consumer's; no globs fit all. A * fits any number of
 // characters but "/", a ? one, [a-z] one of a range.
@@ -101,16 +85,18 @@ func Matches(globs []string, table string) bool {
 	if len(globs) == 0 {
 		return true
 	}
-	_, bare, _ := strings.Cut(table, ".")
+	_, bare, named := strings.Cut(table, ".")
+	return matchesAny(globs, table) || named && matchesAny(globs, bare)
+}
+
+// matchesAny reports whether a glob fits a name; no globs fit all.
+func matchesAny(globs []string, name string) bool {
 	for _, g := range globs {
-		if ok, err := path.Match(g, table); ok && err == nil {
-			return true
-		}
-		if ok, err := path.Match(g, bare); ok && err == nil && bare != "" {
+		if ok, err := path.Match(g, name); ok && err == nil {
 			return true
 		}
 	}
-	return false
+	return len(globs) == 0
 }
 
 // limit is how many alerts a message may have.

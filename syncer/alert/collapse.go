@@ -1,0 +1,144 @@
+package alert
+
+import (
+	"slices"
+	"time"
+
+	"github.com/larder-sync/larder/syncer"
+)
+
+// withdraw takes back what was to be said of an episode to a receiver and was
+// never attempted, the latest first. owed says that the copy is well again, so
+// that a firing which is taken back may still be worth a word at the end; else
+// it is as if nothing had been said.
+func (d *Desk) withdraw(b *box, episode string, owed bool) {
+	for i := len(b.queue) - 1; i >= 0 && b.waiting[episode] > 0; i-- {
+		l := b.queue[i]
+		at := slices.IndexFunc(l.Alerts, func(a Alert) bool { return a.Episode == episode })
+		if at < 0 {
+			continue
+		}
+		// What was meant for a receiver that is failing is not said again when a
+		// mute of this one ends.
+		if l.tried || !owed && l.Via != "" {
+			return
+		}
+		a := l.Alerts[at]
+		t := b.told[episode].unsaid(a.Event)
+		if owed && a.Event == Firing {
+			t.Resolved = false
+		}
+		d.tell(b, t)
+		d.cut(b, l, at)
+	}
+}
+
+// cut takes one alert out of a message, and the message away if it was the last.
+func (d *Desk) cut(b *box, l *letter, at int) {
+	if len(l.Alerts) == 1 {
+		d.drop(b, l)
+		return
+	}
+	b.count(&l.Alerts[at], -1)
+	l.Alerts = slices.Delete(l.Alerts, at, at+1)
+	d.journal.message(l)
+}
+
+// drop takes a message away, delivered or not.
+func (d *Desk) drop(b *box, l *letter) {
+	b.remove(l)
+	d.journal.done(l.ID)
+}
+
+// raise makes a firing that was never attempted say critical, and at once: the
+// receiver is told one thing then. It reports whether there is one.
+func (d *Desk) raise(b *box, e *Episode) bool {
+	if b.waiting[e.ID] == 0 {
+		return false
+	}
+	for _, l := range b.queue {
+		if l.tried || l.Event != Firing {
+			continue
+		}
+		at := slices.IndexFunc(l.Alerts, func(a Alert) bool { return a.Episode == e.ID })
+		if at < 0 {
+			continue
+		}
+		l.Alerts[at].Level, l.Alerts[at].Facts = e.Level, e.Last
+		l.Due = l.Begun
+		d.journal.message(l)
+		t := b.told[e.ID]
+		t.Level = e.Level
+		d.tell(b, t)
+		return true
+	}
+	return false
+}
+
+// makeRoom takes a reminder back, or word of another receiver, the oldest first.
+// It reports whether there is room.
+func (d *Desk) makeRoom(b *box) bool {
+	if !b.full() {
+		return true
+	}
+	for _, l := range b.queue {
+		switch {
+		case l.tried:
+		case l.Event == Undelivered:
+			d.drop(b, l)
+			d.observeFailed(b, ReasonOverflow)
+			return true
+		case l.Event == Reminder:
+			d.tell(b, b.told[l.Alerts[0].Episode].unsaid(Reminder))
+			d.cut(b, l, 0)
+			d.observeFailed(b, ReasonOverflow)
+			return true
+		}
+	}
+	return false
+}
+
+// say queues one word of an episode for a receiver. via names the receiver in
+// whose place it is told; "": none. It does nothing where there is no room.
+func (d *Desk) say(b *box, e *Episode, what opening, now time.Time) {
+	t := b.told[e.ID].said(e, b.Receiver, what.event, now)
+	if b.Mirror != nil {
+		b.changed = true
+		d.tell(b, t)
+		return
+	}
+	if !d.makeRoom(b) {
+		return
+	}
+	d.tell(b, t)
+	d.journal.message(b.put(alertOf(e, t, what.event), what, d.Instance, now))
+}
+
+// tell writes down what a receiver was told.
+func (d *Desk) tell(b *box, t Told) {
+	b.told[t.Episode] = t
+	d.journal.told(t)
+}
+
+// refresh gives the alerts of a message what is known of their copies, before it
+// is sent for the first time.
+func (d *Desk) refresh(l *letter) {
+	for i := range l.Alerts {
+		a := &l.Alerts[i]
+		if v := d.episodes[a.Episode]; v != nil && a.Event != Resolved && v.Closed.IsZero() && v.Last.Level != syncer.Unknown {
+			a.Facts = v.Last
+		}
+	}
+}
+
+// withdrawReminders takes reminders back that were never attempted: something
+// worse is told in their place.
+func (d *Desk) withdrawReminders(b *box, episode string) {
+	for _, l := range slices.Clone(b.queue) {
+		at := slices.IndexFunc(l.Alerts, func(a Alert) bool { return a.Episode == episode })
+		if at >= 0 && !l.tried && l.Event == Reminder {
+			d.tell(b, b.told[episode].unsaid(Reminder))
+			d.cut(b, l, at)
+		}
+	}
+}

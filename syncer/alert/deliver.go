@@ -1,0 +1,253 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// deliver sends what waits for one receiver, one message at a time, until ctx
+// has ended.
+func (d *Desk) deliver(ctx context.Context, b *box) {
+	for ctx.Err() == nil {
+		m, l, again := d.next(b, time.Now())
+		if l == nil {
+			pause(ctx, b.wake, again)
+			continue
+		}
+		// That an attempt is made is saved before it is made: what may have
+		// arrived is not taken back, nor changed.
+		d.commit(ctx)
+		err := d.attempt(ctx, b.Receiver, m)
+		d.answered(ctx, b, l, err)
+		d.commit(ctx)
+	}
+}
+
+// pause waits until something happens, until a moment if there is one, or until
+// ctx has ended.
+func pause(ctx context.Context, wake <-chan struct{}, until time.Time) {
+	var due <-chan time.Time
+	if !until.IsZero() {
+		t := time.NewTimer(time.Until(until))
+		defer t.Stop()
+		due = t.C
+	}
+	select {
+	case <-ctx.Done():
+	case <-wake:
+	case <-due:
+	}
+}
+
+// next takes the message that is sent next, or says when to look again.
+func (d *Desk) next(b *box, now time.Time) (Message, *letter, time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sweep(b, now)
+	if b.disabled {
+		_, again := b.pick(now)
+		return Message{}, nil, again
+	}
+	if b.retry.After(now) {
+		return Message{}, nil, b.retry
+	}
+	l, again := b.pick(now)
+	if l == nil {
+		return Message{}, nil, again
+	}
+	if !l.tried {
+		d.refresh(l)
+		b.seal(l)
+	}
+	l.tried = true
+	l.Attempts, l.Tried = l.Attempts+1, now
+	d.journal.message(l)
+	m := l.Message
+	m.Alerts = slices.Clone(m.Alerts)
+	return m, l, time.Time{}
+}
+
+// sweep gives up what is too old, and what is due for a receiver that takes
+// nothing any more.
+func (d *Desk) sweep(b *box, now time.Time) {
+	var expired, lost []*letter
+	for _, l := range b.queue {
+		switch {
+		case now.Sub(l.Begun) > messageTTL:
+			expired = append(expired, l)
+		case b.disabled && !l.Due.After(now):
+			lost = append(lost, l)
+		}
+	}
+	for _, l := range expired {
+		d.giveUp(b, l, ReasonExpired, now)
+	}
+	for _, l := range lost {
+		d.giveUp(b, l, ReasonGone, now)
+	}
+}
+
+// attempt hands a message over. One that is under way when the desk is stopped
+// may take a little longer: it has probably arrived.
+func (d *Desk) attempt(ctx context.Context, r *Receiver, m Message) (err error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("receiver %q panics: %v", r.Name, p)
+		}
+	}()
+	answer, err := r.Notifier.Notify(ctx, m)
+	if err == nil {
+		r.event(d.Log.Info()).Str("event", string(m.Event)).Str("message", m.ID).Int("alerts", len(m.Alerts)).
+			Int("attempts", m.Attempts).Str("answer", oneLine(answer)).Msg("receiver is told")
+	}
+	return err
+}
+
+// bounded is a context for one attempt.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	inner, cancel := context.WithTimeout(context.WithoutCancel(ctx), attemptTime)
+	stop := context.AfterFunc(ctx, func() {
+		t := time.AfterFunc(lastWords, cancel)
+		context.AfterFunc(inner, func() { t.Stop() })
+	})
+	return inner, func() {
+		stop()
+		cancel()
+	}
+}
+
+// answered writes down what became of an attempt.
+func (d *Desk) answered(ctx context.Context, b *box, l *letter, err error) {
+	now := time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err == nil {
+		d.taken(b, l, now)
+		return
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return // the desk is stopped: nothing is known of the receiver
+	}
+	healthy := b.failures == 0
+	l.Failed = oneLine(err.Error())
+	b.failed = l.Failed
+	if b.failingSince.IsZero() {
+		b.failingSince = now
+	}
+	b.event(d.Log.Warn()).Str("event", string(l.Event)).Str("message", l.ID).Int("attempts", l.Attempts).
+		Str("reason", reasonOf(err)).Str("error", l.Failed).Msg("receiver cannot be told")
+	switch {
+	case gone(err):
+		d.disable(b, now)
+		d.giveUp(b, l, ReasonGone, now)
+		return
+	case permanent(err):
+		d.giveUp(b, l, ReasonPermanent, now)
+		return
+	}
+	d.observeFailed(b, reasonOf(err))
+	d.journal.message(l)
+	b.failures++
+	b.retry = now.Add(d.waitAfter(b.failures, err))
+	if healthy {
+		l.strikes++
+		l.notBefore = now.Add(d.jitter(backoff(l.strikes)))
+	}
+}
+
+// taken writes down that a message has arrived.
+func (d *Desk) taken(b *box, l *letter, now time.Time) {
+	for i := range l.Alerts {
+		a := &l.Alerts[i]
+		t := b.told[a.Episode]
+		// The next reminder counts from here: a receiver that was away for hours
+		// is not reminded of what it has just heard.
+		if t.Episode != "" && t.Sequence == a.Sequence && a.Event != Resolved {
+			t.At = now
+			d.tell(b, t)
+		}
+	}
+	d.drop(b, l)
+	d.recovered(b)
+	if d.Observer != nil {
+		d.Observer.Sent(b.Name, l.Event)
+	}
+}
+
+// recovered ends a row of failures. Word of it that nobody was sent yet is taken
+// back.
+func (d *Desk) recovered(b *box) {
+	if b.failures > 0 {
+		b.event(d.Log.Info()).Time("failing_since", b.failingSince).Msg("receiver can be told again")
+	}
+	b.failures, b.failingSince, b.failed, b.retry, b.relieved = 0, time.Time{}, "", time.Time{}, false
+	for _, o := range d.boxes {
+		for _, l := range slices.Clone(o.queue) {
+			if l.Event == Undelivered && l.Via == b.Name && !l.tried {
+				d.drop(o, l)
+			}
+		}
+	}
+}
+
+// waitAfter is how long a receiver is left alone after its nth failure in a row.
+func (d *Desk) waitAfter(n int, err error) time.Duration {
+	wait := d.jitter(backoff(n))
+	var later interface{ RetryAfter() time.Duration }
+	if errors.As(err, &later) {
+		wait = max(wait, later.RetryAfter())
+	}
+	return min(wait, longestWait)
+}
+
+func (d *Desk) observeFailed(b *box, reason string) {
+	if d.Observer != nil {
+		d.Observer.Failed(b.Name, reason)
+	}
+}
+
+func permanent(err error) bool {
+	var p interface{ Permanent() bool }
+	return errors.As(err, &p) && p.Permanent()
+}
+
+func gone(err error) bool {
+	var g interface{ Gone() bool }
+	return errors.As(err, &g) && g.Gone()
+}
+
+func reasonOf(err error) string {
+	var later interface{ RetryAfter() time.Duration }
+	switch {
+	case gone(err):
+		return ReasonGone
+	case permanent(err):
+		return ReasonPermanent
+	case errors.As(err, &later) && later.RetryAfter() > 0:
+		return ReasonRateLimited
+	case errors.Is(err, context.DeadlineExceeded):
+		return ReasonTimeout
+	}
+	return ReasonTemporary
+}
+
+// oneLine bounds a text that may stem from a receiver.
+func oneLine(s string) string {
+	const limit = 300
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	if r := []rune(s); len(r) > limit {
+		return string(r[:limit]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,230 @@
+package alert
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// outboxLimit bounds what waits for one receiver, in alerts. Where it is
+// reached, reminders and word of other receivers make room, the oldest first;
+// then nothing more is accepted: what is to be said stays a difference between
+// what is true and what was told, and is said when there is room.
+const outboxLimit = 10_000
+
+// box is what waits for one receiver, and how the receiver keeps up. Only the
+// desk uses it, under its lock.
+type box struct {
+	*Receiver
+	fallback *box
+	told     map[string]Told // by episode
+	queue    []*letter       // in the order in which they began
+	open     map[opening]*letter
+	// waiting counts the alerts in queue by episode, keys by key, alerts all of
+	// them.
+	waiting, keys map[string]int
+	alerts        int
+	// muted are the episodes of which a mirror shows nothing.
+	muted map[string]bool
+
+	failures     int
+	failingSince time.Time
+	failed       string
+	retry        time.Time
+	disabled     bool
+	// relieved says that others were told of this row of failures.
+	relieved bool
+	wake     chan struct{}
+	// changed says that a mirror has to be shown another picture at once.
+	changed bool
+}
+
+// opening tells apart the messages that alerts may be added to.
+type opening struct {
+	event Event
+	via   string
+}
+
+// letter is a message on its way.
+type letter struct {
+	Message
+	// tried says that an attempt was made, or may have been: nothing of it can
+	// be taken back.
+	tried bool
+	// handed says that it was given to the fallback too.
+	handed bool
+	// strikes counts failures while the receiver took other messages; they keep
+	// this message, and no other, waiting until notBefore.
+	strikes   int
+	notBefore time.Time
+}
+
+func newBox(r *Receiver) *box {
+	return &box{Receiver: r, told: map[string]Told{}, open: map[opening]*letter{}, waiting: map[string]int{},
+		keys: map[string]int{}, muted: map[string]bool{}, wake: make(chan struct{}, 1)}
+}
+
+// wait is how long a message of an event collects alerts.
+func (b *box) wait(e Event) time.Duration {
+	if e == Escalated || e == Undelivered {
+		return 0
+	}
+	return b.Group
+}
+
+// put adds an alert to the open message of its event, or begins one. It begins
+// one too where an alert of the same table waits in the open one or behind it:
+// what is said of a table keeps its order.
+func (b *box) put(a Alert, o opening, instance string, now time.Time) *letter {
+	l := b.open[o]
+	if l != nil && b.keys[a.Key] > 0 && b.from(l, a.Key) {
+		b.seal(l)
+		l = nil
+	}
+	if l == nil {
+		l = &letter{Message: Message{ID: digest(a.ID, o.via, "message"), Notifier: b.Name, Event: o.event, Instance: instance,
+			Begun: now, Due: now.Add(b.wait(o.event)), Via: o.via}}
+		b.open[o] = l
+		b.queue = append(b.queue, l)
+	}
+	l.Alerts = append(l.Alerts, a)
+	b.count(&a, 1)
+	if len(l.Alerts) >= b.limit() {
+		b.seal(l)
+	}
+	return l
+}
+
+// from says whether a message from l on has an alert of a key.
+func (b *box) from(l *letter, key string) bool {
+	for i := len(b.queue) - 1; i >= 0; i-- {
+		if slices.ContainsFunc(b.queue[i].Alerts, func(a Alert) bool { return a.Key == key }) {
+			return true
+		}
+		if b.queue[i] == l {
+			return false
+		}
+	}
+	return false
+}
+
+// seal ends the collecting of alerts.
+func (b *box) seal(l *letter) {
+	l.Sealed, l.Cause = true, cause(l.Alerts)
+	if o := (opening{l.Event, l.Via}); b.open[o] == l {
+		delete(b.open, o)
+	}
+}
+
+func (b *box) count(a *Alert, n int) {
+	b.alerts += n
+	tally(b.waiting, a.Episode, n)
+	tally(b.keys, a.Key, n)
+}
+
+func tally(counts map[string]int, name string, n int) {
+	if counts[name] += n; counts[name] <= 0 {
+		delete(counts, name)
+	}
+}
+
+// add queues a message that is complete.
+func (b *box) add(l *letter) {
+	b.queue = append(b.queue, l)
+	for i := range l.Alerts {
+		b.count(&l.Alerts[i], 1)
+	}
+}
+
+// remove takes a message out, with what is left of it.
+func (b *box) remove(l *letter) {
+	i := slices.Index(b.queue, l)
+	if i < 0 {
+		return
+	}
+	b.queue = slices.Delete(b.queue, i, i+1)
+	for i := range l.Alerts {
+		b.count(&l.Alerts[i], -1)
+	}
+	if o := (opening{l.Event, l.Via}); b.open[o] == l {
+		delete(b.open, o)
+	}
+}
+
+// full says that there is no room for one more alert. Messages without alerts
+// count as one.
+func (b *box) full() bool { return b.alerts+len(b.queue) >= outboxLimit }
+
+// pick chooses the message that is sent next: of those of which no earlier one
+// tells of the same table the one that was tried least. If there is none yet,
+// it returns when to look again; zero: not before something changes.
+func (b *box) pick(now time.Time) (chosen *letter, again time.Time) {
+	sooner := func(t time.Time) {
+		if again.IsZero() || t.Before(again) {
+			again = t
+		}
+	}
+	before := map[string]bool{}
+	for _, l := range b.queue {
+		blocked := slices.ContainsFunc(l.Alerts, func(a Alert) bool { return before[a.Key] })
+		switch {
+		case blocked:
+		case l.Due.After(now):
+			sooner(l.Due)
+		case l.notBefore.After(now):
+			sooner(l.notBefore)
+		case chosen == nil || l.Attempts < chosen.Attempts:
+			chosen = l
+		}
+		if chosen != nil && chosen.Attempts == 0 {
+			break
+		}
+		for _, a := range l.Alerts {
+			before[a.Key] = true
+		}
+	}
+	return chosen, again
+}
+
+// cause names what all alerts of a message have in common that tells why: the
+// class of failure, the consumer or the source that it befell, and the text if
+// it is one. It is "" for a single alert and where nothing is shared.
+func cause(alerts []Alert) string {
+	if len(alerts) < 2 || alerts[0].Failure == nil {
+		return ""
+	}
+	first := &alerts[0]
+	consumer, source, text := true, true, true
+	for i := 1; i < len(alerts); i++ {
+		a := &alerts[i]
+		if a.Failure == nil || a.Failure.Class != first.Failure.Class {
+			return ""
+		}
+		consumer = consumer && a.Consumer == first.Consumer
+		source = source && a.Source == first.Source
+		text = text && a.Failure.Text == first.Failure.Text
+	}
+	parts := []string{string(first.Failure.Class)}
+	if source {
+		parts = append(parts, "source "+first.Source)
+	}
+	if consumer {
+		parts = append(parts, "consumer "+first.Consumer)
+	}
+	if text && first.Failure.Text != "" {
+		return strings.Join(parts, ", ") + ": " + first.Failure.Text
+	}
+	return strings.Join(parts, ", ")
+}
+
+// resolving says that the end of an episode waits to be told.
+func (b *box) resolving(episode string) bool {
+	return b.waiting[episode] > 0 && b.told[episode].Resolved
+}
+
+// needs says that an episode which is over, or left, must be remembered for this
+// receiver's sake.
+func (b *box) needs(v *live, now time.Time) bool {
+	t := b.told[v.ID]
+	return b.waiting[v.ID] > 0 || t.aware() || t.owed() || b.Mirror != nil && t.Sequence > 0 && now.Sub(t.At) < mirrorResolved
+}

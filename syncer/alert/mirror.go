@@ -1,0 +1,98 @@
+package alert
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	// mirrorEvery is how often a mirror is shown what fires, mirrorUntil for how
+	// long it believes it: three pictures may be lost.
+	mirrorEvery = time.Minute
+	mirrorUntil = 4 * mirrorEvery
+	// mirrorResolved is how long it is shown what has ended.
+	mirrorResolved = 15 * time.Minute
+)
+
+// mirror shows one receiver all that fires until ctx has ended.
+func (d *Desk) mirror(ctx context.Context, b *box) {
+	var again time.Time // of the next picture; zero: not before something fires
+	for ctx.Err() == nil {
+		d.mu.Lock()
+		now := time.Now()
+		due := d.rounds > 0 && b.changed && !b.retry.After(now) || !again.IsZero() && !again.After(now)
+		wait := again
+		if b.changed && b.retry.After(now) {
+			wait = b.retry
+		}
+		firing, resolved := d.picture(b, now)
+		if due {
+			b.changed = false
+		}
+		d.mu.Unlock()
+		if !due {
+			pause(ctx, b.wake, wait)
+			continue
+		}
+		again = time.Time{}
+		if len(firing)+len(resolved) == 0 {
+			continue
+		}
+		err := d.show(ctx, b, firing, resolved)
+		again = d.shown(ctx, b, err)
+	}
+}
+
+// picture is what a mirror is to show.
+func (d *Desk) picture(b *box, now time.Time) (firing, resolved []Alert) {
+	for _, v := range d.order {
+		t := b.told[v.ID]
+		switch {
+		case t.Sequence == 0 || v.asleep() || b.muted[v.ID]:
+		case t.Resolved && b.Resolved && now.Sub(t.At) < mirrorResolved:
+			resolved = append(resolved, alertOf(&v.Episode, t, Resolved))
+		case !t.Resolved && !v.over():
+			firing = append(firing, alertOf(&v.Episode, t, Firing))
+		}
+	}
+	return firing, resolved
+}
+
+func (d *Desk) show(ctx context.Context, b *box, firing, resolved []Alert) (err error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("receiver %q panics: %v", b.Name, p)
+		}
+	}()
+	_, err = b.Mirror.Mirror(ctx, firing, resolved, time.Now().Add(mirrorUntil))
+	return err
+}
+
+// shown writes down what became of a picture, and says when the next one is due.
+func (d *Desk) shown(ctx context.Context, b *box, err error) time.Time {
+	now := time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case err == nil:
+		d.recovered(b)
+		if d.Observer != nil {
+			d.Observer.Sent(b.Name, Firing)
+		}
+		return now.Add(mirrorEvery)
+	case ctx.Err() != nil:
+		return time.Time{}
+	}
+	if b.failingSince.IsZero() {
+		b.failingSince = now
+	}
+	b.failures++
+	b.failed = oneLine(err.Error())
+	b.retry = now.Add(min(d.waitAfter(b.failures, err), mirrorEvery))
+	d.observeFailed(b, reasonOf(err))
+	b.event(d.Log.Warn()).Str("reason", reasonOf(err)).Str("error", b.failed).Msg("receiver cannot be told")
+	return b.retry
+}

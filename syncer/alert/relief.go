@@ -1,0 +1,171 @@
+package alert
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// relieve has others told in the place of receivers that have been failing for
+// long.
+func (d *Desk) relieve(now time.Time) {
+	for _, b := range d.boxes {
+		if b.disabled || b.failures == 0 || now.Sub(b.failingSince) < relieveAfter {
+			continue
+		}
+		if b.fallback == nil {
+			d.sayUndelivered(b, d.boxes, now)
+			continue
+		}
+		handed := d.relieveMirror(b, now)
+		for _, l := range slices.Clone(b.queue) {
+			if !l.handed && !l.Due.After(now) {
+				handed = d.hand(b, l, now) || handed
+			}
+		}
+		if handed {
+			b.relieved = true
+		}
+		d.sayUndelivered(b, []*box{b.fallback}, now)
+	}
+}
+
+// relieveMirror tells the fallback of a mirror what the mirror would show.
+func (d *Desk) relieveMirror(b *box, now time.Time) (handed bool) {
+	if b.Mirror == nil {
+		return false
+	}
+	for _, v := range d.order {
+		shown := b.told[v.ID].aware() && v.Closed.IsZero() && v.Recovering.IsZero() && !b.muted[v.ID]
+		if t := b.fallback.told[v.ID]; shown && (!t.aware() || v.Level.Worse(t.Level)) {
+			e := Firing
+			if t.aware() {
+				e = Escalated
+			}
+			d.say(b.fallback, &v.Episode, opening{e, b.Name}, now)
+			handed = true
+		}
+	}
+	return handed
+}
+
+// hand gives a message to the fallback too, but for what the fallback was told
+// already. It reports whether anything was left to give.
+func (d *Desk) hand(b *box, l *letter, now time.Time) bool {
+	l.handed = true
+	if l.Event == Undelivered {
+		return false // every receiver was told that
+	}
+	origin := l.Via
+	if origin == "" {
+		origin = b.Name
+	}
+	to := d.after(b, origin)
+	if to == nil {
+		return false
+	}
+	var news []Alert
+	for _, a := range l.Alerts {
+		t := to.told[a.Episode]
+		known := t.aware() && !a.Level.Worse(t.Level) || t.Episode != "" && a.Event == Resolved && !t.owed()
+		if !known {
+			news = append(news, a)
+		}
+	}
+	for part := 0; len(news) > 0; part++ {
+		n := min(len(news), to.limit())
+		if !d.makeRoom(to) {
+			b.event(d.Log.Error()).Str("fallback", to.Name).Str("message", l.ID).Msg("fallback has no room for a message")
+			d.observeFailed(to, ReasonOverflow)
+			return false
+		}
+		d.handPart(to, l, origin, slices.Clone(news[:n]), part, now)
+		news = news[n:]
+		if len(news) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// handPart queues some alerts of a message for a fallback.
+func (d *Desk) handPart(to *box, l *letter, origin string, news []Alert, part int, now time.Time) {
+	copied := &letter{Message: Message{ID: digest(l.ID, to.Name, strconv.Itoa(part)), Notifier: to.Name, Event: l.Event,
+		Instance: l.Instance, Begun: now, Due: now, Sealed: true, Alerts: news, Via: origin, Text: l.Text, Cause: cause(news)}}
+	if slices.ContainsFunc(to.queue, func(o *letter) bool { return o.ID == copied.ID }) {
+		return
+	}
+	for _, a := range news {
+		if d.episodes[a.Episode] == nil {
+			continue
+		}
+		t := to.told[a.Episode]
+		t.Episode, t.Notifier, t.Sequence = a.Episode, to.Name, max(a.Sequence, t.Sequence)
+		t.Level, t.At, t.Resolved = a.Level, now, a.Event == Resolved
+		d.tell(to, t)
+	}
+	to.add(copied)
+	d.journal.message(copied)
+}
+
+// after is the receiver that a message at b goes on to which was meant for
+// origin first; nil: there is none, or it has been there.
+func (d *Desk) after(b *box, origin string) *box {
+	been := map[*box]bool{}
+	for at := d.named[origin]; at != nil && at != b && !been[at]; at = at.fallback {
+		been[at] = true
+	}
+	been[b] = true
+	if b.fallback == nil || been[b.fallback] {
+		return nil
+	}
+	return b.fallback
+}
+
+// giveUp ends the attempts to deliver a message there. Somebody else is told.
+func (d *Desk) giveUp(b *box, l *letter, reason string, now time.Time) {
+	d.observeFailed(b, reason)
+	handed := l.handed || d.hand(b, l, now)
+	d.drop(b, l)
+	b.event(d.Log.Error()).Str("event", string(l.Event)).Str("message", l.ID).Int("alerts", len(l.Alerts)).Int("attempts", l.Attempts).
+		Str("reason", reason).Bool("fallback", handed).Msg("message is given up")
+	if !handed && l.Event != Undelivered {
+		d.sayUndelivered(b, d.boxes, now)
+	}
+}
+
+// disable ends all telling of a receiver for the life of this process.
+func (d *Desk) disable(b *box, now time.Time) {
+	b.disabled = true
+	b.event(d.Log.Error()).Str("error", b.failed).Msg("receiver takes nothing any more: it is not asked again before a restart")
+	b.relieved = false
+	d.sayUndelivered(b, d.boxes, now)
+}
+
+// sayUndelivered tells others, once in a row of failures, that a receiver cannot
+// be reached.
+func (d *Desk) sayUndelivered(b *box, others []*box, now time.Time) {
+	if b.relieved {
+		return
+	}
+	b.relieved = true
+	text := fmt.Sprintf("%s cannot be reached since %s: %s; %d messages wait", b.Name,
+		b.failingSince.UTC().Format("2006-01-02 15:04 UTC"), b.failed, len(b.queue))
+	switch {
+	case b.disabled:
+		text = fmt.Sprintf("%s takes nothing any more and is not asked again before a restart: %s", b.Name, b.failed)
+	case b.failures == 0:
+		text = fmt.Sprintf("%s refuses what it is told: %s", b.Name, b.failed)
+	}
+	for _, o := range others {
+		if o == b || o.Mirror != nil || o.disabled || !d.makeRoom(o) {
+			continue
+		}
+		l := &letter{Message: Message{ID: digest("undelivered", b.Name, o.Name, now.UTC().Format(time.RFC3339Nano)), Notifier: o.Name,
+			Event: Undelivered, Instance: d.Instance, Begun: now, Due: now, Sealed: true, Via: b.Name, Text: text}}
+		o.add(l)
+		d.journal.message(l)
+		signal(o.wake)
+	}
+}
