@@ -93,12 +93,12 @@ func (d *Desk) begin() {
 	}
 }
 
-// Judged takes over how all copies stand. It copies all and returns; a snapshot
-// that was not looked at yet is replaced.
+// Judged takes over how all copies stand, and returns at once; a snapshot that
+// was not looked at yet is replaced.
 func (d *Desk) Judged(now time.Time, all []syncer.Judged) {
 	d.once.Do(d.begin)
 	d.handover.Lock()
-	d.snapshot, d.at = append(d.snapshot[:0], all...), now
+	d.snapshot, d.at = all, now
 	d.handover.Unlock()
 	signal(d.fresh)
 }
@@ -120,7 +120,6 @@ func (d *Desk) Run(ctx context.Context) error {
 			senders.Go(func() { d.deliver(ctx, b) })
 		}
 	}
-	var reading []syncer.Judged
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
@@ -128,10 +127,9 @@ func (d *Desk) Run(ctx context.Context) error {
 		case <-d.fresh:
 		}
 		d.handover.Lock()
-		now := d.at
-		reading, d.snapshot = d.snapshot, reading[:0]
+		now, all := d.at, d.snapshot
 		d.handover.Unlock()
-		d.round(ctx, now, reading)
+		d.round(ctx, now, all)
 	}
 	senders.Wait()
 	d.commit(ctx)

@@ -61,9 +61,13 @@ func (w waking) mutes(j *syncer.Judged, now time.Time) bool {
 }
 
 // holds says whether nothing new may be told of a copy yet: no poll of it has
-// ended since, and the grace is not over.
+// ended since this process judges it, and the grace is not over.
 func (w waking) holds(j *syncer.Judged, grace time.Duration, now time.Time) bool {
-	return !j.Polled.After(w.at) && now.Sub(w.at) < grace
+	since := j.Watched
+	if since.Before(w.at) && w.gap || since.IsZero() {
+		since = w.at
+	}
+	return !j.Polled.After(since) && now.Sub(since) < grace
 }
 
 // gapBetween is how much time went by between two moments by whichever clock

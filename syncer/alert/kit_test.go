@@ -1,0 +1,239 @@
+package alert_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
+
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/alert"
+	"github.com/larder-sync/larder/syncer/alert/alerttest"
+)
+
+// table is a copy as the driver of a test judges it: by syncer.Judge, from an
+// as-of that the test moves.
+type table struct {
+	name     string
+	budget   syncer.Budget
+	standing syncer.Standing
+	failure  *syncer.Failure
+	since    time.Time // of failing
+	polled   time.Time
+	// unknown says that nothing can be told of it.
+	unknown, paused, standby bool
+}
+
+func newTable(name string, warn, critical time.Duration) *table {
+	now := time.Now()
+	return &table{name: name, budget: syncer.Budget{Warn: warn, Critical: critical},
+		standing: syncer.Standing{AsOf: now, DeletesAsOf: now, FirstSeen: now}, polled: now}
+}
+
+// poll is a poll that completes.
+func (c *table) poll() {
+	now := time.Now()
+	c.standing.AsOf, c.standing.DeletesAsOf, c.polled = now, now, now
+	c.failure, c.since = nil, time.Time{}
+}
+
+// fail is a poll that does not.
+func (c *table) fail(class syncer.Class, text string) {
+	c.polled = time.Now()
+	if c.failure == nil {
+		c.since = c.polled
+	}
+	c.failure = &syncer.Failure{Class: class, Text: text}
+}
+
+func (c *table) judged(now time.Time) syncer.Judged {
+	j := syncer.Judged{Freshness: syncer.Judge(c.standing, c.budget, now), Alarm: syncer.Fresh, Digest: c.budget.String(),
+		Failure: c.failure, FailingSince: c.since, Polled: c.polled, Paused: c.paused, Standby: c.standby}
+	j.Table = c.name
+	j.Consumer, j.Source, _ = strings.Cut(c.name, ".")
+	if c.unknown {
+		j.Freshness = syncer.Freshness{Table: c.name, Level: syncer.Unknown, Reason: "nothing is known of the copy"}
+	}
+	switch b := c.budget.Of(c.standing); j.Level {
+	case syncer.Warn:
+		j.Alarm, j.Since, j.Limit = syncer.Warn, j.WarnAt, b.Warn
+	case syncer.Critical:
+		j.Alarm, j.Since, j.Limit = syncer.Critical, j.CriticalAt, b.Critical
+	}
+	if c.paused || c.standby {
+		j.Alarm, j.Since = syncer.Fresh, time.Time{}
+	}
+	return j
+}
+
+// world is a desk that is driven once a second.
+type world struct {
+	t      *testing.T
+	began  time.Time
+	store  *alerttest.Store
+	desk   *alert.Desk
+	tables []*table
+	make   func() *alert.Desk
+	stop   func()
+	every  time.Duration
+}
+
+// open starts a desk; make is called again for each restart.
+func open(t *testing.T, make func() *alert.Desk, tables ...*table) *world {
+	w := &world{t: t, began: time.Now(), store: &alerttest.Store{}, tables: tables, make: make, every: time.Second}
+	w.start()
+	t.Cleanup(func() { w.stop() })
+	return w
+}
+
+func (w *world) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	w.desk = w.make()
+	if w.desk.Store == nil {
+		w.desk.Store = w.store
+	}
+	w.desk.SetJitter(func(base time.Duration) time.Duration { return base })
+	if w.desk.Instance == "" {
+		w.desk.Instance = "larder"
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := w.desk.Run(ctx); err != nil {
+			w.t.Errorf("run the desk: %v", err)
+		}
+	}()
+	w.stop = func() {
+		cancel()
+		<-ended
+	}
+}
+
+// restart stops the desk and starts another one on the same store.
+func (w *world) restart() {
+	w.stop()
+	for _, c := range w.tables {
+		c.polled = time.Time{}
+	}
+	w.start()
+}
+
+// tick judges once.
+func (w *world) tick() {
+	now := time.Now()
+	all := make([]syncer.Judged, len(w.tables))
+	for i, c := range w.tables {
+		all[i] = c.judged(now)
+	}
+	w.desk.Judged(now, all)
+	synctest.Wait()
+}
+
+// run judges for as long as that.
+func (w *world) run(d time.Duration) {
+	for until := time.Now().Add(d); time.Now().Before(until); {
+		time.Sleep(w.every)
+		w.tick()
+	}
+}
+
+// polling judges for as long as that and polls all tables every minute.
+func (w *world) polling(d time.Duration) {
+	for ; d > 0; d -= time.Minute {
+		for _, c := range w.tables {
+			c.poll()
+		}
+		w.run(time.Minute)
+	}
+}
+
+// lines writes messages as a test compares them: when since the start, what, and
+// of which tables.
+func (w *world) lines(heard []alerttest.Heard) string {
+	var out strings.Builder
+	for _, h := range heard {
+		fmt.Fprintf(&out, "%v %s", h.At.Sub(w.began).Round(time.Second), said(h.Message))
+		if h.Err != nil {
+			fmt.Fprintf(&out, " FAILS")
+		}
+		out.WriteByte('\n')
+	}
+	return out.String()
+}
+
+func said(m alert.Message) string {
+	var out strings.Builder
+	out.WriteString(string(m.Event))
+	for _, a := range m.Alerts {
+		fmt.Fprintf(&out, " %s:%s", a.Table, a.Level)
+		if a.Event == alert.Resolved {
+			fmt.Fprintf(&out, ":%s", a.Ending)
+		}
+	}
+	if m.Via != "" {
+		fmt.Fprintf(&out, " via %s", m.Via)
+	}
+	return out.String()
+}
+
+// want compares what a receiver took.
+func (w *world) want(r *alerttest.Recorder, want string) {
+	w.t.Helper()
+	w.same(w.lines(r.Taken()), want)
+}
+
+func (w *world) same(got, want string) {
+	w.t.Helper()
+	trim := func(s string) []string {
+		var lines []string
+		for l := range strings.Lines(s) {
+			if l = strings.TrimSpace(l); l != "" {
+				lines = append(lines, l)
+			}
+		}
+		return lines
+	}
+	if diff := cmp.Diff(trim(want), trim(got)); diff != "" {
+		w.t.Errorf("messages (-want +got):\n%s", diff)
+	}
+}
+
+// oncall is a receiver with the defaults of the configuration.
+func oncall(n alert.Notifier) *alert.Receiver {
+	return &alert.Receiver{Name: "oncall", Kind: "webhook", Notifier: n, Resolved: true, Group: 30 * time.Second, Limit: 20,
+		Repeat: map[syncer.Level]time.Duration{syncer.Warn: 4 * time.Hour, syncer.Critical: time.Hour}}
+}
+
+func named(name string, n alert.Notifier) *alert.Receiver {
+	r := oncall(n)
+	r.Name = name
+	return r
+}
+
+func deskOf(receivers ...*alert.Receiver) func() *alert.Desk {
+	return func() *alert.Desk {
+		return &alert.Desk{Receivers: receivers, Log: zerolog.New(io.Discard)}
+	}
+}
+
+// bubble runs a story on a clock of its own.
+func bubble(t *testing.T, story func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, story)
+}
+
+// seconds are those at which something was heard, since the start.
+func (w *world) seconds(heard []alerttest.Heard) []int {
+	var at []int
+	for _, h := range heard {
+		at = append(at, int(h.At.Sub(w.began).Round(time.Second)/time.Second))
+	}
+	return slices.Clip(at)
+}
