@@ -45,8 +45,8 @@ func (c *Copy) judge(now, woken time.Time, j *Judged) {
 	for _, k := range c.parts {
 		j.Paused = j.Paused || k.standing.Paused
 		j.LastRows += k.rows
-		if k.standing.Newest.After(j.Newest) {
-			j.Newest = k.standing.Newest
+		if n := k.standing.Newest; !n.IsZero() && (j.Newest.IsZero() || n.Before(j.Newest)) {
+			j.Newest = n
 		}
 		if j.Watermark = k.standing.Position.Watermark; len(c.parts) > 1 {
 			j.Watermark = ""

@@ -46,9 +46,9 @@ type Judged struct {
 	// LastRows are the rows that the last complete poll wrote or deleted,
 	// Quarantined the records set aside in this process's sight.
 	LastRows, Quarantined int64
-	// Newest is how new the newest record is, as its owner says; zero: nothing
-	// tells it. Watermark is what is asked for next; "" if there is none, or one
-	// for each of several partitions.
+	// Newest is how new the newest record is, as its owner says, in the partition
+	// where that is oldest; zero: nothing tells it. Watermark is what was asked
+	// from last; "" if there was none, or one for each of several partitions.
 	Newest    time.Time
 	Watermark string
 	// Paused copies are not polled because somebody said so. Standby says that

@@ -28,7 +28,7 @@ func newStanding(o Options) *standing {
 		info: describe("larder_source_info", "A table with its source and schedule; always 1.", "source", "table", "schedule", "timezone"),
 		asOf: describe("larder_source_last_success_timestamp_seconds",
 			"As-of: up to when the table is complete; its staleness is now less this. 0: it never was. Not there where nothing can be told, or where another daemon holds the lease.", "table"),
-		mark:   describe("larder_source_watermark_timestamp_seconds", "The watermark: from when on the table asks its owner for changes; not there where that is no time, or where it has one for each of several partitions.", "table"),
+		mark:   describe("larder_source_watermark_timestamp_seconds", "The watermark: from when on the last poll asked the owner for changes; not there where that is no time, or where it has one for each of several partitions.", "table"),
 		newest: describe("larder_source_newest_row_timestamp_seconds", "When the newest record was made, as its owner says; not there where nothing tells it.", "table"),
 		budget: describe("larder_source_staleness_budget_seconds",
 			"How stale the table may be; with a budget of grace, how stale it may be until the next poll is overdue.", "table", "severity"),
