@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-
-	"github.com/larder-sync/larder/syncer"
 )
 
 const (
@@ -37,8 +35,8 @@ type Nudge struct {
 
 // Poker is a source that can be asked to be polled at once, and once more after
 // its lag. Nudge only leaves a mark: it does not wait, and marks that were left
-// before the poll began are one. It returns an error which is
-// syncer.ErrFenced where another daemon polls.
+// before the poll began are one. An error says that the source is not polled by
+// this process at the moment. A syncer.Scheduled is a Poker.
 type Poker interface {
 	Nudge() error
 }
@@ -81,10 +79,9 @@ func (s *Server) nudge(w http.ResponseWriter, r *http.Request) {
 	}
 	waits, err := n.accept(time.Now())
 	switch {
-	case errors.Is(err, syncer.ErrFenced):
-		refuse(w, http.StatusServiceUnavailable, "another daemon polls this source", "send it to that one, or again later; the schedule polls in any case")
 	case err != nil:
-		refuse(w, http.StatusServiceUnavailable, "source is not polled", "look at larder status; the schedule polls as soon as it can")
+		refuse(w, http.StatusServiceUnavailable, "source is not polled here: another daemon holds the lease, or the databases are down",
+			"send it to that one, or again later; the schedule polls as soon as it can")
 	case waits:
 		answer(w, http.StatusAccepted, map[string]string{"status": "accepted", "poll": "after " + n.Debounce.String()})
 	default:

@@ -213,9 +213,9 @@ func TestNudgeBodyIsBounded(t *testing.T) {
 
 func TestNudgeOfAStandby(t *testing.T) {
 	h, n := nudged(t, web.Bearer, "s")
-	n.fail(fmt.Errorf("source %q: %w", "users", syncer.ErrFenced))
+	n.fail(fmt.Errorf("source %q: %w", "users", syncer.ErrNotPolled))
 	got := ask(h, "POST", "/nudge/x", "", "Authorization", "Bearer s")
-	if got.status != 503 || !strings.Contains(got.field(t, "error"), "another daemon") {
+	if got.status != 503 || !strings.Contains(got.field(t, "error"), "another daemon holds the lease") {
 		t.Errorf("while another daemon holds the lease: %d %s", got.status, got.text)
 	}
 	n.fail(nil)

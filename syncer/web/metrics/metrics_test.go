@@ -32,6 +32,7 @@ import (
 var _ interface {
 	syncer.Watch
 	syncer.History
+	syncer.Observer
 	alert.Observer
 } = (*metrics.Metrics)(nil)
 
@@ -94,11 +95,13 @@ func scripted(t *testing.T) *metrics.Metrics {
 			t.Fatal(err)
 		}
 	}
-	m.PollBegan("users", 2*time.Second)
-	m.PollBegan("orders", 0)
-	m.PollEnded("orders")
-	m.PollSkipped("users", "paused")
-	m.PollSkipped("users", "a reason of another release")
+	m.Begins("users")
+	m.Begins("orders")
+	m.Ends("orders")
+	m.Late("users", 2*time.Second)
+	m.Late("orders", 0)
+	m.Skipped("users", syncer.SkipPaused, 1)
+	m.Skipped("users", "a reason of another release", 1)
 	for _, status := range []int{200, 200, 304, 404, 503, 0, 99, 777} {
 		m.Requested("users", status, 30*time.Millisecond)
 	}
@@ -354,8 +357,10 @@ func TestConcurrency(t *testing.T) {
 			for range 50 {
 				m.Judged(time.Now(), judged())
 				_ = m.Record(t.Context(), syncer.Report{Source: "users", Walk: "w", Batches: 1})
-				m.PollBegan("users", 0)
-				m.PollEnded("users")
+				m.Begins("users")
+				m.Ends("users")
+				m.Late("users", 0)
+				m.Skipped("users", syncer.SkipMissed, 2)
 				m.Requested("users", 200, 0)
 				m.Retried("users", syncer.ClassDNS)
 				m.Transacted(0, nil)

@@ -10,7 +10,8 @@ import (
 	"github.com/larder-sync/larder/syncer"
 )
 
-// polls is what is told of polls, by their reports and while they run.
+// polls is what is told of polls, by their reports and while they run. It is a
+// syncer.History and a syncer.Observer.
 type polls struct {
 	sources map[string]bool
 
@@ -25,7 +26,9 @@ type polls struct {
 // begin.
 func outcomes() []string { return []string{"success", "error", "canceled"} }
 func ops() []string      { return []string{"upsert", "delete", "unchanged", "rejected"} }
-func skips() []string    { return []string{"overlap", "missed", "paused", "limit"} }
+func skips() []syncer.Skip {
+	return []syncer.Skip{syncer.SkipOverlap, syncer.SkipMissed, syncer.SkipPaused}
+}
 
 // classes are all of syncer.Class.
 func classes() []syncer.Class {
@@ -39,16 +42,16 @@ func newPolls(r prometheus.Registerer, sources []string) polls {
 	p := polls{
 		sources:   make(map[string]bool),
 		attempted: gauges(r, "larder_source_last_attempt_timestamp_seconds", "When the last poll began, well or not; 0: none did since larder started.", "source"),
-		running:   gauges(r, "larder_poll_in_progress", "Polls that are under way.", "source"),
+		running:   gauges(r, "larder_poll_in_progress", "Polls and lists that are under way, or wait for their turn.", "source"),
 		ended:     counters(r, "larder_polls_total", "Polls that ended: one for each walk of a source or partition.", "source", "outcome"),
 		failed:    counters(r, "larder_poll_errors_total", "Why polls, or tables in them, did not complete.", "source", "reason"),
-		skipped:   counters(r, "larder_runs_skipped_total", "Polls that were due and did not begin.", "source", "reason"),
+		skipped:   counters(r, "larder_runs_skipped_total", "Polls that did not take place when they were due: the one before was still running, the daemon or the tables could not, or all tables are paused.", "source", "reason"),
 		pages:     counters(r, "larder_pages_total", "Pages, or windows of streamed bodies, that owners sent.", "source"),
 		bytes:     counters(r, "larder_response_bytes_total", "Bytes that owners sent, unpacked.", "source"),
 		rows:      counters(r, "larder_rows_total", "Rows by what became of them, over all tables of the source.", "source", "op"),
 		took: histograms(r, "larder_poll_duration_seconds", "How long polls took.",
 			[]float64{.1, .5, 1, 5, 15, 60, 300, 900, 3600, 14400}, "source"),
-		delay: histograms(r, "larder_poll_start_delay_seconds", "How long after they were due polls began.",
+		delay: histograms(r, "larder_poll_start_delay_seconds", "How long after they were due polls sent their first request.",
 			[]float64{.1, .5, 1, 5, 15, 60, 300, 900, 3600}).WithLabelValues(),
 	}
 	for _, s := range sources {
@@ -146,25 +149,26 @@ func reasons(r syncer.Report) []syncer.Class {
 	return out
 }
 
-// PollBegan says that a source is polled, so long after it was due.
-func (p *polls) PollBegan(source string, delay time.Duration) {
+// Begins implements syncer.Observer.
+func (p *polls) Begins(source string) {
 	if p.sources[source] {
 		p.running.WithLabelValues(source).Inc()
-		p.delay.Observe(max(delay, 0).Seconds())
 	}
 }
 
-// PollEnded says that such a poll has ended.
-func (p *polls) PollEnded(source string) {
+// Ends implements syncer.Observer.
+func (p *polls) Ends(source string) {
 	if p.sources[source] {
 		p.running.WithLabelValues(source).Dec()
 	}
 }
 
-// PollSkipped says that a poll was due and did not begin: by overlap, missed,
-// paused or limit.
-func (p *polls) PollSkipped(source, reason string) {
-	if p.sources[source] && slices.Contains(skips(), reason) {
-		p.skipped.WithLabelValues(source, reason).Inc()
+// Late implements syncer.Observer.
+func (p *polls) Late(_ string, by time.Duration) { p.delay.Observe(max(by, 0).Seconds()) }
+
+// Skipped implements syncer.Observer.
+func (p *polls) Skipped(source string, why syncer.Skip, times int) {
+	if p.sources[source] && slices.Contains(skips(), why) {
+		p.skipped.WithLabelValues(source, string(why)).Add(float64(max(times, 0)))
 	}
 }
