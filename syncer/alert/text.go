@@ -314,13 +314,13 @@ func Plain(s string, most int) string {
 			space = b.Len() > 0
 			continue
 		}
+		if count >= most {
+			return b.String() + "…"
+		}
 		if space {
 			b.WriteByte(' ')
 			space = false
 			count++
-		}
-		if count >= most {
-			return b.String() + "…"
 		}
 		b.WriteRune(r)
 		count++

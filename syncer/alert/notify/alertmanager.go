@@ -64,7 +64,7 @@ func NewAlertmanager(o AlertmanagerOptions) (*Alertmanager, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read url %d: %w", i+1, err)
 		}
-		s.hider = newHider() // the path is everybody's
+		s.hider = newHider(addressSecrets(u)...) // our part of the path is everybody's
 		a.peers, a.shown = append(a.peers, s), append(a.shown, u.Host)
 	}
 	return a, nil
@@ -84,7 +84,7 @@ type posted struct {
 func (a *Alertmanager) Mirror(ctx context.Context, firing, resolved []alert.Alert, until time.Time) (string, error) {
 	bodies, err := a.bodies(firing, resolved, until)
 	if err != nil {
-		return "", &Error{text: "write alerts as JSON", reason: "other", permanent: true, cause: err}
+		return "", ofEncoding(err)
 	}
 	answers, errs := make([]string, len(a.peers)), make([]error, len(a.peers))
 	var all sync.WaitGroup
@@ -115,11 +115,10 @@ func tell(ctx context.Context, peer *sender, bodies [][]byte) (said string, err 
 	defer cancel()
 	for _, body := range bodies {
 		answer, _, failed := peer.post(ctx, nil, body)
-		var e *Error
 		switch {
 		case failed == nil:
 			said = answer
-		case errors.As(failed, &e) && e.permanent && !e.gone:
+		case refuses(failed):
 			err = failed
 		default:
 			return "", failed

@@ -72,7 +72,7 @@ func (d *Discord) Notify(ctx context.Context, m alert.Message) (string, error) {
 		Content: fitted(m, mostDiscord, unmarked), Flags: suppressEmbeds, Mentions: discordMentions{Parse: []string{}},
 	})
 	if err != nil {
-		return "", &Error{text: "write message as JSON", reason: "other", permanent: true, cause: err}
+		return "", ofEncoding(err)
 	}
 	answer, raw, err := d.sender.post(ctx, nil, body)
 	if err == nil {

@@ -53,7 +53,7 @@ type Email struct {
 
 // NewEmail checks the options. It sends nothing.
 func NewEmail(o EmailOptions) (*Email, error) {
-	e := &Email{o: o, hider: newHider(o.Password), implicit: o.ImplicitTLS}
+	e := &Email{o: o, hider: newHider(o.Password, "\x00"+o.User+"\x00"+o.Password), implicit: o.ImplicitTLS}
 	if err := e.parseServer(); err != nil {
 		return nil, err
 	}
@@ -107,42 +107,33 @@ func (e *Email) parseServer() error {
 func (e *Email) Notify(ctx context.Context, m alert.Message) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
-	mails, err := e.mails(m)
-	if err != nil {
-		return "", &Error{text: "write mail: " + e.line(err.Error()), reason: "other", permanent: true, cause: err}
-	}
+	mails := e.mails(m)
 	failed := e.send(ctx, mails)
-	var answer string
+	answer := ""
 	var errs []error
 	var texts []string
 	for i, one := range mails {
 		if one.IsDelivered() {
-			answer = e.line(strings.TrimSpace("250 " + one.ServerResponse()))
+			answer = e.line("taken: " + one.ServerResponse())
 			continue
 		}
-		err := e.ofSMTP(ctx, one, failed)
+		if !one.HasSendError() && answer == "" {
+			return "", e.ofSMTP(ctx, failed) // the connection failed: nobody was refused
+		}
+		err := e.ofSMTP(ctx, one.SendError())
 		errs, texts = append(errs, err), append(texts, e.to[i].Address+": "+err.Error())
 	}
 	if len(errs) == 0 {
 		return answer, nil
 	}
 	all := joined(alert.Plain(strings.Join(texts, "; "), mostAnswer), errs)
-	if all.permanent && len(errs) < len(mails) {
+	if answer != "" && all.permanent {
 		return answer + "; not taken for " + all.text, nil
-	}
-	if all.text == "" || failed != nil && len(errs) == len(mails) && e.carriage(failed) {
-		all.text = errs[0].Error() // the same for everybody
 	}
 	return "", all
 }
 
-// carriage reports whether a failure is that of the connection.
-func (e *Email) carriage(err error) bool {
-	var sent *gomail.SendError
-	return !errors.As(err, &sent)
-}
-
-func (e *Email) mails(m alert.Message) ([]*gomail.Msg, error) {
+func (e *Email) mails(m alert.Message) []*gomail.Msg {
 	_, domain, _ := strings.Cut(e.from.Address, "@")
 	var out []*gomail.Msg
 	for _, to := range e.to {
@@ -157,12 +148,9 @@ func (e *Email) mails(m alert.Message) ([]*gomail.Msg, error) {
 			one.SetImportance(gomail.ImportanceHigh)
 		}
 		one.SetBodyString(gomail.TypeTextPlain, m.Title()+"\n\n"+strings.Join(m.Lines(), "\n")+"\n")
-		if _, err := one.GetSender(false); err != nil {
-			return nil, err
-		}
 		out = append(out, one)
 	}
-	return out, nil
+	return out
 }
 
 // messageID is what of a message's ID may stand in a Message-ID.
@@ -221,44 +209,28 @@ func (e *Email) options() []gomail.Option {
 	return append(out, gomail.WithUsername(e.o.User), gomail.WithPassword(e.o.Password), gomail.WithOpportunisticSMTPAuth(ways...))
 }
 
-// ofSMTP is why one mail was not taken: by what the server said of it, or by
-// what became of the connection.
-func (e *Email) ofSMTP(ctx context.Context, one *gomail.Msg, failed error) error {
-	code, cause := 0, failed
+// ofSMTP is why a mail was not taken: by what the server said, or else by what
+// became of the connection.
+func (e *Email) ofSMTP(ctx context.Context, err error) error {
+	code, said := 0, ""
 	var sent *gomail.SendError
-	var said *textproto.Error
+	var answer *textproto.Error
 	switch {
-	case one.HasSendError() && errors.As(one.SendError(), &sent):
-		code, cause = sent.ErrorCode(), error(sent)
-	case errors.As(failed, &said):
-		code = said.Code
+	case errors.As(err, &answer):
+		code, said = answer.Code, answer.Error()
+	case errors.As(err, &sent):
+		code = sent.ErrorCode()
+		// What follows are the recipients, and we say ourselves who they are.
+		said, _, _ = strings.Cut(sent.Error(), ", affected recipient(s)")
+		said, _, _ = strings.Cut(said, ", affected message ID")
 	}
-	if code == 0 || cause == nil {
-		if ctx.Err() != nil {
-			cause = ctx.Err() // the connection was closed by us
-		}
-		if cause == nil {
-			cause = errors.New("not sent")
-		}
-		return e.ofCarriage("send mail", cause)
-	}
-	out := &Error{text: "server answered " + e.line(saidBy(cause)), permanent: code >= 500, reason: "server", cause: cause}
 	switch {
-	case code == 530, code == 534, code == 535:
-		out.reason = "auth"
-	case code >= 500:
-		out.reason = "client"
+	case code != 0:
+		return &Error{text: "server answered " + e.line(said), permanent: code >= 500, cause: err}
+	case ctx.Err() != nil:
+		err = ctx.Err() // the connection broke because we closed it
+	case err == nil:
+		err = errors.New("connection ended")
 	}
-	return out
-}
-
-// saidBy is the server's own words.
-func saidBy(err error) string {
-	var said *textproto.Error
-	if errors.As(err, &said) {
-		return said.Error()
-	}
-	text, _, _ := strings.Cut(err.Error(), ", affected recipient(s)")
-	text, _, _ = strings.Cut(text, ", affected message ID")
-	return text
+	return e.ofCarriage("send mail", err)
 }

@@ -53,7 +53,7 @@ func (x *Exec) Notify(ctx context.Context, m alert.Message) (string, error) {
 	defer cancel()
 	body, err := encode(payloadOf(m, mostText))
 	if err != nil {
-		return "", &Error{text: "write message as JSON", reason: "other", permanent: true, cause: err}
+		return "", ofEncoding(err)
 	}
 	output := &bounded{most: mostOutput}
 	cmd := exec.CommandContext(ctx, x.command[0], x.command[1:]...)
@@ -67,14 +67,16 @@ func (x *Exec) Notify(ctx context.Context, m alert.Message) (string, error) {
 	switch {
 	case ctx.Err() != nil:
 		e := newHider().ofCarriage("run command", ctx.Err())
-		e.text = fmt.Sprintf("run command: killed after %s", x.limit)
+		if e.timeout {
+			e.text = fmt.Sprintf("run command: killed after %s", x.limit)
+		}
 		return "", e
 	case err == nil, errors.Is(err, exec.ErrWaitDelay):
 		return strings.TrimSuffix("exit code 0: "+said, ": "), nil
 	case errors.As(err, &exit) && exit.ExitCode() >= 0:
-		return "", &Error{text: strings.TrimSuffix(fmt.Sprintf("command ended with exit code %d: %s", exit.ExitCode(), said), ": "), reason: "exec", cause: err}
+		return "", &Error{text: strings.TrimSuffix(fmt.Sprintf("command ended with exit code %d: %s", exit.ExitCode(), said), ": "), cause: err}
 	}
-	return "", &Error{text: "run command: " + alert.Plain(err.Error(), mostAnswer), reason: "exec", cause: err}
+	return "", &Error{text: "run command: " + alert.Plain(err.Error(), mostAnswer), cause: err}
 }
 
 // inherited is what of our environment programs need to run.

@@ -98,7 +98,7 @@ func (n *Ntfy) Notify(ctx context.Context, m alert.Message) (string, error) {
 	}
 	body, err := encode(ntfyMessage{Topic: n.topic, Title: title, Message: strings.Join(lines, "\n"), Priority: priority, Tags: []string{tag, "larder"}})
 	if err != nil {
-		return "", &Error{text: "write message as JSON", reason: "other", permanent: true, cause: err}
+		return "", ofEncoding(err)
 	}
 	answer, _, err := n.sender.post(ctx, n.header, body)
 	return answer, err

@@ -33,7 +33,7 @@ type entry struct {
 	Episode     string     `json:"episode_id"`
 	Sequence    int        `json:"sequence"`
 	Reminder    int        `json:"reminder,omitempty"`
-	Status      string     `json:"status"` // firing, resolved
+	Status      string     `json:"status"` // firing, resolved, test
 	Ending      string     `json:"ending,omitempty"`
 	Severity    string     `json:"severity"` // warn, critical
 	Level       string     `json:"level"`    // fresh, warn, critical, never, unknown
@@ -88,8 +88,8 @@ func entryOf(a alert.Alert, most int) entry {
 		Reason:   reason{Text: alert.Plain(a.Reason, most), Since: instant(a.Since)},
 		NextPoll: instant(a.NextPoll), LastRows: a.LastRows, Quarantined: a.Quarantined,
 	}
-	if a.Event == alert.Resolved {
-		e.Status = "resolved"
+	if a.Event == alert.Resolved || a.Event == alert.Test {
+		e.Status = string(a.Event)
 	}
 	if a.Failure != nil {
 		e.Reason.Class, e.Reason.Error = string(a.Failure.Class), alert.Plain(a.Failure.Text, most)

@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/larder-sync/larder/syncer/alert"
@@ -34,11 +33,10 @@ func (p *progress) each(m alert.Message, most int, send func(id string, part ale
 			id = fmt.Sprintf("%s.%d", m.ID, i+1)
 		}
 		said, err := send(id, part)
-		var e *Error
 		switch {
 		case err == nil:
 			answer = said
-		case errors.As(err, &e) && e.permanent && !e.gone && parts > 1:
+		case refuses(err) && parts > 1:
 			refused = append(refused, err)
 		default:
 			return "", err

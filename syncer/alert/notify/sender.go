@@ -168,7 +168,7 @@ func (s *sender) do(ctx context.Context, method string, header http.Header, body
 	if text := s.line(string(raw)); text != "" {
 		answer += ": " + text
 	}
-	return answer, raw, s.ofStatus(resp, answer)
+	return answer, raw, ofStatus(resp, answer)
 }
 
 // retryAfter reads how long the receiver wants to be left alone: seconds, or a

@@ -70,7 +70,7 @@ func (s *Slack) Notify(ctx context.Context, m alert.Message) (string, error) {
 		Blocks: []slackBlock{{Type: "section", Text: slackText{Type: "plain_text", Text: text}}},
 	})
 	if err != nil {
-		return "", &Error{text: "write message as JSON", reason: "other", permanent: true, cause: err}
+		return "", ofEncoding(err)
 	}
 	answer, _, err := s.sender.post(ctx, nil, body)
 	return answer, err

@@ -79,7 +79,7 @@ func (t *Teams) Notify(ctx context.Context, m alert.Message) (string, error) {
 	}
 	body, err := encode(teamsMessage{Type: "message", Attachments: []teamsAttachment{{ContentType: "application/vnd.microsoft.card.adaptive", Content: card}}})
 	if err != nil {
-		return "", &Error{text: "write message as JSON", reason: "other", permanent: true, cause: err}
+		return "", ofEncoding(err)
 	}
 	answer, _, err := t.sender.post(ctx, nil, body)
 	return answer, err

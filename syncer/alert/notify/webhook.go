@@ -75,14 +75,14 @@ func (w *Webhook) Notify(ctx context.Context, m alert.Message) (string, error) {
 func (w *Webhook) send(ctx context.Context, id string, m alert.Message) (string, error) {
 	body, err := fit(m)
 	if err != nil {
-		return "", &Error{text: "write message as JSON", reason: "other", permanent: true, cause: err}
+		return "", ofEncoding(err)
 	}
 	at := time.Now()
 	var signatures []string
 	for _, key := range w.keys {
 		signature, err := key.Sign(id, at, body)
 		if err != nil {
-			return "", &Error{text: "sign message", reason: "other", cause: err}
+			return "", &Error{text: "sign message", cause: err}
 		}
 		signatures = append(signatures, signature)
 	}
