@@ -3,6 +3,7 @@ package notify
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/larder-sync/larder/syncer/alert"
@@ -67,10 +68,11 @@ const (
 
 // payloadOf is a message as programs read it, with texts of so many characters.
 func payloadOf(m alert.Message, most int) payload {
+	m.Attempts = 0 // the same words each time: the identifier is the same, too
 	p := payload{Type: "larder.staleness." + string(m.Event), Timestamp: m.Begun.UTC().Truncate(time.Millisecond)}
 	p.Data = data{
 		ID: m.ID, Instance: alert.Plain(m.Instance, mostName), Notifier: m.Notifier, Via: m.Via,
-		Title: m.Title(), Text: alert.Plain(m.Text, most), Cause: alert.Plain(m.Cause, most), Alerts: []entry{},
+		Title: m.Title(), Text: cut(strings.Join(m.Lines(), "\n"), 5*most), Cause: alert.Plain(m.Cause, most), Alerts: []entry{},
 	}
 	for _, a := range m.Alerts {
 		p.Data.Alerts = append(p.Data.Alerts, entryOf(a, most))

@@ -1,0 +1,99 @@
+package notify_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/alert"
+)
+
+var update = flag.Bool("update", false, "write the requests of this run into testdata")
+
+// TestRequestsAreAsWritten holds what each kind sends against testdata: there
+// one sees what a receiver gets.
+func TestRequestsAreAsWritten(t *testing.T) {
+	spiteful := stale("shop.users")
+	spiteful.Reason, spiteful.Failure = hostile, &syncer.Failure{Class: syncer.ClassAnswer, Text: hostile}
+	two := message(alert.Reminder, stale("shop.users"), stale("shop.orders"))
+	two.Cause, two.Via = "cause: connect to db shop: refused", "pager"
+	for name, m := range map[string]alert.Message{
+		"firing":   firing(),
+		"resolved": message(alert.Resolved, stale("shop.users")),
+		"two":      two,
+		"hostile":  message(alert.Firing, spiteful),
+	} {
+		for _, k := range kinds() {
+			t.Run(k.name+" "+name, func(t *testing.T) {
+				if k.name == "alertmanager" {
+					t.Skip("what it sends holds the time at which it is sent; see TestAlertmanager")
+				}
+				r := newReceiver(t, nil)
+				if _, err := k.make(t, r.URL, nil).Notify(t.Context(), m); err != nil {
+					t.Fatal(err)
+				}
+				compare(t, k.name+"_"+name+".json", r.asked())
+			})
+		}
+	}
+}
+
+// compare holds requests against a file, one behind the other.
+func compare(t *testing.T, name string, all []asked) {
+	t.Helper()
+	var got bytes.Buffer
+	for _, q := range all {
+		got.WriteString(q.method + " " + q.path + "\n")
+		if err := json.Indent(&got, []byte(q.body), "", "  "); err != nil {
+			t.Fatal(err)
+		}
+		got.WriteString("\n")
+	}
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", name, diff)
+	}
+}
+
+// TestChatsShowOwnersTextAsItIs looks for what each chat would make markup,
+// mentions or links of.
+func TestChatsShowOwnersTextAsItIs(t *testing.T) {
+	spiteful := stale("shop.users")
+	spiteful.Reason, spiteful.Failure = hostile, nil
+	for _, k := range kinds() {
+		forbidden := map[string][]string{
+			"slack":   {"<!channel>", "<@U1>", "@everyone", "http://evil", "<at>", " &amp; "},
+			"teams":   {"<at>", "@everyone", "http://evil", `"TextBlock"`},
+			"discord": {"@everyone", "<@U1>", "http://evil", " *b*", " _i_", " `c`", "[x]", " | "},
+			"ntfy":    {`"markdown"`, "\\u001b", "\\r"},
+		}[k.name]
+		if forbidden == nil {
+			continue
+		}
+		r := newReceiver(t, nil)
+		if _, err := k.make(t, r.URL, nil).Notify(t.Context(), message(alert.Firing, spiteful)); err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range forbidden {
+			if strings.Contains(r.only(t).body, text) {
+				t.Errorf("%s sends %q: %s", k.name, text, r.only(t).body)
+			}
+		}
+	}
+}
