@@ -58,9 +58,11 @@ type Desk struct {
 	order    []*live
 	journal  journal
 	silences []Silence
-	woken    waking
-	rounds   uint64
-	last     time.Time // round
+	// silencesRead is when they last were.
+	silencesRead time.Time
+	woken        waking
+	rounds       uint64
+	last         time.Time // round
 	// started is when Run was, loaded that the Store was read.
 	started    time.Time
 	loaded     bool
@@ -142,9 +144,9 @@ func (d *Desk) round(ctx context.Context, now time.Time, all []syncer.Judged) {
 	d.mu.Lock()
 	d.noteGap(now)
 	d.advance(now, all)
-	quiet, blind := len(d.order) == 0, !d.loaded && now.Sub(d.started) >= loadWait
+	look, blind := d.silencesDue(now), !d.loaded && now.Sub(d.started) >= loadWait
 	d.mu.Unlock()
-	if !quiet {
+	if look {
 		d.readSilences(ctx)
 	}
 	d.mu.Lock()

@@ -40,8 +40,9 @@ type Options struct {
 	Pools func() Pools
 	// Backlog tells of every notifier that has an outbox.
 	Backlog func() []alert.Backlog
-	// Silenced says that nobody is told of a table, because somebody said so.
-	Silenced func(table string) bool
+	// Silenced says which tables nobody is told of at a moment, because somebody
+	// said so.
+	Silenced func(now time.Time) func(table string) bool
 }
 
 // Table is one copy that the configuration names.

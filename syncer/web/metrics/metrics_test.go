@@ -54,7 +54,7 @@ func shop() metrics.Options {
 			{Name: "shop.orders", Source: "orders", Schedule: "0 3 * * *", Timezone: "Europe/Berlin", Budget: budget},
 		},
 		Notifiers: []string{"oncall", "chat"},
-		Silenced:  func(table string) bool { return table == "games.users" },
+		Silenced:  func(time.Time) func(string) bool { return func(table string) bool { return table == "games.users" } },
 		Pools: func() metrics.Pools {
 			return metrics.Pools{Acquired: 2, Idle: 3, Constructing: 1, Waited: 1500 * time.Millisecond}
 		},

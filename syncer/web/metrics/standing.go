@@ -13,7 +13,7 @@ import (
 // rather than numbers, so that a judgement costs nothing until somebody looks.
 type standing struct {
 	tables   map[string]Table
-	silenced func(string) bool
+	silenced func(time.Time) func(string) bool
 
 	last atomic.Pointer[[]syncer.Judged]
 
@@ -60,13 +60,17 @@ func (s *standing) Collect(to chan<- prometheus.Metric) {
 	for _, t := range s.tables {
 		show(to, s.info, 1, t.Source, t.Name, t.Schedule, t.Timezone)
 	}
-	next := make(map[string]float64)
+	next, silenced := make(map[string]float64), func(string) bool { return false }
+	if s.silenced != nil {
+		silenced = s.silenced(time.Now())
+	}
 	for i := range all {
 		j := &all[i]
 		if j.Standby {
 			continue
 		}
 		s.collect(to, j)
+		show(to, s.muted, one(silenced(j.Table)), j.Table)
 		if at := seconds(j.NextPoll); at > 0 && (next[j.Source] == 0 || at < next[j.Source]) {
 			next[j.Source] = at
 		}
@@ -91,7 +95,6 @@ func (s *standing) collect(to chan<- prometheus.Metric, j *syncer.Judged) {
 		s.collectConfigured(to, j, t)
 	}
 	show(to, s.paused, one(j.Paused), j.Table)
-	show(to, s.muted, one(s.silenced != nil && s.silenced(j.Table)), j.Table)
 	show(to, s.firing, one(j.Alarm == syncer.Warn), j.Table, string(syncer.Warn))
 	show(to, s.firing, one(j.Alarm == syncer.Critical), j.Table, string(syncer.Critical))
 	show(to, s.aside, float64(j.Quarantined), j.Table)
