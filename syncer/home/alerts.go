@@ -15,8 +15,6 @@ import (
 )
 
 const (
-	// saveTime is how long a call for alerts may take: they go out without it.
-	saveTime = 5 * time.Second
 	// endedFor is how long an episode that everybody was told the end of is
 	// still part of what is loaded.
 	endedFor = time.Hour
@@ -27,8 +25,8 @@ const (
 	episodesKept = 50_000
 )
 
-// AnewError is what the first Save says after the file was deleted or replaced:
-// nothing was saved, and nothing is left of what was saved before.
+// AnewError is what Silences say, and once Save, after the file was deleted or
+// replaced: nothing is left of what was saved before.
 type AnewError struct{ File string }
 
 func (e *AnewError) Error() string {
@@ -41,8 +39,6 @@ func (e *AnewError) Anew() bool { return true }
 // Save implements alert.Store. What it has saved survives that the machine
 // loses its power.
 func (h *Home) Save(ctx context.Context, c alert.Change) error {
-	ctx, cancel := context.WithTimeout(ctx, saveTime)
-	defer cancel()
 	err := h.use(ctx, func(conn *sqlite.Conn) error {
 		if h.anew {
 			h.anew = false
@@ -155,9 +151,6 @@ func (h *Home) Load(ctx context.Context) (alert.Memory, error) {
 		h.loaded = true
 		return err
 	})
-	if errors.Is(err, errHangs) {
-		m = alert.Memory{}
-	}
 	if err != nil {
 		return m, fmt.Errorf("load alerts: %w", err)
 	}

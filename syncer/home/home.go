@@ -25,7 +25,7 @@ const (
 	// version is that of schema.sql, kept in the file's user_version.
 	version = 3
 	// lockWait is how long a call waits for another process that has the file,
-	// and how long one that was interrupted may take to notice.
+	// and Close for a call.
 	lockWait = 2 * time.Second
 	// pollsPerSource bounds the history of a source that is polled so often
 	// that the time alone would not.
@@ -142,22 +142,16 @@ func (h *Home) Close() error {
 	}
 	defer func() { <-h.turn }()
 	h.over = true
-	return h.drop()
-}
-
-// drop lets go of the file.
-func (h *Home) drop() error {
 	if h.conn == nil {
 		return nil
 	}
 	err := h.conn.Close()
-	h.conn, h.held = nil, nil
+	h.conn = nil
 	return err
 }
 
 // use runs do on the connection, which nobody else uses meanwhile, until ctx
-// ends. Where the disk hangs, do may go on after use has returned: what it
-// writes to may then not be read.
+// ends.
 func (h *Home) use(ctx context.Context, do func(*sqlite.Conn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -167,25 +161,7 @@ func (h *Home) use(ctx context.Context, do func(*sqlite.Conn) error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	done := make(chan error, 1)
-	go func() {
-		defer func() { <-h.turn }()
-		done <- h.interruptible(ctx, do)
-	}()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-	}
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(lockWait):
-		return errors.Join(errHangs, ctx.Err())
-	}
-}
-
-func (h *Home) interruptible(ctx context.Context, do func(*sqlite.Conn) error) error {
+	defer func() { <-h.turn }()
 	if h.over {
 		return errClosed
 	}

@@ -40,12 +40,14 @@ type silences struct {
 
 // Silences implements alert.Store: those that are not over, the first to begin
 // first. It reads the file only when another process changed it, so it may be
-// asked at each round.
+// asked at each round. Until somebody saves, it fails where the file was made
+// anew.
 func (h *Home) Silences(ctx context.Context) ([]alert.Silence, error) {
-	ctx, cancel := context.WithTimeout(ctx, saveTime)
-	defer cancel()
 	var all []alert.Silence
 	err := h.use(ctx, func(conn *sqlite.Conn) error {
+		if h.anew && h.loaded {
+			return &AnewError{h.file}
+		}
 		state, err := sqlitex.ResultInt64(conn.Prep("PRAGMA data_version"))
 		if err != nil {
 			return err
