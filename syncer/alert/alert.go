@@ -171,7 +171,8 @@ type Silence struct {
 type Store interface {
 	Load(ctx context.Context) (Memory, error)
 	Save(ctx context.Context, c Change) error
-	// Silences are those that are not over.
+	// Silences are those that are not over. Its error may say Anew, too, as long
+	// as Save has not.
 	Silences(ctx context.Context) ([]Silence, error)
 }
 

@@ -182,7 +182,8 @@ func (d *Desk) noteGap(now time.Time) {
 }
 
 // readSilences reads what somebody may have just added. Where it cannot be read,
-// what was last read counts.
+// what was last read counts. A Store that is new is told all there is at once:
+// this process may be killed before anything changes.
 func (d *Desk) readSilences(ctx context.Context) {
 	if d.Store == nil {
 		return
@@ -192,12 +193,14 @@ func (d *Desk) readSilences(ctx context.Context) {
 		all, err = d.Store.Silences(ctx)
 		return err
 	})
-	if err != nil {
-		return
-	}
 	d.mu.Lock()
-	d.silences = all
-	d.mu.Unlock()
+	defer d.mu.Unlock()
+	switch {
+	case anew(err):
+		d.putBack(Change{}, true)
+	case err == nil:
+		d.silences = all
+	}
 }
 
 // advance brings all episodes up to how their copies stand.
