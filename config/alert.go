@@ -16,12 +16,11 @@ type Alert struct {
 
 	URL        Secret   // webhook, slack, teams, discord; of pagerduty and ntfy where it is not their own
 	URLs       []Secret // alertmanager
-	Secrets    []Secret // webhook: a message is signed with each of them; none: it is not signed
+	Secrets    []Secret // webhook: a message is signed with each of them
 	RoutingKey Secret   // pagerduty
 	Topic      Secret   // ntfy
 	Token      Secret   // ntfy; zero: none
-	SMTP       Secret   // email: a URL of smtp or smtps
-	StartTLS   StartTLS // email
+	SMTP       Secret   // email: a URL of smtp, by STARTTLS but to this machine, or of smtps
 	From       string   // email
 	To         []string // email
 	Command    []string // exec

@@ -8,22 +8,12 @@ import (
 	"strings"
 )
 
-// StartTLS is whether a connection to a mail server becomes encrypted before anything is said.
-type StartTLS string
-
-// Always, or nothing is said; where the server offers it; never.
-const (
-	StartTLSAlways  StartTLS = "always"
-	StartTLSOffered StartTLS = "offered"
-	StartTLSNever   StartTLS = "never"
-)
-
 // targetOf returns the keys that say where a receiver of a kind is: those it needs with an example of each, and those
 // that it may have.
 func targetOf(kind AlertKind) (needs [][2]string, may []string) {
 	switch kind {
 	case AlertWebhook:
-		return [][2]string{{"url", `"${ALERT_URL}"`}}, []string{"secret"}
+		return [][2]string{{"url", `"${ALERT_URL}"`}, {"secret", `"${ALERT_SECRET}"`}}, nil
 	case AlertAlertmanager:
 		return [][2]string{{"urls", `["http://alertmanager:9093"]`}}, nil
 	case AlertPagerDuty:
@@ -33,7 +23,7 @@ func targetOf(kind AlertKind) (needs [][2]string, may []string) {
 	case AlertNtfy:
 		return [][2]string{{"topic", `"${NTFY_TOPIC}"`}}, []string{"url", "token"}
 	case AlertEmail:
-		return [][2]string{{"smtp", `"${SMTP_URL}"`}, {"from", `"larder@example.com"`}, {"to", `"oncall@example.com"`}}, []string{"starttls"}
+		return [][2]string{{"smtp", `"${SMTP_URL}"`}, {"from", `"larder@example.com"`}, {"to", `"oncall@example.com"`}}, nil
 	case AlertExec:
 		return [][2]string{{"command", `["/usr/local/bin/tell-us"]`}}, nil
 	}
@@ -42,7 +32,7 @@ func targetOf(kind AlertKind) (needs [][2]string, may []string) {
 
 // targetKeys are the keys that say where some receiver is.
 func targetKeys() []string {
-	return []string{"url", "urls", "secret", "routing_key", "topic", "token", "smtp", "starttls", "from", "to", "command"}
+	return []string{"url", "urls", "secret", "routing_key", "topic", "token", "smtp", "from", "to", "command"}
 }
 
 // target reads where the receiver is, by its kind.
@@ -59,14 +49,14 @@ func (r *reader) target(s section, a *Alert) {
 	}
 	guarded := a.Kind != AlertWebhook && a.Kind != AlertNtfy || s.has("token")
 	if n := s.child("url"); n != nil && slices.Contains(may, "url") {
-		a.URL = r.secretURL(n, guarded)
+		a.URL = r.secretURL(n, urlRules{guarded: guarded, bare: a.Kind == AlertNtfy})
 	}
 	if n := s.child("urls"); n != nil && a.Kind == AlertAlertmanager {
 		if n.kind == kindArray && len(n.below) == 0 {
 			r.wrong(n, "the list is empty; name every Alertmanager of the cluster")
 		}
 		for _, one := range eachOf(n) {
-			a.URLs = append(a.URLs, r.secretURL(one, false))
+			a.URLs = append(a.URLs, r.secretURL(one, urlRules{noQuery: true}))
 		}
 	}
 	if n := s.child("secret"); n != nil && a.Kind == AlertWebhook {
@@ -76,9 +66,10 @@ func (r *reader) target(s section, a *Alert) {
 		key  string
 		kind AlertKind
 		into *Secret
-	}{{"routing_key", AlertPagerDuty, &a.RoutingKey}, {"topic", AlertNtfy, &a.Topic}, {"token", AlertNtfy, &a.Token}} {
+		fits func(string) string
+	}{{"routing_key", AlertPagerDuty, &a.RoutingKey, wrongWord}, {"topic", AlertNtfy, &a.Topic, wrongTopic}, {"token", AlertNtfy, &a.Token, wrongWord}} {
 		if n := s.child(one.key); n != nil && a.Kind == one.kind {
-			*one.into = r.fit(n, wrongWord)
+			*one.into = r.fit(n, one.fits)
 		}
 	}
 	switch a.Kind {
@@ -104,6 +95,14 @@ func wrongWord(text string) string {
 	return ""
 }
 
+// wrongTopic refuses what ntfy does not take.
+func wrongTopic(text string) string {
+	if len(text) < 1 || len(text) > 64 || strings.ContainsFunc(text, func(c rune) bool { return !isNameChar(c) }) {
+		return "must be 1 to 64 letters, digits, dashes and underscores"
+	}
+	return ""
+}
+
 // wrongSigning refuses what is no secret of Standard Webhooks.
 func wrongSigning(text string) string {
 	encoded, ok := strings.CutPrefix(text, "whsec_")
@@ -115,9 +114,8 @@ func wrongSigning(text string) string {
 }
 
 func (r *reader) email(s section, a *Alert) {
-	choose(s, "starttls", &a.StartTLS)
 	if n := s.child("smtp"); n != nil {
-		a.SMTP = r.fit(n, func(text string) string { return wrongServer(text, a.StartTLS) })
+		a.SMTP = r.fit(n, wrongServer)
 	}
 	if n := s.child("from"); n != nil {
 		a.From = r.address(n)
@@ -134,16 +132,17 @@ func (r *reader) email(s section, a *Alert) {
 	}
 }
 
-// wrongServer refuses what is no mail server, and a password that would be read on the way to it.
-func wrongServer(text string, starttls StartTLS) string {
+// wrongServer refuses what is no mail server.
+func wrongServer(text string) string {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:
 		return `does not parse as a URL; write "smtp://USER:PASSWORD@HOST:587", with special characters of the password percent-encoded`
 	case u.Scheme != "smtp" && u.Scheme != "smtps" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		return `must be smtp://HOST:587 or smtps://HOST:465, with USER:PASSWORD@ before the host where the server wants them`
-	case u.User != nil && u.Scheme == "smtp" && starttls != StartTLSAlways && !isLoopback(u.Hostname()):
-		return `holds a password, which could be read on its way; leave starttls out, or write smtps://`
+	}
+	if password, _ := u.User.Password(); (u.User.Username() == "") != (password == "") {
+		return "holds one of user and password; write USER:PASSWORD@ before the host, or neither"
 	}
 	return ""
 }

@@ -38,7 +38,7 @@ func TestEveryKeyOfAlert(t *testing.T) {
 			},
 		},
 		mail,
-		{Name: "am", Kind: config.AlertAlertmanager, URLs: secretList("http://am-0:9093", "http://user:canary-am@am-1:9093")},
+		{Name: "am", Kind: config.AlertAlertmanager, URLs: secretList("http://am-0:9093", "http://am-1:9093/canary-am")},
 		{
 			Name: "pager", Kind: config.AlertPagerDuty, RoutingKey: config.NewSecret("canary-routing"),
 			URL: config.NewSecret("https://events.eu.pagerduty.com/v2/enqueue"),
@@ -48,7 +48,7 @@ func TestEveryKeyOfAlert(t *testing.T) {
 		log,
 	}
 	for _, a := range want {
-		a.KeyPath, a.StartTLS = "alert."+a.Name, config.StartTLSAlways
+		a.KeyPath = "alert." + a.Name
 		if a.Name != "hook" {
 			a.Levels, a.Repeat, a.Resolved, a.Group = critical, config.Repeat{Critical: time.Hour}, true, 30*time.Second
 		}

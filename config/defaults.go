@@ -37,7 +37,6 @@ func defaultAlert(name string) *Alert {
 	return &Alert{
 		Name:     name,
 		KeyPath:  "alert." + bare(name),
-		StartTLS: StartTLSAlways,
 		Levels:   []AlertLevel{AlertWarn, AlertCritical},
 		Repeat:   Repeat{Warn: 4 * time.Hour, Critical: time.Hour},
 		Resolved: true,

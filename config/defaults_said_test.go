@@ -19,7 +19,6 @@ var partners = []struct{ path, lines string }{
 	{"owner.NAME.auth.hmac.", "owner.o.auth.hmac.secret = \"x\"\nowner.o.auth.hmac.sign = \"{path}\"\nowner.o.auth.hmac.header = \"X-S\""},
 	{"larder.tokens.", `larder.tokens.read = "0123456789abcdef"`},
 	{"larder.heartbeat.", `larder.heartbeat.url = "https://h"`},
-	{"alert.NAME.starttls", "alert.a.smtp = \"smtps://m\"\nalert.a.from = \"a@b.c\"\nalert.a.to = \"a@b.c\"\nalert.a.kind = \"email\""},
 	{"alert.NAME.levels", `alert.a.kind = "log"`},
 	{"alert.NAME.repeat", `alert.a.kind = "log"`},
 	{"alert.NAME.resolved", `alert.a.kind = "log"`},

@@ -70,16 +70,22 @@ func (r *reader) heartbeat(n *node) *Heartbeat {
 		return h
 	}
 	if url := s.need("url", `url = "https://hc-ping.com/…"`); url != nil {
-		h.URL = r.secretURL(url, false)
+		h.URL = r.secretURL(url, urlRules{})
 	}
 	s.duration("every", &h.Every)
 	choose(s, "when", &h.When)
 	return h
 }
 
-// secretURL reads the URL of a receiver. It is a secret: who knows it can post there, and it may hold a password. guarded
-// ones leave this machine over https only.
-func (r *reader) secretURL(n *node, guarded bool) Secret {
+// urlRules are what a receiver's URL has to keep to besides being one.
+type urlRules struct {
+	guarded bool // it leaves this machine over https only
+	noQuery bool
+	bare    bool // no path either
+}
+
+// secretURL reads the URL of a receiver. It is a secret: who knows it can post there.
+func (r *reader) secretURL(n *node, rules urlRules) Secret {
 	return r.fit(n, func(text string) string {
 		u, err := url.Parse(text)
 		switch {
@@ -87,9 +93,15 @@ func (r *reader) secretURL(n *node, guarded bool) Secret {
 			return `does not parse as a URL; write "https://HOST/PATH"`
 		case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
 			return "must begin with https://HOST or http://HOST"
+		case u.User != nil:
+			return "holds a user; no receiver is logged in to this way"
 		case u.Fragment != "":
 			return "holds a fragment, which is never sent; leave out what follows #"
-		case guarded && u.Scheme == "http" && !isLoopback(u.Hostname()):
+		case (rules.noQuery || rules.bare) && (u.RawQuery != "" || u.ForceQuery):
+			return "holds a query; leave out what follows ?"
+		case rules.bare && strings.Trim(u.Path, "/") != "":
+			return "holds a path; write the server alone, such as https://ntfy.sh"
+		case rules.guarded && u.Scheme == "http" && !isLoopback(u.Hostname()):
 			return "would carry a secret readable over http; use an https url"
 		}
 		return ""
