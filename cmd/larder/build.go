@@ -5,16 +5,19 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/larder-sync/larder/config"
 	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/alert"
 	"github.com/larder-sync/larder/syncer/home"
 	"github.com/larder-sync/larder/syncer/postgres"
 	"github.com/larder-sync/larder/syncer/row"
 	"github.com/larder-sync/larder/syncer/sqlite"
+	"github.com/larder-sync/larder/syncer/web/metrics"
 )
 
 // gather bounds one transaction: enough rows for a fast merge, few enough to
@@ -28,6 +31,9 @@ type parts struct {
 	home      *atHome
 	consumers []*consumer
 	feeds     []*feed
+	metrics   *metrics.Metrics
+	// told tells receivers once the daemon runs.
+	told atomic.Pointer[alert.Desk]
 	// warnings are what the configuration may say and rarely means.
 	warnings config.Mistakes
 }
@@ -102,6 +108,9 @@ func build(c *config.Config, log zerolog.Logger) (*parts, error) {
 		return nil, mistakes
 	}
 	p.warnings = append(slices.Clone(c.Warnings), rareBudgets(c, schedules)...)
+	p.metrics = p.newMetrics(schedules)
+	log = log.Hook(countedLines{p.metrics})
+	p.log = log
 	makers := make(map[*config.Consumer]func(row.Spec) row.Kept)
 	consumers := make(map[*config.Consumer]*consumer)
 	for _, cc := range c.Consumers {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/larder-sync/larder/config"
 	"github.com/larder-sync/larder/syncer"
 )
 
@@ -26,13 +27,21 @@ SIGTERM or Ctrl-C lets the transaction in hand commit; a second one does not.`,
 				return err
 			}
 			defer p.close()
-			history := p.history(cmd.Context())
-			runner := p.runner(history)
-			if len(runner.Feeds) == 0 {
+			if len(p.feeds) == 0 {
 				return errors.New("no source is enabled and has a table; there is nothing to do")
 			}
-			p.log.Info().Str("version", version()).Int("sources", len(runner.Feeds)).Int("consumers", len(runner.Consumers)).Msg("larder starts")
-			err = runner.Run(cmd.Context())
+			d, err := p.daemon(cmd.Context(), p.history(cmd.Context()))
+			if err != nil {
+				return err
+			}
+			p.log.Info().Str("version", version()).Int("sources", len(p.feeds)).Int("consumers", len(d.runner.Consumers)).Msg("larder starts")
+			for _, w := range p.warnings {
+				p.log.Warn().Str("at", config.Position{File: w.File, Line: w.Line, Column: w.Column}.String()).Str("subject", w.Subject).Str("warning", w.Text).Msg("configuration is allowed and rarely meant")
+			}
+			if len(p.config.Alerts) == 0 {
+				p.log.Info().Msg("nobody is told when a copy is too old: there is no [alert.NAME]")
+			}
+			err = d.Run(cmd.Context())
 			p.log.Info().Msg("larder stops")
 			return err
 		},

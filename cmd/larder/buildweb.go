@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"syscall"
+
+	"github.com/rs/zerolog"
+
+	"github.com/larder-sync/larder/config"
+	"github.com/larder-sync/larder/syncer/alert"
+	"github.com/larder-sync/larder/syncer/web"
+	"github.com/larder-sync/larder/syncer/web/metrics"
+)
+
+// newMetrics makes what counts. It is asked for while the other parts are made,
+// because these tell it what they do.
+func (p *parts) newMetrics(plans map[*config.Source]plan) *metrics.Metrics {
+	o := metrics.Options{Version: version(), Revision: revision(), Backlog: p.backlog}
+	for _, t := range p.config.Tables {
+		if !t.Source.Enabled {
+			continue
+		}
+		of := plans[t.Source]
+		o.Tables = append(o.Tables, metrics.Table{Name: t.Consumer.Name + "." + t.Name, Source: t.Source.Name,
+			Schedule: of.String(), Timezone: p.config.Larder.Timezone, Budget: budgetOf(t, of)})
+	}
+	for _, a := range p.config.Alerts {
+		o.Notifiers = append(o.Notifiers, a.Name)
+	}
+	return metrics.New(o)
+}
+
+// backlog is what waits for each receiver that is sent messages: a mirror is told
+// what is so, again and again, and nothing waits for it.
+func (p *parts) backlog() []metrics.Backlog {
+	d := p.told.Load()
+	if d == nil {
+		return nil
+	}
+	var all []metrics.Backlog
+	for _, b := range d.Backlog() {
+		mirrors := func(r *alert.Receiver) bool { return r.Name == b.Receiver && r.Mirror != nil }
+		if !slices.ContainsFunc(d.Receivers, mirrors) {
+			all = append(all, metrics.Backlog{Notifier: b.Receiver, Pending: b.Pending, Oldest: b.Oldest, Disabled: b.Disabled})
+		}
+	}
+	return all
+}
+
+// countedLines counts lines of the log by their level.
+type countedLines struct{ *metrics.Metrics }
+
+// Run implements zerolog.Hook.
+func (c countedLines) Run(_ *zerolog.Event, level zerolog.Level, _ string) { c.Logged(level.String()) }
+
+// web makes the server of metrics and nudges. It is nil where nothing is listened
+// to, and where another program has the port that nobody chose.
+func (p *parts) web(ctx context.Context, ready func() error) (*web.Server, error) {
+	l := p.config.Larder
+	if l.Listen == "" {
+		return nil, nil
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Listen)
+	switch {
+	case err != nil && !l.ListenSaid:
+		p.log.Warn().Err(err).Str("address", l.Listen).Msg("metrics and nudges are not listened for; choose another larder.listen")
+		return nil, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("listen on %q: another program has this address; choose another larder.listen, or \"\" for none", l.Listen)
+	case err != nil:
+		return nil, fmt.Errorf("listen on %q: %w; choose another larder.listen, or \"\" for none", l.Listen, err)
+	}
+	server, err := web.New(web.Options{Listen: l.Listen, Listener: listener, Tokens: web.Tokens{Read: l.ReadToken.Reveal()}, Nudges: p.nudges(),
+		Ready: ready, Metrics: p.metrics.Handler(), Log: p.log})
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return server, nil
+}
+
+// nudges are the names under which somebody outside asks for polls.
+func (p *parts) nudges() []web.Nudge {
+	var all []web.Nudge
+	for _, n := range p.config.Nudges {
+		i := slices.IndexFunc(p.feeds, func(f *feed) bool { return f.source == n.Source })
+		if i < 0 {
+			p.log.Warn().Str("nudge", n.Name).Str("source", n.Source.Name).Msg("nudge is not heard: its source is not polled")
+			continue
+		}
+		all = append(all, web.Nudge{Name: n.Name, Kind: web.Kind(n.Kind), Secrets: revealed(n.Secrets), Debounce: n.Debounce, Target: p.feeds[i].Scheduled})
+	}
+	return all
+}
