@@ -114,12 +114,12 @@ func build(c *config.Config, log zerolog.Logger) (*parts, error) {
 	makers := make(map[*config.Consumer]func(row.Spec) row.Kept)
 	consumers := make(map[*config.Consumer]*consumer)
 	for _, cc := range c.Consumers {
-		db, table := openDatabase(cc, log)
+		db, table := openDatabase(cc, p.metrics, log)
 		con := &consumer{Consumer: &syncer.Consumer{Name: cc.Name, Lease: db, Inbox: db, Forgetter: db, Idle: idleTables(c, cc)}, db: db}
 		makers[cc], consumers[cc] = table, con
 		p.consumers = append(p.consumers, con)
 	}
-	clients, err := buildClients(c, p.home, log)
+	clients, err := buildClients(c, p.home, p.metrics, log)
 	if err != nil {
 		return nil, err
 	}
@@ -184,14 +184,14 @@ func (f *feed) add(c *copied) {
 }
 
 // openDatabase makes the database of a consumer; it connects when it is used.
-func openDatabase(c *config.Consumer, log zerolog.Logger) (database, func(row.Spec) row.Kept) {
+func openDatabase(c *config.Consumer, counts *metrics.Metrics, log zerolog.Logger) (database, func(row.Spec) row.Kept) {
 	log = log.With().Str("consumer", c.Name).Logger()
 	holder := holderName()
 	if c.Database.IsSQLite() {
-		db := sqlite.New(sqlite.Options{File: c.Database.File, Bookkeeping: c.Bookkeeping, Connections: c.Connections, Holder: holder, Log: log})
+		db := sqlite.New(sqlite.Options{File: c.Database.File, Bookkeeping: c.Bookkeeping, Connections: c.Connections, Holder: holder, Observe: counts.Transacted, Log: log})
 		return db, func(s row.Spec) row.Kept { return db.Kept(s) }
 	}
-	db := postgres.New(postgres.Options{DSN: c.Database.Postgres.Reveal(), Bookkeeping: c.Bookkeeping, Connections: c.Connections, Holder: holder, Log: log})
+	db := postgres.New(postgres.Options{DSN: c.Database.Postgres.Reveal(), Bookkeeping: c.Bookkeeping, Connections: c.Connections, Holder: holder, Observe: counts.Transacted, Log: log})
 	return db, func(s row.Spec) row.Kept { return db.Kept(s) }
 }
 

@@ -10,10 +10,12 @@ import (
 
 // buildClients makes the client of every owner. Owners of one address share
 // what may be asked of it.
-func buildClients(c *config.Config, store auth.TokenStore, log zerolog.Logger) (map[*config.Owner]*sources.Client, error) {
+func buildClients(c *config.Config, store auth.TokenStore, observer sources.Observer, log zerolog.Logger) (map[*config.Owner]*sources.Client, error) {
 	owners := make([]sources.Owner, 0, len(c.Owners))
 	for _, o := range c.Owners {
-		owners = append(owners, ownerOf(o, store, log))
+		owner := ownerOf(o, store, log)
+		owner.Observer = observer
+		owners = append(owners, owner)
 	}
 	sources.ShareBudgets(owners)
 	clients := make(map[*config.Owner]*sources.Client)

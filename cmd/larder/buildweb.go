@@ -12,6 +12,7 @@ import (
 
 	"github.com/larder-sync/larder/config"
 	"github.com/larder-sync/larder/syncer/alert"
+	"github.com/larder-sync/larder/syncer/postgres"
 	"github.com/larder-sync/larder/syncer/web"
 	"github.com/larder-sync/larder/syncer/web/metrics"
 )
@@ -19,7 +20,7 @@ import (
 // newMetrics makes what counts. It is asked for while the other parts are made,
 // because these tell it what they do.
 func (p *parts) newMetrics(plans map[*config.Source]plan) *metrics.Metrics {
-	o := metrics.Options{Version: version(), Revision: revision(), Backlog: p.backlog}
+	o := metrics.Options{Version: version(), Revision: revision(), Backlog: p.backlog, Pools: p.pools}
 	for _, t := range p.config.Tables {
 		if !t.Source.Enabled {
 			continue
@@ -36,16 +37,26 @@ func (p *parts) newMetrics(plans map[*config.Source]plan) *metrics.Metrics {
 
 // backlog is what waits for each receiver that is sent messages: a mirror is told
 // what is so, again and again, and nothing waits for it.
-func (p *parts) backlog() []metrics.Backlog {
+func (p *parts) backlog() []alert.Backlog {
 	d := p.told.Load()
 	if d == nil {
 		return nil
 	}
-	var all []metrics.Backlog
-	for _, b := range d.Backlog() {
-		mirrors := func(r *alert.Receiver) bool { return r.Name == b.Receiver && r.Mirror != nil }
-		if !slices.ContainsFunc(d.Receivers, mirrors) {
-			all = append(all, metrics.Backlog{Notifier: b.Receiver, Pending: b.Pending, Oldest: b.Oldest, Disabled: b.Disabled})
+	return slices.DeleteFunc(d.Backlog(), func(b alert.Backlog) bool {
+		return slices.ContainsFunc(d.Receivers, func(r *alert.Receiver) bool { return r.Name == b.Receiver && r.Mirror != nil })
+	})
+}
+
+// pools are the connections to the consumers' Postgres databases.
+func (p *parts) pools() metrics.Pools {
+	var all metrics.Pools
+	for _, c := range p.consumers {
+		if db, ok := c.db.(interface{ Pool() postgres.Pool }); ok {
+			one := db.Pool()
+			all.Acquired += one.Acquired
+			all.Idle += one.Idle
+			all.Constructing += one.Constructing
+			all.Waited += one.Waited
 		}
 	}
 	return all

@@ -88,6 +88,15 @@ func (a *atHome) Silences(ctx context.Context) ([]alert.Silence, error) {
 	return h.Silences(ctx)
 }
 
+// writable says why home cannot be written; nil: it can.
+func (a *atHome) writable(ctx context.Context) error {
+	h, err := a.use(ctx)
+	if err != nil {
+		return err
+	}
+	return h.Writable(ctx)
+}
+
 func (a *atHome) close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -50,7 +50,7 @@ SIGTERM or Ctrl-C lets the transaction in hand commit; a second one does not.`,
 
 // runner makes the Runner of all parts.
 func (p *parts) runner(history syncer.History) *syncer.Runner {
-	r := &syncer.Runner{Concurrency: p.config.Larder.Concurrency, History: history, Log: p.log}
+	r := &syncer.Runner{Concurrency: p.config.Larder.Concurrency, History: history, Observer: p.metrics, Log: p.log}
 	for _, f := range p.feeds {
 		r.Feeds = append(r.Feeds, f.Scheduled)
 	}
