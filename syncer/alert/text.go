@@ -26,7 +26,7 @@ func (m Message) Title() string {
 	case m.Event == Test:
 		return Plain(fmt.Sprintf("TEST larder %q reaches you by %q", m.Instance, m.Notifier), mostTitle)
 	case m.Event == Undelivered:
-		return Plain("UNDELIVERED "+m.Text, mostTitle)
+		return Plain(fmt.Sprintf("UNDELIVERED alerts: %q is not told", m.Via), mostTitle)
 	case len(m.Alerts) == 1:
 		return m.Alerts[0].Title()
 	}
@@ -45,7 +45,7 @@ func (m Message) Lines() []string {
 	case m.Event == Test:
 		lines = append(lines, "nothing is wrong: somebody ran larder alert test")
 	case m.Event == Undelivered:
-		lines = append(lines, "what it cannot be told is told to others, if a fallback is configured; see larder status")
+		lines = append(lines, Plain(m.Text, mostReason), "see larder status")
 	case len(m.Alerts) == 1:
 		lines = append(lines, m.Alerts[0].Lines()...)
 	default:
@@ -60,7 +60,7 @@ func (m Message) Lines() []string {
 			lines = append(lines, "see larder status")
 		}
 	}
-	if m.Via != "" {
+	if m.Via != "" && m.Event != Undelivered {
 		lines = append(lines, Plain(fmt.Sprintf("meant for %q, which cannot be reached", m.Via), mostTitle))
 	}
 	if m.Attempts > 1 && len(m.Alerts) > 0 {

@@ -117,10 +117,10 @@ func TestTextSaysWhatSinceWhenWhyAndWhatNext(t *testing.T) {
 			[]string{"nothing is wrong: somebody ran larder alert test"}},
 		{"undelivered", func() alert.Message {
 			m := message(alert.Undelivered)
-			m.Text = "3 messages cannot be delivered via oncall"
+			m.Via, m.Text = "pager", "pager cannot be reached since 2026-03-01 03:15 UTC: receiver answered 503; 3 messages wait"
 			return m
-		}(), "UNDELIVERED 3 messages cannot be delivered via oncall",
-			[]string{"what it cannot be told is told to others, if a fallback is configured; see larder status"}},
+		}(), `UNDELIVERED alerts: "pager" is not told`,
+			[]string{"pager cannot be reached since 2026-03-01 03:15 UTC: receiver answered 503; 3 messages wait", "see larder status"}},
 		{"in place of another, late, by a named larder", func() alert.Message {
 			m := message(alert.Firing, stale())
 			m.Via, m.Attempts, m.Instance = "pager", 4, "eu"

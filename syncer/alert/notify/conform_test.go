@@ -280,7 +280,7 @@ func TestEveryKindTakesEveryEvent(t *testing.T) {
 		for _, m := range []alert.Message{
 			message(alert.Firing, stale("shop.users")), message(alert.Escalated, stale("shop.users")), message(alert.Reminder, stale("shop.users")),
 			message(alert.Resolved, stale("shop.users")), alert.Trial("eu", "oncall", began()),
-			{ID: "m2", Alerts: undelivered(k), Notifier: "oncall", Event: alert.Undelivered, Instance: "eu", Begun: began(), Text: "cannot deliver via pager"},
+			{ID: "m2", Alerts: undelivered(k), Notifier: "oncall", Event: alert.Undelivered, Instance: "eu", Begun: began(), Via: "pager", Text: "pager cannot be reached"},
 		} {
 			r := newReceiver(t, answering(202, "ok"))
 			answer, err := k.make(t, r.URL, nil).Notify(t.Context(), m)

@@ -22,8 +22,8 @@ import (
 type EmailOptions struct {
 	// SMTP is the server's HOST or HOST:PORT. Port 465 speaks TLS from the
 	// first byte, as ImplicitTLS does on any port; elsewhere STARTTLS is
-	// demanded. Without a port it is 587. Only this machine may be spoken to
-	// readably, and is where it offers no STARTTLS.
+	// demanded. Without a port it is 587, or 465 by ImplicitTLS. Only this
+	// machine may be spoken to readably, and is where it offers no STARTTLS.
 	SMTP        string
 	ImplicitTLS bool
 	// User and Password log in; both "": nobody does.
@@ -90,6 +90,9 @@ func (e *Email) parseServer() error {
 	host, port, err := net.SplitHostPort(e.o.SMTP)
 	if err != nil {
 		host, port = strings.Trim(e.o.SMTP, "[]"), "587"
+		if e.implicit {
+			port = "465"
+		}
 	}
 	if e.port, err = strconv.Atoi(port); err != nil || e.port < 1 || e.port > 65535 || host == "" || strings.ContainsAny(host, "/@ ") {
 		return errors.New("smtp must be HOST or HOST:PORT")

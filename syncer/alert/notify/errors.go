@@ -30,8 +30,9 @@ func (e *Error) Permanent() bool { return e.permanent }
 // Gone reports whether no message will ever be taken.
 func (e *Error) Gone() bool { return e.gone }
 
-// Timeout reports whether there was no answer in time.
-func (e *Error) Timeout() bool { return e.timeout }
+// Is reports whether target is context.DeadlineExceeded and there was no answer
+// in time, whatever it was that ran out.
+func (e *Error) Is(target error) bool { return e.timeout && target == context.DeadlineExceeded }
 
 // RetryAfter is how long the receiver wishes not to be asked, within a year; 0:
 // it did not say.

@@ -55,6 +55,9 @@ func TestMailElsewhereMustBeEncrypted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if implicit, err := NewEmail(EmailOptions{SMTP: "mail.shop.example", ImplicitTLS: true, From: "a@shop.example", To: []string{"b@shop.example"}}); err != nil || implicit.port != 465 {
+			t.Errorf("TLS from the first byte goes to port %d, want 465; %v", implicit.port, err)
+		}
 		if got := client.TLSPolicy(); got != want {
 			t.Errorf("%s: %s, want %s", server, got, want)
 		}

@@ -137,9 +137,18 @@ func TestSecretsDoNotTravelReadable(t *testing.T) {
 			_, err := notify.NewPagerDuty(notify.PagerDutyOptions{RoutingKey: canary, URL: b})
 			return err
 		},
-		"slack":   func(b string) error { _, err := notify.NewSlack(notify.SlackOptions{URL: b + "/" + canary}); return err },
-		"teams":   func(b string) error { _, err := notify.NewTeams(notify.TeamsOptions{URL: b + "/" + canary}); return err },
-		"discord": func(b string) error { _, err := notify.NewDiscord(notify.DiscordOptions{URL: b + "/" + canary}); return err },
+		"slack": func(b string) error {
+			_, err := notify.NewSlack(notify.SlackOptions{URL: b + "/" + canary})
+			return err
+		},
+		"teams": func(b string) error {
+			_, err := notify.NewTeams(notify.TeamsOptions{URL: b + "/" + canary})
+			return err
+		},
+		"discord": func(b string) error {
+			_, err := notify.NewDiscord(notify.DiscordOptions{URL: b + "/" + canary})
+			return err
+		},
 		"ntfy": func(b string) error {
 			_, err := notify.NewNtfy(notify.NtfyOptions{URL: b, Topic: "t", Token: canary})
 			return err

@@ -21,7 +21,7 @@ func TestLogIsLoudByLevel(t *testing.T) {
 	l := must[*notify.Log](t)(notify.NewLog(notify.LogOptions{Log: zerolog.New(&out)}))
 	for _, m := range []alert.Message{
 		message(alert.Firing, stale("shop.users"), warning), message(alert.Resolved, stale("shop.users")),
-		{ID: "m2", Event: alert.Undelivered, Text: "cannot deliver via pager"},
+		{ID: "m2", Event: alert.Undelivered, Via: "pager", Text: "pager cannot be reached"}, alert.Trial("eu", "log", began()),
 	} {
 		if _, err := l.Notify(t.Context(), m); err != nil {
 			t.Fatal(err)
@@ -35,7 +35,7 @@ func TestLogIsLoudByLevel(t *testing.T) {
 		}
 		got = append(got, [3]string{is.Level, is.Event, is.Table})
 	}
-	want := [][3]string{{"error", "firing", "shop.users"}, {"warn", "firing", "shop.orders"}, {"info", "resolved", "shop.users"}, {"warn", "undelivered", ""}}
+	want := [][3]string{{"error", "firing", "shop.users"}, {"warn", "firing", "shop.orders"}, {"info", "resolved", "shop.users"}, {"warn", "undelivered", ""}, {"warn", "test", ""}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
 	}
