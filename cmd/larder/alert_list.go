@@ -18,9 +18,9 @@ import (
 )
 
 func (a *app) alertCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "alert", Short: "who was told of which copy", Args: known,
+	cmd := &cobra.Command{Use: "alert", Short: "try a receiver out, and see who was told of which copy", Args: known,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(a.alertListCommand())
+	cmd.AddCommand(a.alertTestCommand(), a.alertListCommand())
 	return cmd
 }
 
