@@ -50,8 +50,9 @@ type known struct {
 	budget plainBudget
 	// failingSince is when the first of an unbroken row of such failures began.
 	failingSince time.Time
-	// rows were written or deleted by the last complete walk.
-	rows int64
+	// rows were written or deleted by the last complete walk, and quarantined
+	// were set aside by the last one.
+	rows, quarantined int64
 	// void says that the owner refused the watermark, or that it is older than
 	// the owner can tell; only a resync gives another.
 	void bool

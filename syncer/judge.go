@@ -45,6 +45,7 @@ func (c *Copy) judge(now, woken time.Time, j *Judged) {
 	for _, k := range c.parts {
 		j.Paused = j.Paused || k.standing.Paused
 		j.LastRows += k.rows
+		j.Quarantined += k.quarantined
 		if n := k.standing.Newest; !n.IsZero() && (j.Newest.IsZero() || n.Before(j.Newest)) {
 			j.Newest = n
 		}

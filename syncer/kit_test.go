@@ -95,8 +95,18 @@ func spec(name string) row.Spec {
 // spoiled is a table whose calls can be made to fail, hang or panic.
 type spoiled struct {
 	syncer.Table
-	apply  func(context.Context) error
-	settle func(context.Context) error
+	apply    func(context.Context) error
+	settle   func(context.Context) error
+	standing func(context.Context) error
+}
+
+func (t *spoiled) Standing(ctx context.Context, p syncer.Partition) (syncer.Standing, error) {
+	if t.standing != nil {
+		if err := t.standing(ctx); err != nil {
+			return syncer.Standing{}, err
+		}
+	}
+	return t.Table.Standing(ctx, p)
 }
 
 func (t *spoiled) Apply(ctx context.Context, w syncer.Walk, b []*syncer.Batch) (syncer.Applied, error) {

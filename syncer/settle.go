@@ -98,6 +98,7 @@ func (m *member) settled(s Settled, end *End) {
 		k.failed, st.LastPoll = nil, k.ended
 		k.calm()
 		a := m.report.Applied
+		k.quarantined = int64(m.quarantined)
 		k.rows = int64(a.Inserted + a.Updated + a.Deleted + s.Swept)
 	})
 }
@@ -141,6 +142,7 @@ func (m *member) failed(g *group, why *Failure) {
 	}
 	now := time.Now()
 	m.copy.know(m.walk.Partition, func(k *known) {
+		k.quarantined = int64(m.quarantined)
 		fenced := why.Class == ClassFenced
 		switch {
 		case g.kind != Resync && !fenced:

@@ -43,8 +43,9 @@ type Judged struct {
 	// did. A poll of a table that has to be asked for everything ends with that
 	// list.
 	Polled time.Time
-	// LastRows are the rows that the last complete poll wrote or deleted,
-	// Quarantined the records set aside in this process's sight.
+	// LastRows are the rows that the last complete poll of this process wrote or
+	// deleted, Quarantined the records that its last poll set aside, complete or
+	// not.
 	LastRows, Quarantined int64
 	// Newest is how new the newest record is, as its owner says, in the partition
 	// where that is oldest; zero: nothing tells it. Watermark is what was asked
