@@ -39,17 +39,10 @@ func (r *Runner) loop(ctx context.Context, s *Scheduled) {
 		due, known := p.due(now)
 		s.takeNudge(p, now)
 		p.begin(now)
-		waiting := s.takeWaiting()
-		s.setNext(p.tick(now))
-		lists := &lists{}
-		r.observer().Begins(s.Name)
-		reports := r.pollChanges(ctx, s, lists, len(waiting) > 0)
-		r.observer().Ends(s.Name)
-		r.tellPolled(s, reports, due, known && !kicked)
-		s.ended(reports, time.Now())
-		p.done(reports, time.Now())
-		if due, known := p.due(time.Now()); known {
-			s.setNext(due)
+		waiting, lists := s.takeWaiting(), &lists{}
+		reports := r.poll(ctx, s, p, lists, len(waiting) > 0)
+		if known && !kicked {
+			r.tellPolled(s, reports, due, now)
 		}
 		r.record(ctx, reports)
 		answers.Go(func() {
@@ -62,6 +55,21 @@ func (r *Runner) loop(ctx context.Context, s *Scheduled) {
 	for _, w := range s.takeWaiting() {
 		close(w)
 	}
+}
+
+// poll polls a feed and sets its pace by how that ended.
+func (r *Runner) poll(ctx context.Context, s *Scheduled, p *pace, lists *lists, waited bool) []Report {
+	s.setNext(p.tick(time.Now()))
+	r.observer().Begins(s.Name)
+	reports := r.pollChanges(ctx, s, lists, waited)
+	r.observer().Ends(s.Name)
+	now := time.Now()
+	s.ended(reports, now)
+	p.done(reports, now)
+	if due, known := p.due(now); known {
+		s.setNext(due)
+	}
+	return reports
 }
 
 // lists are walks for everything that somebody waits for.
@@ -182,14 +190,17 @@ func (r *Runner) tellSkipped(s *Scheduled, p *pace, now time.Time) {
 }
 
 // tellPolled tells it how late a poll was that was due, or that all tables are
-// paused.
-func (r *Runner) tellPolled(s *Scheduled, reports []Report, due time.Time, wasDue bool) {
+// paused. One that left everything to the listing lane began when that did.
+func (r *Runner) tellPolled(s *Scheduled, reports []Report, due, began time.Time) {
+	if len(reports) > 0 {
+		began = reports[0].Started
+	}
 	switch {
-	case !wasDue || len(reports) == 0 || slices.ContainsFunc(reports, Report.stopped):
+	case slices.ContainsFunc(reports, Report.stopped):
 	case s.allPaused():
 		r.observer().Skipped(s.Name, SkipPaused, 1)
 	default:
-		r.observer().Late(s.Name, max(reports[0].Started.Round(0).Sub(due), 0))
+		r.observer().Late(s.Name, max(began.Round(0).Sub(due), 0))
 	}
 }
 

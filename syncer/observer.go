@@ -9,8 +9,8 @@ type Observer interface {
 	// or waits for its turn; Ends that it ended.
 	Begins(source string)
 	Ends(source string)
-	// Late says how long after it was due a poll that was due sent its first
-	// request.
+	// Late says, of a poll that was due and has ended, how long after that it
+	// had begun: it may have waited for its turn.
 	Late(source string, by time.Duration)
 	// Skipped says that polls did not take place when they were due.
 	Skipped(source string, why Skip, polls int)
