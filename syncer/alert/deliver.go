@@ -134,7 +134,6 @@ func (d *Desk) answered(ctx context.Context, b *box, l *letter, err error) {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return // the desk is stopped: nothing is known of the receiver
 	}
-	healthy := b.failures == 0
 	l.Failed = oneLine(err.Error())
 	b.failed = l.Failed
 	if b.failingSince.IsZero() {
@@ -153,12 +152,23 @@ func (d *Desk) answered(ctx context.Context, b *box, l *letter, err error) {
 	}
 	d.observeFailed(b, reasonOf(err))
 	d.journal.message(l)
+	d.wait(b, l, err, now)
+}
+
+// wait decides how long the receiver is left alone. As long as it failed with
+// one message only, that one may be the reason: it waits, and another one may be
+// tried soon. When a second one has failed, too, all wait.
+func (d *Desk) wait(b *box, l *letter, err error, now time.Time) {
 	b.failures++
-	b.retry = now.Add(d.waitAfter(b.failures, err))
-	if healthy {
-		l.strikes++
-		l.notBefore = now.Add(d.jitter(backoff(l.strikes)))
+	l.strikes++
+	b.several = b.several || b.suspect != nil && b.suspect != l
+	b.suspect = l
+	l.notBefore = now.Add(d.waitAfter(l.strikes, err))
+	n := 1
+	if b.several {
+		n = b.failures
 	}
+	b.retry = now.Add(d.waitAfter(n, err))
 }
 
 // taken writes down that a message has arrived.
@@ -186,7 +196,14 @@ func (d *Desk) recovered(b *box) {
 	if b.failures > 0 {
 		b.event(d.Log.Info()).Time("failing_since", b.failingSince).Msg("receiver can be told again")
 	}
+	if b.several {
+		// It was the receiver, not a message.
+		for _, l := range b.queue {
+			l.strikes, l.notBefore = 0, time.Time{}
+		}
+	}
 	b.failures, b.failingSince, b.failed, b.retry, b.relieved = 0, time.Time{}, "", time.Time{}, false
+	b.suspect, b.several = nil, false
 	for _, o := range d.boxes {
 		for _, l := range slices.Clone(o.queue) {
 			if l.Event == Undelivered && l.Via == b.Name && !l.tried {

@@ -32,6 +32,10 @@ type box struct {
 	failed       string
 	retry        time.Time
 	disabled     bool
+	// suspect is the message that failed last, several says that more than one
+	// did in this row.
+	suspect *letter
+	several bool
 	// relieved says that others were told of this row of failures.
 	relieved bool
 	wake     chan struct{}
@@ -53,8 +57,8 @@ type letter struct {
 	tried bool
 	// handed says that it was given to the fallback too.
 	handed bool
-	// strikes counts failures while the receiver took other messages; they keep
-	// this message, and no other, waiting until notBefore.
+	// strikes counts failures in a row; they keep this message, and no other,
+	// waiting until notBefore.
 	strikes   int
 	notBefore time.Time
 }

@@ -107,6 +107,7 @@ func (d *Desk) handPart(to *box, l *letter, origin string, news []Alert, part in
 	}
 	to.add(copied)
 	d.journal.message(copied)
+	signal(to.wake)
 }
 
 // after is the receiver that a message at b goes on to which was meant for
