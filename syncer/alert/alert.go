@@ -84,8 +84,10 @@ type Facts struct {
 type Told struct {
 	Episode, Notifier string
 	Level             syncer.Level
-	At                time.Time // of the last firing, escalation or reminder
-	Reminders         int
+	// At is when the last firing, escalation or reminder was taken, or begun; for
+	// a Mirror also that of the end.
+	At        time.Time
+	Reminders int
 	// Sequence numbers what was said of the episode there, from 1.
 	Sequence int
 	Resolved bool

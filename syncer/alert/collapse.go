@@ -81,6 +81,9 @@ func (d *Desk) makeRoom(b *box) bool {
 	if !b.full() {
 		return true
 	}
+	if b.crammed {
+		return false
+	}
 	for _, l := range b.queue {
 		switch {
 		case l.tried:
@@ -95,19 +98,21 @@ func (d *Desk) makeRoom(b *box) bool {
 			return true
 		}
 	}
+	b.crammed = true
 	return false
 }
 
 // say queues one word of an episode for a receiver. via names the receiver in
 // whose place it is told; "": none. It does nothing where there is no room.
 func (d *Desk) say(b *box, e *Episode, what opening, now time.Time) {
+	if b.Mirror == nil && !d.makeRoom(b) {
+		return
+	}
 	t := b.told[e.ID].said(e, b.Receiver, what.event, now)
 	if b.Mirror != nil {
 		b.changed = true
+		t.At = now // an end is shown for a while from here
 		d.tell(b, t)
-		return
-	}
-	if !d.makeRoom(b) {
 		return
 	}
 	d.tell(b, t)

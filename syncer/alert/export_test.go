@@ -1,6 +1,17 @@
 package alert
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"github.com/larder-sync/larder/syncer"
+)
 
 // SetJitter replaces what waits are drawn by, so that a test knows them.
 func (d *Desk) SetJitter(jitter func(time.Duration) time.Duration) { d.jitter = jitter }
+
+// Round does what Run does with one snapshot.
+func (d *Desk) Round(ctx context.Context, now time.Time, all []syncer.Judged) {
+	d.once.Do(d.begin)
+	d.round(ctx, now, all)
+}

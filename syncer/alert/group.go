@@ -24,6 +24,8 @@ type box struct {
 	// them.
 	waiting, keys map[string]int
 	alerts        int
+	// crammed says that nothing in queue can make room.
+	crammed bool
 	// muted are the episodes of which a mirror shows nothing.
 	muted map[string]bool
 
@@ -122,6 +124,7 @@ func (b *box) seal(l *letter) {
 
 func (b *box) count(a *Alert, n int) {
 	b.alerts += n
+	b.crammed = b.crammed && n > 0
 	tally(b.waiting, a.Episode, n)
 	tally(b.keys, a.Key, n)
 }

@@ -1,7 +1,10 @@
 package alert
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -41,6 +44,9 @@ func (d *Desk) load(ctx context.Context, now time.Time) {
 // has another one by now ends without a word: the other one has the same key.
 func (d *Desk) adoptEpisodes(all []Episode, now time.Time) (superseded map[string]bool) {
 	superseded = map[string]bool{}
+	all = slices.SortedFunc(slices.Values(all), func(a, b Episode) int {
+		return cmp.Or(a.Opened.Compare(b.Opened), strings.Compare(a.Table, b.Table))
+	})
 	for _, e := range all {
 		if d.episodes[e.ID] != nil {
 			continue
