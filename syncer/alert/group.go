@@ -26,6 +26,8 @@ type box struct {
 	alerts        int
 	// crammed says that nothing in queue can make room.
 	crammed bool
+	// placed counts the letters that ever were in queue.
+	placed int
 	// muted are the episodes of which a mirror shows nothing.
 	muted map[string]bool
 
@@ -54,6 +56,8 @@ type opening struct {
 // letter is a message on its way.
 type letter struct {
 	Message
+	// place numbers the letters of a box in the order of its queue.
+	place int
 	// tried says that an attempt was made, or may have been: nothing of it can
 	// be taken back.
 	tried bool
@@ -91,7 +95,7 @@ func (b *box) put(a Alert, o opening, instance string, now time.Time) *letter {
 		l = &letter{Message: Message{ID: digest(a.ID, o.via, "message"), Notifier: b.Name, Event: o.event, Instance: instance,
 			Begun: now, Due: now.Add(b.wait(o.event)), Via: o.via}}
 		b.open[o] = l
-		b.queue = append(b.queue, l)
+		b.enter(l)
 	}
 	l.Alerts = append(l.Alerts, a)
 	b.count(&a, 1)
@@ -137,10 +141,16 @@ func tally(counts map[string]int, name string, n int) {
 
 // add queues a message that is complete.
 func (b *box) add(l *letter) {
-	b.queue = append(b.queue, l)
+	b.enter(l)
 	for i := range l.Alerts {
 		b.count(&l.Alerts[i], 1)
 	}
+}
+
+func (b *box) enter(l *letter) {
+	b.placed++
+	l.place = b.placed
+	b.queue = append(b.queue, l)
 }
 
 // remove takes a message out, with what is left of it.

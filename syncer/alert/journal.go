@@ -1,9 +1,12 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -69,8 +72,8 @@ func (j *journal) empty() bool {
 // empty.
 func (d *Desk) take() Change {
 	var c Change
-	for _, v := range d.order {
-		if d.journal.episodes[v.ID] {
+	for id := range d.journal.episodes {
+		if v := d.episodes[id]; v != nil {
 			c.Episodes = append(c.Episodes, v.Episode)
 		}
 	}
@@ -81,14 +84,12 @@ func (d *Desk) take() Change {
 			}
 		}
 	}
-	for _, b := range d.boxes {
-		for _, l := range b.queue {
-			if d.journal.messages[l.ID] == l {
-				m := l.Message
-				m.Alerts = append([]Alert(nil), m.Alerts...)
-				c.Messages = append(c.Messages, m)
-			}
-		}
+	// The Store keeps the order in which it first sees messages.
+	begun := func(a, b *letter) int { return cmp.Compare(a.place, b.place) }
+	for _, l := range slices.SortedFunc(maps.Values(d.journal.messages), begun) {
+		m := l.Message
+		m.Alerts = slices.Clone(m.Alerts)
+		c.Messages = append(c.Messages, m)
 	}
 	for id := range d.journal.gone {
 		c.Done = append(c.Done, id)
