@@ -167,8 +167,8 @@ func TestTextOfManyTables(t *testing.T) {
 		{"each with its own reason", message(alert.Firing, many(2, nil)...), "",
 			"CRITICAL 2 tables are stale",
 			[]string{"shop.t000 is 23m stale" + line + because, "shop.t001 is 23m stale" + line + because, "see larder status"}},
-		{"a shared cause is named once", message(alert.Firing, many(2, nil)...), "cause: connect to db shop: refused",
-			"CRITICAL 2 tables are stale: cause: connect to db shop: refused",
+		{"a shared cause is named once", message(alert.Firing, many(2, nil)...), "connect, consumer shop: refused",
+			"CRITICAL 2 tables are stale: connect, consumer shop: refused",
 			[]string{"shop.t000 is 23m stale" + line, "shop.t001 is 23m stale" + line, "see larder status"}},
 		{"the worst level counts", message(alert.Firing, many(2, func(i int, a *alert.Alert) {
 			if i == 0 {

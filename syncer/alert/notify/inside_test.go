@@ -3,10 +3,18 @@ package notify
 import (
 	"crypto/tls"
 	"errors"
+	"net/http"
 	"net/netip"
+	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
 
 	gomail "github.com/wneessen/go-mail"
+	"pgregory.net/rapid"
+
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/alert"
 )
 
 // TestDialerReachesNoAddressOfACloudsKeys asks below the names, where any name
@@ -62,4 +70,38 @@ func TestMailElsewhereMustBeEncrypted(t *testing.T) {
 			t.Errorf("%s: %s, want %s", server, got, want)
 		}
 	}
+}
+
+// TestFittedTextIsWhole fits anything into little: what comes out is never more,
+// and holds no half of an escape.
+func TestFittedTextIsWhole(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringOf(rapid.SampledFrom([]rune("ab<&@😀ü *:/")))
+		var alerts []alert.Alert
+		for range rapid.IntRange(1, 30).Draw(t, "alerts") {
+			alerts = append(alerts, alert.Alert{Event: alert.Firing, Level: syncer.Warn, Table: text.Draw(t, "table"), Facts: alert.Facts{Reason: text.Draw(t, "reason")}})
+		}
+		m := alert.Message{Event: alert.Firing, Alerts: alerts, Cause: text.Draw(t, "cause")}
+		most := rapid.IntRange(60, 3000).Draw(t, "most")
+		escape := func(s string) string { return strings.NewReplacer("<", "[less]", "&", "[and]").Replace(s) }
+		got := fitted(m, most, escape)
+		whole := strings.NewReplacer("[less]", "", "[and]", "").Replace(got)
+		if len(got) > most || !utf8.ValidString(got) || strings.ContainsAny(whole, "[]<&") {
+			t.Fatalf("%d bytes of %d: %q", len(got), most, got)
+		}
+	})
+}
+
+// FuzzRetryAfter reads what receivers may say: never less than nothing, never
+// more than a year.
+func FuzzRetryAfter(f *testing.F) {
+	for _, text := range []string{"", "1", "-1", "1e400", "NaN", "+Inf", "0x10", "Sun, 01 Mar 2026 03:22:00 GMT", "99999999999999999999"} {
+		f.Add(text, "Sun, 01 Mar 2026 03:20:00 GMT")
+	}
+	f.Fuzz(func(t *testing.T, text, date string) {
+		got := retryAfter(http.Header{"Retry-After": {text, "x"}, "Date": {date}})
+		if got < 0 || got > 366*24*time.Hour {
+			t.Errorf("%q makes %v", text, got)
+		}
+	})
 }

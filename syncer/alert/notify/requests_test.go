@@ -23,7 +23,7 @@ func TestRequestsAreAsWritten(t *testing.T) {
 	spiteful := stale("shop.users")
 	spiteful.Reason, spiteful.Failure = hostile, &syncer.Failure{Class: syncer.ClassAnswer, Text: hostile}
 	two := message(alert.Reminder, stale("shop.users"), stale("shop.orders"))
-	two.Cause, two.Via = "cause: connect to db shop: refused", "pager"
+	two.Cause, two.Via = "connect, consumer shop: dial db: refused", "pager"
 	for name, m := range map[string]alert.Message{
 		"firing":   firing(),
 		"resolved": message(alert.Resolved, stale("shop.users")),
@@ -95,5 +95,21 @@ func TestChatsShowOwnersTextAsItIs(t *testing.T) {
 				t.Errorf("%s sends %q: %s", k.name, text, r.only(t).body)
 			}
 		}
+	}
+}
+
+// TestPayloadIsAsTheManualShowsIt looks for the whole request in the manual.
+func TestPayloadIsAsTheManualShowsIt(t *testing.T) {
+	manual, err := os.ReadFile("../../../config/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent, err := os.ReadFile("testdata/webhook_firing.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body, _ := strings.Cut(string(sent), "\n")
+	if !strings.Contains(string(manual), "```json\n"+body+"```\n") {
+		t.Error("the manual does not show what testdata/webhook_firing.json holds")
 	}
 }
