@@ -39,7 +39,7 @@ func (p *parts) alerting(ctx context.Context) alerting {
 	}
 	a := alerting{open: make(map[string]alert.Episode), backlog: read.Backlog(now), unread: err}
 	for _, e := range read.Episodes {
-		if e.Closed.IsZero() {
+		if e.Closed.IsZero() && len(p.config.Alerts) > 0 { // else nobody is told
 			a.open[e.Table] = e
 		}
 	}
