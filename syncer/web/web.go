@@ -5,6 +5,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -135,7 +136,10 @@ func (s *Server) Run(ctx context.Context) error {
 type complaints struct{ log zerolog.Logger }
 
 func (c complaints) Write(p []byte) (int, error) {
-	text := p[:min(len(p), 2000)]
-	c.log.Debug().Bytes("complaint", text).Msg("web server complains")
+	text, level := p[:min(len(p), 2000)], zerolog.DebugLevel
+	if bytes.Contains(text, []byte("panic serving")) {
+		level = zerolog.ErrorLevel
+	}
+	c.log.WithLevel(level).Bytes("complaint", text).Msg("web server complains")
 	return len(p), nil
 }
