@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/larder-sync/larder/sources"
+	"github.com/larder-sync/larder/sources/auth"
 	"github.com/larder-sync/larder/sources/sourcetest"
 	"github.com/larder-sync/larder/syncer"
 )
@@ -86,6 +87,32 @@ func TestObserverHearsThatThereIsNoAnswer(t *testing.T) {
 		want := []string{"users asked: 0", "users again: connect", "users asked: 0"}
 		if diff := cmp.Diff(want, heard.all); diff != "" {
 			t.Errorf("heard (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// locked has no credentials to give.
+type locked struct{ auth.Authenticator }
+
+func (locked) Apply(*http.Request, http.RoundTripper) (int, error) {
+	return 0, &auth.TokenError{Cause: fmt.Errorf("file is not there")}
+}
+
+func (locked) Secrets() []string { return nil }
+
+// TestObserverHearsNothingOfWhatIsNotSent: nobody asked the owner.
+func TestObserverHearsNothingOfWhatIsNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		heard := &overheard{}
+		o, owner := faulty(nil)
+		owner.Observer, owner.Retry, owner.Auth = heard, sources.Retry{Attempts: 1}, locked{}
+		for _, err := range source(t, owner, users(t, sources.None)).Walk(t.Context(), resync()) {
+			if err == nil {
+				t.Error("a request without credentials is answered")
+			}
+		}
+		if len(heard.all) != 0 || len(o.Requests()) != 0 {
+			t.Errorf("heard %q of %d requests", heard.all, len(o.Requests()))
 		}
 	})
 }

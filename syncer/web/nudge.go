@@ -91,9 +91,6 @@ func (s *Server) nudge(w http.ResponseWriter, r *http.Request) {
 
 // verify reads a request and returns nil if it is genuine.
 func (n *nudge) verify(r *http.Request, body io.Reader) error {
-	if r.ContentLength > mostBody {
-		return &http.MaxBytesError{Limit: mostBody}
-	}
 	claim, err := n.claim(r.Header, time.Now())
 	if err != nil {
 		return err
