@@ -29,7 +29,9 @@ type Grace struct {
 	Warn, Critical time.Duration
 	// Due has the ticks. It must be safe for concurrent use.
 	Due Schedule
-	// Lag is by how much as-of lies before the poll's start. See Feed.Lag.
+	// Lag is by how much as-of lies before the poll's start. See Feed.Lag. That
+	// an answer out of a cache is older still is not made good for: a poll that
+	// brings what was so before the tick does not serve it.
 	Lag time.Duration
 }
 

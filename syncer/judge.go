@@ -42,6 +42,26 @@ func (c *Copy) judge(now, woken time.Time, j *Judged) {
 		j.Watched = c.watched
 	}
 	j.Standby = errors.Is(c.ready, ErrFenced)
+	if !j.Standby {
+		c.judgePolls(j)
+	}
+	f, loudest := c.worst(now)
+	switch {
+	case j.Standby:
+		loudest = judged{limit: c.unknown.of(c.Budget, j.Watched).Critical}
+	case c.doubtful(now, woken):
+		f = judged{Freshness: Freshness{Level: Unknown, Reason: "daemon stood still: it is not known yet who holds the lease"}}
+		fallthrough
+	case f.Level == Unknown:
+		loudest = f.louder(c.unknown.of(c.Budget, j.Watched), j.Watched, now)
+	}
+	f.Table = c.Name
+	j.Freshness, j.Since, j.Limit = f.Freshness, loudest.since, loudest.limit
+	j.Alarm = cmp.Or(loudest.alarm, Fresh)
+}
+
+// judgePolls fills in what became of the polls of a copy that is ours.
+func (c *Copy) judgePolls(j *Judged) {
 	for _, k := range c.parts {
 		j.Paused = j.Paused || k.standing.Paused
 		j.LastRows += k.rows
@@ -58,19 +78,6 @@ func (c *Copy) judge(now, woken time.Time, j *Judged) {
 		j.Polled = c.polled
 	}
 	c.judgeFailure(j)
-	f, loudest := c.worst(now)
-	switch {
-	case j.Standby:
-		loudest = judged{limit: c.Budget.At(now).Critical}
-	case c.doubtful(now, woken):
-		f.Freshness = Freshness{Level: Unknown, Reason: "daemon stood still: it is not known yet who holds the lease"}
-		fallthrough
-	case f.Level == Unknown:
-		loudest = f.louder(c.unknown.of(c.Budget, j.Watched), j.Watched, now)
-	}
-	j.Freshness, j.Since, j.Limit = f.Freshness, loudest.since, loudest.limit
-	j.Alarm = cmp.Or(loudest.alarm, Fresh)
-	j.Table = c.Name
 }
 
 // doubtful reports whether the lease may have run out while the process stood
@@ -96,7 +103,7 @@ func (c *Copy) judgeFailure(j *Judged) {
 			j.FailingSince = k.failingSince
 		}
 	}
-	if j.Failure == nil && c.ready != nil && !j.Standby && c.ready != errNotTaken { //nolint:errorlint // it is never wrapped
+	if j.Failure == nil && c.ready != nil && !errors.Is(c.ready, errNotTaken) {
 		j.Failure, j.FailingSince = failureOf(c.ready), c.unready
 	}
 }

@@ -90,7 +90,7 @@ func TestWatcherAfterAStandstill(t *testing.T) {
 		t.Fatalf("before: %+v", j)
 	}
 	woken := start.Add(time.Hour)
-	if j := at(time.Hour); j.Level != Unknown || j.Alarm != Fresh || !j.Watched.Equal(woken) || !j.Polled.IsZero() || j.Standby {
+	if j := at(time.Hour); j.Level != Unknown || j.Alarm != Fresh || !j.Since.IsZero() || !j.Watched.Equal(woken) || !j.Polled.IsZero() || j.Standby {
 		t.Errorf("right after: %+v", j)
 	}
 	c.hold(start.Add(time.Second)) // asked for before the standstill
