@@ -19,10 +19,13 @@ func (a *app) demoCommand() *cobra.Command {
 		Short: "five services and their copies on this machine; nothing to install",
 		Long: `demo shows what larder is for: five owning services with data that keeps
 changing, four consumers that read their own copies, and larder between them.
-Now and then the users service goes down; the consumers do not notice.
+The users service tells of its changes by events, all of which are lost for a
+while. Now and then it goes down: the consumers do not notice, and somebody on
+call is told of the one copy whose budget is tight.
 
 It runs until Ctrl-C. With --for it ends by itself, compares every copy with its
-owner, and exits 0 only if all are equal and nothing failed that should not.
+owner, and exits 0 only if all are equal, the alerts came and were resolved, and
+nothing failed that should not.
 Only loopback ports and a temporary folder are used; --dir keeps the folder,
 with the configuration in it.`,
 		Args: none,

@@ -45,8 +45,55 @@ func mustEndEqual(t *testing.T, out string) {
 			t.Errorf("nothing matches %q", want)
 		}
 	}
+	mustTell(t, out)
+	mustBeFresh(t, out)
 	if t.Failed() {
 		t.Logf("the demo said:\n%s", out)
+	}
+}
+
+// mustTell wants the one on call to have been told of the outage where the
+// budget is tight, before it ended and when it was over, and of no other copy.
+func mustTell(t *testing.T, out string) {
+	t.Helper()
+	order := []string{
+		`users goes down`,
+		`ON CALL  WARN notification\.users is \d+s stale, budget 4s\n +last poll: connect: `,
+		`users is back`,
+		`ON CALL  OK notification\.users is fresh again`,
+		`told (once|\d+ times) that notification\.users is stale, and (once|\d+ times) that it is fresh again;\n +of leaderboard\.users, .*, never\n`,
+	}
+	if !regexp.MustCompile(`(?s)` + strings.Join(order, `.*`)).MatchString(out) {
+		t.Errorf("want these lines in this order:\n%s", strings.Join(order, "\n"))
+	}
+	for _, m := range regexp.MustCompile(`ON CALL +(.*)`).FindAllStringSubmatch(out, -1) {
+		if !strings.Contains(m[1], " notification.users ") {
+			t.Errorf("somebody is told without need: %s", m[1])
+		}
+	}
+}
+
+// mustBeFresh wants emails to be read sooner by events than by the schedule of
+// two seconds, and within the budget of four where every event is lost.
+func mustBeFresh(t *testing.T, out string) {
+	t.Helper()
+	lines := regexp.MustCompile(`reads a new email (\S+) after its change \(median of ([1-9]\d*); worst (\S+)\)`).FindAllStringSubmatch(out, -1)
+	if len(lines) != 2 {
+		t.Errorf("%d lines say how fresh the emails are, want 2", len(lines))
+		return
+	}
+	var ages [4]time.Duration // medians and worst
+	for i, text := range []string{lines[0][1], lines[0][3], lines[1][1], lines[1][3]} {
+		var err error
+		if ages[i], err = time.ParseDuration(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if ages[0] >= time.Second || ages[0] >= ages[2] {
+		t.Errorf("by events the median is %s, without %s; want it under a second and sooner", ages[0], ages[2])
+	}
+	if ages[3] > 4*time.Second {
+		t.Errorf("without events the worst is %s, over the budget", ages[3])
 	}
 }
 
@@ -55,13 +102,13 @@ func mustEndEqual(t *testing.T, out string) {
 func TestDemo(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "kept")
 	var out, stderr bytes.Buffer
-	if code := run(t.Context(), []string{"demo", "--for", "9s", "--dir", dir}, &out, &stderr); code != exitOK {
+	if code := run(t.Context(), []string{"demo", "--for", demo.Shortest.String(), "--dir", dir}, &out, &stderr); code != exitOK {
 		t.Errorf("exit %d, want 0: %s", code, stderr.String())
 	}
 	mustEndEqual(t, out.String())
-	// An outage of three seconds is longer than any poll waits for the next.
 	for _, want := range []string{
-		`notification\.users +\d+ +\d+\.\ds of 5s/20s +\S+ +last poll failed: connect`,
+		`notification\.users +\d+ +\d+\.\ds of 4s/20s +warn +last poll failed: connect`,
+		`leaderboard\.users +\d+ +\d+\.\ds of 1m/5m +fresh +last poll failed: connect`,
 		`its copies have caught up`,
 	} {
 		if !regexp.MustCompile(want).MatchString(out.String()) {
@@ -133,9 +180,10 @@ func mustHide(t *testing.T, name, text string, secrets map[string]string) {
 }
 
 func TestDemoOnPostgres(t *testing.T) {
+	t.Parallel()
 	server := postgrestest.Creator(t)
 	var out, stderr bytes.Buffer
-	if code := run(t.Context(), []string{"demo", "--for", "4s", "--postgres", server}, &out, &stderr); code != exitOK {
+	if code := run(t.Context(), []string{"demo", "--for", demo.Shortest.String(), "--postgres", server}, &out, &stderr); code != exitOK {
 		t.Errorf("exit %d, want 0: %s", code, stderr.String())
 	}
 	mustEndEqual(t, out.String())
@@ -190,6 +238,7 @@ func (f faulty) Poll(ctx context.Context) (err error) {
 }
 
 func TestDemoFailsWhereItShould(t *testing.T) {
+	t.Parallel()
 	var out bytes.Buffer
 	err := demo.Run(t.Context(), demo.Options{Out: &out, For: demo.Shortest, Engine: func(s demo.Setup) (demo.Engine, error) {
 		e, err := newDemoEngine(s)
@@ -226,6 +275,7 @@ func (w *interrupter) Write(p []byte) (int, error) {
 func TestDemoStopsCleanly(t *testing.T) {
 	for _, at := range []string{"larder runs between them", "each consumer reads", "owners are frozen"} {
 		t.Run(at, func(t *testing.T) {
+			t.Parallel()
 			ctx, stop := context.WithCancel(t.Context())
 			out := &interrupter{at: at, stop: stop}
 			var stderr bytes.Buffer
@@ -253,7 +303,7 @@ func TestDemoRefuses(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"--for", "1s"}, exitUsage, "too short"},
+		{[]string{"--for", "9s"}, exitUsage, "too short"},
 		{[]string{"--for", "-20s"}, exitUsage, "too short"},
 		{[]string{"now"}, exitUsage, "no arguments"},
 		{[]string{"--dir", full}, exitFailed, "not empty"},

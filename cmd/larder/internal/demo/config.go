@@ -49,20 +49,21 @@ func credentials(f *owners.Fleet) settings {
 	}
 }
 
-// configFor writes larder.toml for this run. databases are the config texts of
-// the consumers' databases, in the consumers' order.
-func configFor(f *owners.Fleet, consumers []*consumer, databases []string) ([]byte, error) {
+// config writes larder.toml for this run. databases are the config texts of the
+// consumers' databases, in the consumers' order.
+func (s *stage) config(listen string, databases []string) ([]byte, error) {
 	type database struct{ Consumer, Text string }
 	data := struct {
-		Databases []database
-		URL       map[string]string
-		Cities    []owners.City
-	}{URL: make(map[string]string), Cities: owners.Cities()}
-	for i, c := range consumers {
+		Listen, OnCall string
+		Databases      []database
+		URL            map[string]string
+		Cities         []owners.City
+	}{Listen: listen, OnCall: s.onCall.url(), URL: make(map[string]string), Cities: owners.Cities()}
+	for i, c := range s.consumers {
 		data.Databases = append(data.Databases, database{c.name, databases[i]})
 	}
-	for _, s := range f.Services() {
-		data.URL[s.Name()] = s.URL()
+	for _, o := range s.fleet.Services() {
+		data.URL[o.Name()] = o.URL()
 	}
 	t, err := template.New("larder.toml").Option("missingkey=error").Parse(configTemplate)
 	if err != nil {

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"slices"
+	"time"
 
 	"github.com/larder-sync/larder/cmd/larder/internal/demo/owners"
 )
@@ -14,6 +15,8 @@ type consumer struct {
 	// read is the query that it lives by. It works from the copies alone.
 	read string
 	db   database
+	// saw is given the rows of each read; nil: nobody asks.
+	saw func(rows []owners.Row, now time.Time)
 }
 
 // copied is one copy: what plain SQL and the owner's memory are compared on.
@@ -53,7 +56,7 @@ func cast() []*consumer {
 		{
 			name: "notification", does: "mails riders",
 			copies: []copied{{owners.Users, owners.Users, id, []string{"id", "email", "updated_at"}}},
-			read:   `select email from users order by updated_at desc limit 20`,
+			read:   `select email, updated_at from users order by updated_at desc limit 30`,
 		},
 		{
 			name: "trip", does: "joins passengers with their drivers",

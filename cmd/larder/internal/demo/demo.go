@@ -1,7 +1,7 @@
 // Package demo is the weather-cache story on one machine: five owners whose
-// data keep changing, four consumers that read their own tables, and larder
-// between them; it touches loopback ports, one folder, and the Postgres server
-// it is given.
+// data keep changing, four consumers that read their own tables, somebody on
+// call for them, and larder between them; it touches loopback ports, one
+// folder, and the Postgres server it is given.
 //
 // The parts of larder come in from outside, behind [Engine], so that the demo
 // runs the same as any other command does. What the consumers do and what is
@@ -17,8 +17,9 @@ import (
 	"time"
 )
 
-// Shortest is the shortest demo that has room for an outage.
-const Shortest = 3 * time.Second
+// Shortest is the shortest demo that has room for an outage which is longer
+// than the tightest budget, and for what comes before and after it.
+const Shortest = 10 * time.Second
 
 // Options say how the demo runs.
 type Options struct {
@@ -84,19 +85,19 @@ type Copy struct {
 }
 
 // Run plays the demo. With For it returns nil only if in the end every copy
-// equals its owner, no read of a consumer failed, and no poll failed but those
-// of the owner that was down. Without For it returns the cause of ctx's end.
-// When it returns, everything it started has ended.
+// equals its owner, no read of a consumer failed, no poll failed but those of
+// the owner that was down, and the one on call was told of the copy with the
+// tight budget that it was stale and fresh again, and of no other. Without For
+// it returns the cause of ctx's end. When it returns, everything it started has
+// ended.
 func Run(ctx context.Context, o Options) (err error) {
 	if o.For != 0 && o.For < Shortest {
 		return fmt.Errorf("run for %s: want at least %s", o.For, Shortest)
 	}
-	began := time.Now()
-	s, err := raise(ctx, o)
+	s, err := raise(ctx, o, &narrator{w: o.Out, began: time.Now()})
 	if err != nil {
 		return fmt.Errorf("set up the demo: %w", err)
 	}
-	s.out = &narrator{w: o.Out, began: began}
 	defer func() { err = errors.Join(err, s.strike(ctx)) }()
 	s.introduce()
 	return s.play(ctx)

@@ -42,15 +42,18 @@ func (s *stage) settle(ctx context.Context) error {
 	return err
 }
 
-// sumUp tells what all reads and polls came to, and fails for any that failed
-// without a reason.
+// sumUp tells what all reads, polls and alerts came to, and fails for any that
+// failed without a reason, and for an alert that nobody should have had.
 func (s *stage) sumUp() error {
 	n := s.reads.now()
 	polls, excused, err := s.polls.sum()
 	s.out.tell("the consumers read %d times, %s", n.reads, failures(n.failedReads))
 	s.out.add("calls in a chain would have failed %d of %d times", n.failedCalls, n.calls)
 	s.out.add("larder polled %d times; %s failed while their owner was down", polls, count(excused, "poll"))
-	return errors.Join(s.reads.err(), err)
+	fired, resolved := s.onCall.told(tight)
+	s.out.add("the one on call was told %s that %s is stale, and %s that it is fresh again;", times(fired), tight, times(resolved))
+	s.out.add("of %s, which was down as long and has a looser budget, never", loose)
+	return errors.Join(s.reads.err(), err, s.late, s.onCall.err(tight))
 }
 
 func differ(copies int) error {

@@ -33,6 +33,17 @@ func (n *narrator) add(format string, args ...any) {
 	fmt.Fprintf(n.w, "%s%s\n", indent, fmt.Sprintf(format, args...))
 }
 
+// message prints what the one on call is told.
+func (n *narrator) message(lines []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	lead := fmt.Sprintf("%6.1fs  ON CALL  ", time.Since(n.began).Seconds())
+	for _, line := range lines {
+		fmt.Fprintf(n.w, "%s%s\n", lead, line)
+		lead = indent + "         "
+	}
+}
+
 // table prints the copies.
 func (n *narrator) table(copies []Copy) {
 	var b strings.Builder
@@ -69,6 +80,9 @@ func brief(d time.Duration) string {
 	return d.String()
 }
 
+// fine is a short time with two places.
+func fine(d time.Duration) string { return fmt.Sprintf("%.2fs", d.Seconds()) }
+
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }
 
 // count is a number with its noun.
@@ -77,6 +91,14 @@ func count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// times is how often something happened.
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 // failures says how a number of reads went.

@@ -86,7 +86,11 @@ func (c *consumer) work(ctx context.Context, users *owners.Service, t *tally) {
 		// What has begun is finished, so that the end of the demo is nobody's
 		// failure.
 		whole := context.WithoutCancel(ctx)
-		t.read(c.readOnce(whole))
+		rows, err := c.readOnce(whole)
+		t.read(err)
+		if c.saw != nil {
+			c.saw(rows, time.Now())
+		}
 		if c.needsUsers() {
 			t.call(callOnce(whole, client, users))
 		}
@@ -96,7 +100,7 @@ func (c *consumer) work(ctx context.Context, users *owners.Service, t *tally) {
 var errNothing = errors.New("no rows")
 
 // readOnce reads what the consumer needs from its own tables.
-func (c *consumer) readOnce(ctx context.Context) error {
+func (c *consumer) readOnce(ctx context.Context) ([]owners.Row, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	rows, err := c.db.query(ctx, c.read)
@@ -104,9 +108,9 @@ func (c *consumer) readOnce(ctx context.Context) error {
 		err = errNothing
 	}
 	if err != nil {
-		return fmt.Errorf("read the tables of %s: %w", c.name, err)
+		return nil, fmt.Errorf("read the tables of %s: %w", c.name, err)
 	}
-	return nil
+	return rows, nil
 }
 
 // callOnce asks the users service for a record, as a link of a chain would.

@@ -17,6 +17,7 @@ type stage struct {
 	postgres  bool
 	folder    *folder
 	fleet     *owners.Fleet
+	onCall    *onCall
 	store     store
 	consumers []*consumer
 	log       *os.File
@@ -24,6 +25,8 @@ type stage struct {
 	out       *narrator
 	reads     tally
 	polls     ledger
+	emails    sightings
+	late      error // a change that was read later than the budget allows
 	// stopFleet ends the owners and waits for them.
 	stopFleet func() error
 }
@@ -35,8 +38,8 @@ const (
 )
 
 // raise sets the stage. If it fails, nothing is left behind.
-func raise(ctx context.Context, o Options) (*stage, error) {
-	s := &stage{span: o.For, postgres: o.Postgres != "", consumers: cast(), stopFleet: func() error { return nil }}
+func raise(ctx context.Context, o Options, out *narrator) (*stage, error) {
+	s := &stage{span: o.For, postgres: o.Postgres != "", consumers: cast(), out: out, stopFleet: func() error { return nil }}
 	if err := s.raise(ctx, o); err != nil {
 		return nil, errors.Join(err, s.strike(ctx))
 	}
@@ -55,33 +58,51 @@ func (s *stage) raise(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	s.runFleet(ctx)
-	env := credentials(s.fleet)
-	var texts []string
-	for _, c := range s.consumers {
-		db, text, more, err := s.store.make(ctx, c.name)
-		if err != nil {
-			return fmt.Errorf("make the database of %s: %w", c.name, err)
-		}
-		c.db = db
-		texts, env = append(texts, text), append(env, more...)
+	if s.onCall, err = answerCalls(ctx, s.out.message); err != nil {
+		return fmt.Errorf("open a port for the one on call: %w", err)
 	}
-	config, err := configFor(s.fleet, s.consumers, texts)
+	config, env, err := s.configure(ctx)
 	if err != nil {
 		return err
-	}
-	if err := s.folder.write(configFile, config); err != nil {
-		return err
-	}
-	if s.folder.stays {
-		if err := s.folder.write(settingsFile, []byte(env.script())); err != nil {
-			return err
-		}
 	}
 	if s.log, err = os.OpenFile(s.folder.file(logFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
 		return err
 	}
 	s.engine, err = o.Engine(Setup{ConfigPath: s.folder.file(configFile), Config: config, Env: env.lookup, Log: s.log})
 	return err
+}
+
+// configure makes the consumers' databases and writes the configuration of all,
+// with its settings where the folder stays.
+func (s *stage) configure(ctx context.Context) (config []byte, env settings, err error) {
+	listen, err := freePort(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("find a port for larder: %w", err)
+	}
+	hook := owners.Hook{URL: "http://" + listen + "/nudge/" + owners.Users, Secret: newSecret()}
+	if err := s.fleet.Service(owners.Users).Subscribe(hook); err != nil {
+		return nil, nil, err
+	}
+	env = append(credentials(s.fleet), setting{"USERS_EVENTS_SECRET", hook.Secret}, setting{"ON_CALL_SECRET", s.onCall.secret})
+	var texts []string
+	for _, c := range s.consumers {
+		db, text, more, err := s.store.make(ctx, c.name)
+		if err != nil {
+			return nil, nil, fmt.Errorf("make the database of %s: %w", c.name, err)
+		}
+		c.db = db
+		texts, env = append(texts, text), append(env, more...)
+	}
+	if config, err = s.config(listen, texts); err != nil {
+		return nil, nil, err
+	}
+	if err := s.folder.write(configFile, config); err != nil {
+		return nil, nil, err
+	}
+	if s.folder.stays {
+		err = s.folder.write(settingsFile, []byte(env.script()))
+	}
+	return config, env, err
 }
 
 // runFleet serves the owners until stopFleet. They outlive ctx, so that
@@ -110,6 +131,9 @@ func (s *stage) strike(ctx context.Context) error {
 		}
 	}
 	errs = append(errs, s.stopFleet())
+	if s.onCall != nil {
+		errs = append(errs, s.onCall.close())
+	}
 	if s.log != nil {
 		errs = append(errs, s.log.Close())
 	}

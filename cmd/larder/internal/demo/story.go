@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"sync"
 	"time"
@@ -12,20 +11,13 @@ import (
 	"github.com/larder-sync/larder/cmd/larder/internal/demo/owners"
 )
 
-// The beat of a demo without an end.
-const (
-	quietFirst = 20 * time.Second
-	quietDown  = 25 * time.Second
-	quietAfter = 20 * time.Second
-)
-
 const (
 	// lookEvery is how often something awaited is looked for.
 	lookEvery = 50 * time.Millisecond
 	// changeEvery is the time between two changes of one owner.
 	changeEvery = 200 * time.Millisecond
-	// tableEvery is the longest time between two tables.
-	tableEvery = 5 * time.Second
+	// tableEvery is about the time between two tables.
+	tableEvery = 10 * time.Second
 )
 
 // introduce says who plays.
@@ -46,6 +38,8 @@ func (s *stage) introduce() {
 		}
 		s.out.add("%-12s  %s: %s", c.name, c.does, strings.Join(tables, ", "))
 	}
+	s.out.tell("somebody on call is told by signed webhooks when a copy is staler than its budget")
+	s.out.add("%-12s  %s", "receiver", s.onCall.url())
 	s.out.tell("larder runs between them")
 	s.out.add("%-12s  %s", "config", s.folder.file(configFile))
 	s.out.add("%-12s  %s", "log", s.folder.file(logFile))
@@ -99,19 +93,26 @@ func (s *stage) story(ctx context.Context) error {
 	living, stop := context.WithCancel(ctx)
 	var life sync.WaitGroup
 	for _, c := range s.consumers {
+		if c.name == "notification" {
+			c.saw = s.emails.saw
+		}
 		life.Go(func() { c.work(living, s.fleet.Service(owners.Users), &s.reads) })
 	}
 	life.Go(func() { s.change(living) })
 	defer life.Wait()
 	defer stop()
 	s.out.tell("from here on the owners' data keep changing, %d times a second each,", time.Second/changeEvery)
-	s.out.add("and each consumer reads its own tables %d times a second", time.Second/readEvery)
-	if s.span == 0 {
-		return s.forever(ctx)
+	s.out.add("and each consumer reads its own tables %d times a second;", time.Second/readEvery)
+	s.out.add("users sends larder a signed event of each change, and is polled at once")
+	if s.span > 0 {
+		// A slow start leaves most of the time for the rest.
+		return s.act(ctx, beatsOf(max(s.span-time.Since(s.out.began), s.span*3/4)))
 	}
-	// A slow start leaves most of the time for the rest.
-	third := max(s.span-time.Since(s.out.began), s.span*3/4) / 3
-	return s.act(ctx, third, third, third)
+	for {
+		if err := s.act(ctx, beatsOf(longest)); err != nil {
+			return err
+		}
+	}
 }
 
 // change changes the data of every owner until ctx ends. It begins only once
@@ -126,103 +127,6 @@ func (s *stage) change(ctx context.Context) {
 			}
 		}
 	}
-}
-
-func (s *stage) forever(ctx context.Context) error {
-	for {
-		if err := s.act(ctx, quietFirst, quietDown, quietAfter); err != nil {
-			return err
-		}
-	}
-}
-
-// act is one outage of the users service, with calm before and after it.
-func (s *stage) act(ctx context.Context, before, during, after time.Duration) error {
-	every := min(tableEvery, max(before/2, time.Second))
-	if err := s.watch(ctx, before, every); err != nil {
-		return err
-	}
-	counted, err := s.outage(ctx, during, every)
-	if err != nil {
-		return err
-	}
-	up := time.Now()
-	s.out.tell("users is back; meanwhile the consumers read %d times, %s", counted.reads, failures(counted.failedReads))
-	s.out.add("calls in a chain would have failed %d of %d times", counted.failedCalls, counted.calls)
-	if err := s.catchUp(ctx, up, up.Add(after)); err != nil {
-		return err
-	}
-	return s.watch(ctx, after-time.Since(up), every)
-}
-
-// watch shows the copies, about every so often and at the end of the span.
-func (s *stage) watch(ctx context.Context, span, every time.Duration) error {
-	steps := max(1, int(math.Round(float64(span)/float64(every))))
-	end := time.Now().Add(span)
-	for left := steps; left > 0; left-- {
-		if err := wait(ctx, time.Until(end)/time.Duration(left)); err != nil {
-			return err
-		}
-		copies, err := s.status(ctx)
-		if err != nil {
-			return err
-		}
-		n := s.reads.now()
-		s.out.tell("%d reads so far, %s", n.reads, failures(n.failedReads))
-		s.out.table(copies)
-	}
-	return nil
-}
-
-// outage takes the users service down for a while and counts what that does.
-func (s *stage) outage(ctx context.Context, span, every time.Duration) (counts, error) {
-	users := s.fleet.Service(owners.Users)
-	s.polls.down(users.Name())
-	if err := users.Down(true); err != nil {
-		return counts{}, err
-	}
-	s.out.tell("users goes down: its port refuses connections, and its data go on changing")
-	before := s.reads.now()
-	err := s.watch(ctx, span, every)
-	counted := s.reads.now().minus(before)
-	for patient := 0; err == nil; patient++ {
-		// Another program may have taken the port for a moment.
-		down := users.Down(false)
-		if down == nil {
-			break
-		}
-		if patient == 20 {
-			return counted, down
-		}
-		err = wait(ctx, lookEvery)
-	}
-	s.polls.up()
-	return counted, err
-}
-
-// catchUp waits until the copies of users are younger than the owner's return.
-func (s *stage) catchUp(ctx context.Context, up, deadline time.Time) error {
-	for time.Now().Before(deadline) {
-		copies, err := s.status(ctx)
-		if err != nil {
-			return err
-		}
-		fresh := true
-		for _, c := range copies {
-			if strings.HasSuffix(c.Name, "."+owners.Users) && (c.AsOf.IsZero() || c.Staleness > time.Since(up)) {
-				fresh = false
-			}
-		}
-		if fresh {
-			s.out.tell("its copies have caught up, %s after it came back", seconds(time.Since(up)))
-			return nil
-		}
-		if err := wait(ctx, 2*lookEvery); err != nil {
-			return err
-		}
-	}
-	s.out.tell("its copies have not caught up yet")
-	return nil
 }
 
 // status is the standing of every copy, in the order of the consumers.
