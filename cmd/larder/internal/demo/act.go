@@ -57,8 +57,8 @@ func (s *stage) act(ctx context.Context, b beats) error {
 		return err
 	}
 	up := time.Now()
-	s.out.tell("users is back; meanwhile the consumers read %d times, %s", counted.reads, failures(counted.failedReads))
-	s.out.add("calls in a chain would have failed %d of %d times", counted.failedCalls, counted.calls)
+	s.out.tell("users is back; meanwhile the consumers read %d times, %s\ncalls in a chain would have failed %d of %d times",
+		counted.reads, failures(counted.failedReads), counted.failedCalls, counted.calls)
 	if err := s.catchUp(ctx, up); err != nil {
 		return err
 	}
@@ -96,8 +96,7 @@ func (s *stage) withoutEvents(ctx context.Context, span time.Duration) error {
 		if c.Name != tight {
 			continue
 		}
-		s.out.tell("notification reads a new email %s,", a)
-		s.out.add("by the schedule alone; its budget is %s. Events arrive again", c.Warn)
+		s.out.tell("notification reads a new email %s;\nits budget is %s. Events arrive again", a, c.Warn)
 		if a.worst > c.Warn && s.late == nil {
 			s.late = fmt.Errorf("without events, notification read a change %s late; its budget is %s", a.worst, c.Warn)
 		}
@@ -118,8 +117,7 @@ func (s *stage) watch(ctx context.Context, span time.Duration) error {
 			return err
 		}
 		n := s.reads.now()
-		s.out.tell("%d reads so far, %s", n.reads, failures(n.failedReads))
-		s.out.table(copies)
+		s.out.tell("%d reads so far, %s\n%s", n.reads, failures(n.failedReads), table(copies))
 	}
 	return nil
 }

@@ -19,11 +19,13 @@ type narrator struct {
 // indent is as wide as the time is.
 const indent = "         "
 
-// tell prints a line with the time.
+// tell prints a line with the time, and below it those that belong to it. All
+// of them are printed at once: others tell things, too.
 func (n *narrator) tell(format string, args ...any) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	fmt.Fprintf(n.w, "%6.1fs  %s\n", time.Since(n.began).Seconds(), fmt.Sprintf(format, args...))
+	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "\n"+indent)
+	fmt.Fprintf(n.w, "%6.1fs  %s\n", time.Since(n.began).Seconds(), text)
 }
 
 // add prints a line that belongs to the one before.
@@ -35,17 +37,12 @@ func (n *narrator) add(format string, args ...any) {
 
 // message prints what the one on call is told.
 func (n *narrator) message(lines []string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	lead := fmt.Sprintf("%6.1fs  ON CALL  ", time.Since(n.began).Seconds())
-	for _, line := range lines {
-		fmt.Fprintf(n.w, "%s%s\n", lead, line)
-		lead = indent + "         "
-	}
+	const lead = "ON CALL  "
+	n.tell("%s", lead+strings.Join(lines, "\n"+strings.Repeat(" ", len(lead))))
 }
 
-// table prints the copies.
-func (n *narrator) table(copies []Copy) {
+// table is the copies, line by line.
+func table(copies []Copy) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprint(w, "COPY\tROWS\tSTALENESS\tLEVEL\t\n")
@@ -53,9 +50,11 @@ func (n *narrator) table(copies []Copy) {
 		fmt.Fprintf(w, "%s\t%d\t%s of %s\t%s\t%s\n", c.Name, c.Rows, c.staleness(), c.budget(), c.Level, c.Why)
 	}
 	_ = w.Flush() // a Builder takes everything
+	var lines []string
 	for line := range strings.Lines(b.String()) {
-		n.add("%s", strings.TrimRight(line, " \n"))
+		lines = append(lines, strings.TrimRight(line, " \n"))
 	}
+	return strings.Join(lines, "\n")
 }
 
 func (c Copy) staleness() string {
