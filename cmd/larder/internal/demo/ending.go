@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/larder-sync/larder/cmd/larder/internal/demo/owners"
 )
 
 // shown is how many differences of a copy are printed.
@@ -50,9 +52,12 @@ func (s *stage) sumUp() error {
 	s.out.tell("the consumers read %d times, %s", n.reads, failures(n.failedReads))
 	s.out.add("calls in a chain would have failed %d of %d times", n.failedCalls, n.calls)
 	s.out.add("larder polled %d times; %s failed while their owner was down", polls, count(excused, "poll"))
+	events := s.fleet.Service(owners.Users).Events()
+	s.out.add("users sent %s of its changes; %d more were lost", count(events.Sent, "event"), events.Lost)
 	fired, resolved := s.onCall.told(tight)
-	s.out.add("the one on call was told %s that %s is stale, and %s that it is fresh again;", times(fired), tight, times(resolved))
-	s.out.add("of %s, which was down as long and has a looser budget, never", loose)
+	s.out.add("the one on call was told %s that %s is stale, %s that it is fresh again,", times(fired), tight, times(resolved))
+	fired, _ = s.onCall.told(loose)
+	s.out.add("and %s of %s: the same outage is within its budget", times(fired), loose)
 	return errors.Join(s.reads.err(), err, s.late, s.onCall.err(tight))
 }
 

@@ -45,7 +45,7 @@ func (n *narrator) message(lines []string) {
 func table(copies []Copy) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "COPY\tROWS\tSTALENESS\tLEVEL\t\n")
+	fmt.Fprint(w, "COPY\tROWS\tSTALENESS OF WARN/CRITICAL\tLEVEL\t\n")
 	for _, c := range copies {
 		fmt.Fprintf(w, "%s\t%d\t%s of %s\t%s\t%s\n", c.Name, c.Rows, c.staleness(), c.budget(), c.Level, c.Why)
 	}
@@ -94,7 +94,10 @@ func count(n int, noun string) string {
 
 // times is how often something happened.
 func times(n int) string {
-	if n == 1 {
+	switch n {
+	case 0:
+		return "never"
+	case 1:
 		return "once"
 	}
 	return fmt.Sprintf("%d times", n)
