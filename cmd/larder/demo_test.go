@@ -108,7 +108,7 @@ func TestDemo(t *testing.T) {
 	mustEndEqual(t, out.String())
 	for _, want := range []string{
 		`notification\.users +\d+ +\d+\.\ds of 4s/20s +warn +last poll failed: connect`,
-		`leaderboard\.users +\d+ +\d+\.\ds of 1m/5m +fresh +last poll failed: connect`,
+		`leaderboard\.users +\d+ +\d+\.\ds of 5m/15m +fresh +last poll failed: connect`,
 		`its copies have caught up`,
 	} {
 		if !regexp.MustCompile(want).MatchString(out.String()) {
