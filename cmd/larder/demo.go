@@ -36,7 +36,7 @@ with the configuration in it.`,
 			return demo.Run(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().DurationVar(&o.For, "for", 0, "how long, such as 20s; left out: until Ctrl-C")
+	cmd.Flags().DurationVar(&o.For, "for", 0, "about how long, such as 20s; left out: until Ctrl-C")
 	cmd.Flags().StringVar(&o.Dir, "dir", "", "keep all files in this folder, which must be new or empty")
 	cmd.Flags().StringVar(&o.Postgres, "postgres", "", "URL of a server where the consumers' databases larder_demo_… are made anew")
 	return cmd
@@ -61,7 +61,12 @@ func newDemoEngine(s demo.Setup) (demo.Engine, error) {
 
 // Run is the daemon.
 func (e demoEngine) Run(ctx context.Context, told func(demo.Poll)) error {
-	return e.runner(toldHistory{e.history(ctx), told}).Run(ctx)
+	d, err := e.daemon(ctx, toldHistory{e.history(ctx), told})
+	if err != nil {
+		return err
+	}
+	e.tellWarnings()
+	return d.Run(ctx)
 }
 
 // Poll polls every source once, as the command poll does.

@@ -35,9 +35,7 @@ SIGTERM or Ctrl-C lets the transaction in hand commit; a second one does not.`,
 				return err
 			}
 			p.log.Info().Str("version", version()).Int("sources", len(p.feeds)).Int("consumers", len(d.runner.Consumers)).Msg("larder starts")
-			for _, w := range p.warnings {
-				p.log.Warn().Str("at", config.Position{File: w.File, Line: w.Line, Column: w.Column}.String()).Str("subject", w.Subject).Str("warning", w.Text).Msg("configuration is allowed and rarely meant")
-			}
+			p.tellWarnings()
 			if len(p.config.Alerts) == 0 {
 				p.log.Info().Msg("nobody is told when a copy is too old: there is no [alert.NAME]")
 			}
@@ -45,6 +43,14 @@ SIGTERM or Ctrl-C lets the transaction in hand commit; a second one does not.`,
 			p.log.Info().Msg("larder stops")
 			return err
 		},
+	}
+}
+
+// tellWarnings logs what the configuration may say and rarely means.
+func (p *parts) tellWarnings() {
+	for _, w := range p.warnings {
+		p.log.Warn().Str("at", config.Position{File: w.File, Line: w.Line, Column: w.Column}.String()).
+			Str("subject", w.Subject).Str("warning", w.Text).Msg("configuration is allowed and rarely meant")
 	}
 }
 

@@ -19,12 +19,13 @@ const (
 
 const (
 	// longest is one act of a demo without an end.
-	longest = time.Minute
-	// leastDown is longer than the tight budget, by enough to judge and to tell.
-	leastDown = 5 * time.Second
-	// mostDown is shorter than every other budget, and longest than the critical
-	// one of the tight copy.
-	mostDown = 25 * time.Second
+	longest = 75 * time.Second
+	// leastDown is longer than the tight budget, and mostDown shorter than every
+	// other one but longer than the critical one of the tight copy.
+	leastDown, mostDown = 4200 * time.Millisecond, 25 * time.Second
+	// leastLost is longer than the schedule's interval, so that the worst that
+	// can be without events is among what is measured.
+	leastLost, mostLost = 2200 * time.Millisecond, 10 * time.Second
 )
 
 // beats are how long the parts of an act are. What is awaited in between may
@@ -39,7 +40,7 @@ type beats struct {
 func beatsOf(span time.Duration) beats {
 	down := min(max(leastDown, span*3/10), mostDown)
 	rest := span - down
-	return beats{events: rest * 3 / 10, lost: min(rest/4, 10*time.Second), down: down, all: span}
+	return beats{events: rest / 5, lost: min(max(leastLost, rest/4), mostLost), down: down, all: span}
 }
 
 // act is calm, then events that are lost, then an outage of the users service,

@@ -25,7 +25,8 @@ const Shortest = 10 * time.Second
 type Options struct {
 	// Out is told the story.
 	Out io.Writer
-	// For is how long it lasts, at least Shortest. 0: until the context ends.
+	// For is about how long it lasts, at least Shortest: alerts are waited for. 0:
+	// until the context ends.
 	For time.Duration
 	// Dir is where all files go, and stay; it is made, or is empty. "": a
 	// temporary folder that is removed at the end.

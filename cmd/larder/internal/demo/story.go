@@ -103,7 +103,7 @@ func (s *stage) story(ctx context.Context) error {
 	defer stop()
 	s.out.tell("from here on the owners' data keep changing, %d times a second each,", time.Second/changeEvery)
 	s.out.add("and each consumer reads its own tables %d times a second;", time.Second/readEvery)
-	s.out.add("users sends larder a signed event of each change, and is polled at once")
+	s.out.add("users sends larder a signed event of each change, and is polled within a second")
 	if s.span > 0 {
 		// A slow start leaves most of the time for the rest.
 		return s.act(ctx, beatsOf(max(s.span-time.Since(s.out.began), s.span*3/4)))
