@@ -113,6 +113,29 @@ func TestWatchOfWhatOwnersAnswer(t *testing.T) {
 	}
 }
 
+// A first poll that fails has ended, too; until then nothing is told of one.
+func TestWatchOfAFirstPollThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		k, w := watched(t, newAnswers(func(syncer.Walk) ([]*syncer.Batch, error) { time.Sleep(10 * time.Second); return nil, errOwner }), every(time.Hour))
+		defer k.close()
+		time.Sleep(9 * time.Second)
+		if j := w.last(); j.Level != syncer.Never || !j.Polled.IsZero() || j.Failure != nil {
+			t.Errorf("while it runs: %+v", j)
+		}
+		time.Sleep(3 * time.Second)
+		j := w.last()
+		wantClass(t, "resync", j.Failure, syncer.ClassInternal)
+		if j.Level != syncer.Never || j.Alarm != syncer.Fresh || !j.Polled.Equal(start.Add(10*time.Second)) {
+			t.Errorf("after it: %+v", j)
+		}
+		time.Sleep(5 * time.Minute)
+		if j := w.last(); j.Level != syncer.Never || j.Alarm != syncer.Warn || !j.Since.Equal(start.Add(5*time.Minute)) {
+			t.Errorf("past warn: %+v", j)
+		}
+	})
+}
+
 // While the database is down, what is known of the copy grows old in memory.
 func TestWatchWhileTheDatabaseIsDown(t *testing.T) {
 	down := errors.New("connect: connection refused")
