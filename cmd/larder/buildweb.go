@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -27,12 +28,30 @@ func (p *parts) newMetrics(plans map[*config.Source]plan) *metrics.Metrics {
 		}
 		of := plans[t.Source]
 		o.Tables = append(o.Tables, metrics.Table{Name: t.Consumer.Name + "." + t.Name, Source: t.Source.Name,
-			Schedule: of.String(), Timezone: p.config.Larder.Timezone, Budget: budgetOf(t, of)})
+			Schedule: of.String(), Timezone: p.config.Larder.Timezone, Budget: budgetOf(t, of), Moment: momentOf(t.Source.Watermark)})
 	}
 	for _, a := range p.config.Alerts {
 		o.Notifiers = append(o.Notifiers, a.Name)
 	}
 	return metrics.New(o)
+}
+
+// momentOf reads a watermark that is a time; nil where it is none.
+func momentOf(w *config.Watermark) func(string) (time.Time, bool) {
+	if w == nil || !w.Format.IsTime() || w.Opaque != "" {
+		return nil
+	}
+	format, err := formatOf(w.Format)
+	if err != nil {
+		return nil
+	}
+	return func(text string) (time.Time, bool) {
+		stamp, err := format.ParseText(text)
+		if err != nil {
+			return time.Time{}, false
+		}
+		return stamp.Time()
+	}
 }
 
 // backlog is what waits for each receiver that is sent messages: a mirror is told
