@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/larder-sync/larder/syncer"
+)
+
+// Whatever ends ends all, and all that was wrong is told.
+func TestDaemonEndsTogether(t *testing.T) {
+	wrong := errors.New("cannot go on")
+	ended := 0
+	d := &daemon{}
+	d.add("first", func(ctx context.Context) error { <-ctx.Done(); ended++; return nil })
+	d.add("second", func(context.Context) error { return wrong })
+	err := d.Run(t.Context())
+	if !errors.Is(err, wrong) || err.Error() != "second: cannot go on" || ended != 1 {
+		t.Errorf("%v, with %d others ended", err, ended)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	d.lives = d.lives[:1]
+	if err := d.Run(ctx); err != nil || ended != 2 {
+		t.Errorf("when told to stop: %v, with %d ended", err, ended)
+	}
+}
+
+// recorder is a history and a watch that counts.
+type recorder struct {
+	calls int
+	err   error
+}
+
+func (r *recorder) Record(context.Context, syncer.Report) error { r.calls++; return r.err }
+func (r *recorder) Judged(time.Time, []syncer.Judged)           { r.calls++ }
+
+// Each of several is told, whatever becomes of the others.
+func TestEachIsTold(t *testing.T) {
+	broken, well := &recorder{err: errors.New("disk is full")}, &recorder{}
+	if err := (histories{broken, well}).Record(t.Context(), syncer.Report{}); !errors.Is(err, broken.err) || well.calls != 1 {
+		t.Errorf("%v, and the second was told %d times", err, well.calls)
+	}
+	if (watches{broken, well}).Judged(time.Now(), nil); broken.calls != 2 || well.calls != 2 {
+		t.Errorf("told %d and %d times", broken.calls, well.calls)
+	}
+}
+
+// listening makes the server of a configuration that listens to addr.
+func listening(t *testing.T, addr string, chosen bool, log io.Writer) error {
+	t.Helper()
+	p := alertingParts(t, "[nudge.users]\nkind = \"bearer\"\nsecret = \"0123456789abcdef\"\n")
+	p.config.Larder.Listen, p.config.Larder.ListenSaid, p.log = addr, chosen, zerolog.New(log)
+	server, err := p.web(t.Context(), func() error { return nil })
+	if err != nil || server == nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Run(ctx) }()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	for path, want := range map[string]string{"/metrics": "larder_build_info", "/ping": "ok"} {
+		resp, err := http.Get("http://" + addr + path)
+		if err != nil {
+			return err
+		}
+		body, err := io.ReadAll(resp.Body)
+		if resp.Body.Close(); err != nil || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %v, without %q", path, err, want)
+		}
+	}
+	return nil
+}
+
+// A port that nobody chose and somebody has is done without; a chosen one must be
+// free.
+func TestListenAddressThatIsTaken(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := taken.Addr().String()
+	var log strings.Builder
+	if err := listening(t, addr, false, &log); err != nil || !strings.Contains(log.String(), "metrics and nudges are not listened for") {
+		t.Errorf("the default: %v, logs %s", err, &log)
+	}
+	want := fmt.Sprintf("listen on %q: another program has this address; choose another larder.listen, or \"\" for none", addr)
+	if err := listening(t, addr, true, &log); err == nil || err.Error() != want {
+		t.Errorf("a chosen one: %v, want %s", err, want)
+	}
+	if err := taken.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := listening(t, addr, true, &log); err != nil {
+		t.Errorf("a free one: %v", err)
+	}
+	if err := listening(t, "", true, &log); err != nil {
+		t.Errorf("none: %v", err)
+	}
+}
