@@ -21,7 +21,8 @@ import (
 // newMetrics makes what counts. It is asked for while the other parts are made,
 // because these tell it what they do.
 func (p *parts) newMetrics(plans map[*config.Source]plan) *metrics.Metrics {
-	o := metrics.Options{Version: version(), Revision: revision(), Backlog: p.backlog, Pools: p.pools}
+	o := metrics.Options{Version: version(), Revision: revision(), Backlog: p.backlog, Pools: p.pools,
+		Silenced: p.silenced}
 	for _, t := range p.config.Tables {
 		if !t.Source.Enabled {
 			continue
@@ -64,6 +65,14 @@ func (p *parts) backlog() []alert.Backlog {
 	return slices.DeleteFunc(d.Backlog(), func(b alert.Backlog) bool {
 		return slices.ContainsFunc(d.Receivers, func(r *alert.Receiver) bool { return r.Name == b.Receiver && r.Mirror != nil })
 	})
+}
+
+// silenced says which tables nobody is told of.
+func (p *parts) silenced(now time.Time) func(table string) bool {
+	if d := p.told.Load(); d != nil {
+		return d.Silenced(now)
+	}
+	return func(string) bool { return false }
 }
 
 // pools are the connections to the consumers' Postgres databases.

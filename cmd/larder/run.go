@@ -37,7 +37,7 @@ SIGTERM or Ctrl-C lets the transaction in hand commit; a second one does not.`,
 			p.log.Info().Str("version", version()).Int("sources", len(p.feeds)).Int("consumers", len(d.runner.Consumers)).Msg("larder starts")
 			p.tellWarnings()
 			if len(p.config.Alerts) == 0 {
-				p.log.Info().Msg("nobody is told when a copy is too old: there is no [alert.NAME]")
+				p.log.Info().Msg(nobodyIsTold)
 			}
 			err = d.Run(cmd.Context())
 			p.log.Info().Msg("larder stops")

@@ -18,8 +18,9 @@ each with its file, line and column and what to write instead, and exits 78.
 
 Schedules are judged too: a budget that would be broken even if every poll
 succeeded is a mistake, and of one that a single failed poll breaks it warns.
-Of a good file it says when each source is polled, and
-into which tables; so you see what a schedule that was left out comes to.
+Of a good file it says when each source is polled, and into which tables, so
+you see what a schedule that was left out comes to; and of how many tables each
+receiver of alerts is told.
 
 Nothing is connected to, but the variables and files that hold values must be
 there.`,
@@ -32,6 +33,12 @@ there.`,
 			for _, s := range p.config.Sources {
 				a.say("%s: %s", s.Name, p.describe(s))
 			}
+			for _, alert := range p.config.Alerts {
+				a.say("alert %s: %s", alert.Name, p.whatOf(alert))
+			}
+			if len(p.config.Alerts) == 0 {
+				a.say("%s", nobodyIsTold)
+			}
 			for _, w := range p.warnings {
 				a.say("warning: %v", w)
 			}
@@ -39,6 +46,28 @@ there.`,
 			return nil
 		},
 	}
+}
+
+// nobodyIsTold is what there is to know of a configuration without alerts.
+const nobodyIsTold = "nobody is told when a copy is too old: there is no [alert.NAME]"
+
+// whatOf says what a receiver is told, of how many tables.
+func (p *parts) whatOf(a *config.Alert) string {
+	var levels []string
+	for _, l := range a.Levels {
+		levels = append(levels, string(l))
+	}
+	tables := 0
+	for _, t := range p.config.Tables {
+		if a.Watches(t) {
+			tables++
+		}
+	}
+	said := fmt.Sprintf("%s, %s, of %d tables", a.Kind, strings.Join(levels, " and "), tables)
+	if tables == 1 {
+		said = strings.TrimSuffix(said, "s")
+	}
+	return said
 }
 
 // describe says when a source is polled and into which tables, or why it is not.
