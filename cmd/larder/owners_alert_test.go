@@ -32,7 +32,7 @@ schedule = "@every 1s"
 jitter   = "0s"
 mode     = "snapshot"
 request  = { path = "/" }
-records  = { at = "", key = "id" }
+records  = { key = "id" }
 [[table]]
 source  = "items"
 budget  = { warn = "4s", critical = "10s" }
@@ -49,7 +49,7 @@ func TestRealAlertmanager(t *testing.T) {
 	manager := alertmanager{startServer(t, "alertmanager")}
 	depot := newDepot(t)
 	l := depot.larder(t, fmt.Sprintf("[alert.oncall]\nkind = \"alertmanager\"\nurls = [%q]\n", manager.url))
-	daemon := l.Start(t, "run")
+	daemon := starts(t, l)
 	soon(t, "first poll", func() bool { return depot.answered.Load() > 1 })
 	if got := manager.alerts(t); len(got) != 0 {
 		t.Fatalf("nothing is stale, and Alertmanager has %v", got)
@@ -94,7 +94,7 @@ func TestRealPrometheusWhenLarderIsKilled(t *testing.T) {
 	prometheus := startServer(t, "prometheus")
 	depot := newDepot(t)
 	l := depot.larder(t, "")
-	daemon := l.Start(t, "run")
+	daemon := starts(t, l)
 	prometheus.run("add-rules.sh", filepath.Join("..", "..", "deploy", "prometheus", "larder.rules.yml"))
 	prometheus.run("add-target.sh", "larder", depot.listen)
 	soon(t, "larder is scraped", func() bool {
@@ -119,7 +119,7 @@ func TestRealPrometheusWhenLarderIsKilled(t *testing.T) {
 	stale := manager.has(t, "critical", "alertname", "LarderTableStale")
 	soon(t, "alert is in the sink", func() bool { return manager.notified(t, "firing", stale) })
 
-	l.Start(t, "run")
+	starts(t, l)
 	within(t, time.Minute, "all is well", func() bool { return len(firing(t, prometheus)) == 0 })
 	soon(t, "its end is in the sink", func() bool { return manager.notified(t, "resolved", stale) })
 }
@@ -157,6 +157,18 @@ func (d *depot) larder(t *testing.T, more string) killtest.Larder {
 		t.Fatal(err)
 	}
 	return l
+}
+
+// starts starts a daemon, whose log is shown if the test fails.
+func starts(t *testing.T, l killtest.Larder) *killtest.Process {
+	t.Helper()
+	p := l.Start(t, "run")
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("log of larder:\n%s", p.Log())
+		}
+	})
+	return p
 }
 
 func freeAddress(t *testing.T) string {
