@@ -43,7 +43,7 @@ func momentOf(w *config.Watermark) func(string) (time.Time, bool) {
 		return nil
 	}
 	format, err := formatOf(w.Format)
-	if err != nil {
+	if err != nil || format == nil {
 		return nil
 	}
 	return func(text string) (time.Time, bool) {

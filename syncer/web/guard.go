@@ -41,25 +41,17 @@ func (t token) shown(h http.Header) bool {
 	return right == 1
 }
 
-// hosts are the names by which we may be called. A page of a stranger can have
-// its own name resolve to our address and read what it likes, but it cannot
-// have the browser send another Host. It matters where no token is asked for;
-// what a page could not know protects by itself.
-type hosts struct {
-	any   bool
-	named []string
-}
-
-// allow takes loopback's names, those that are configured, and requests without
-// a Host, which no browser sends.
-func (h hosts) allow(r *http.Request) bool {
+// named reports whether a request to this machine alone calls it by a name of
+// its own. A page of a stranger can have its own name resolve to loopback and
+// read what it likes, but it cannot have the browser send another Host. Requests
+// without one come from no browser.
+func named(r *http.Request) bool {
 	host := r.Host
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
 	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
-	return h.any || host == "" || isLoopback(host) ||
-		slices.ContainsFunc(h.named, func(n string) bool { return strings.EqualFold(n, host) })
+	return host == "" || isLoopback(host)
 }
 
 func isLoopback(host string) bool {
@@ -117,11 +109,12 @@ func (s *Server) forReaders(h http.Handler) http.HandlerFunc {
 	}
 }
 
-// byName refuses requests that call us by a name which is not ours.
+// byName refuses requests that call us by a name which is not ours, unless they
+// show what a page of a stranger could not know.
 func (s *Server) byName(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !s.hosts.allow(r) {
-			refuse(w, http.StatusForbidden, "Host is not a name of this server", "call it localhost, 127.0.0.1 or [::1], or send Authorization: Bearer TOKEN over a listener that is not loopback")
+		if s.local && !named(r) && !s.read.shown(r.Header) {
+			refuse(w, http.StatusForbidden, "Host is not a name of this machine", "call it localhost, 127.0.0.1 or [::1], or show the token for reading")
 			return
 		}
 		h(w, r)

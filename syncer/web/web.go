@@ -42,9 +42,7 @@ type Options struct {
 	// Listener takes the place of Listen; nil: Run opens one.
 	Listener net.Listener
 	Tokens   Tokens
-	// Hosts are the names by which a proxy calls us. See hosts.
-	Hosts  []string
-	Nudges []Nudge
+	Nudges   []Nudge
 	// Ready says why larder is not ready to work; nil if it is. It must not
 	// block.
 	Ready func() error
@@ -59,8 +57,9 @@ type Server struct {
 	options Options
 	nudges  map[string]*nudge
 	read    token
-	hosts   hosts
-	judged  atomic.Pointer[time.Time]
+	// local says that only this machine reaches us.
+	local  bool
+	judged atomic.Pointer[time.Time]
 }
 
 // New makes a server. Errors say what is wrong with the options, and no secret.
@@ -74,10 +73,9 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read listen address: %w", err)
 	}
-	if !isLoopback(host) && o.Tokens.Read == "" {
+	if s.local = isLoopback(host); !s.local && o.Tokens.Read == "" {
 		return nil, fmt.Errorf("listen on %q: other than loopback needs a token for reading", listen)
 	}
-	s.hosts = hosts{any: !isLoopback(host) && len(o.Hosts) == 0, named: o.Hosts}
 	for _, one := range o.Nudges {
 		if s.nudges[one.Name] != nil {
 			return nil, fmt.Errorf("nudge %q is there twice", one.Name)
