@@ -130,7 +130,8 @@ func (a Alert) Lines() []string {
 	if !a.StaleSince.IsZero() {
 		lines = append(lines, "since "+a.clock(a.StaleSince))
 	}
-	if a.Reason != "" && !a.reasonInTitle() {
+	saidBelow := a.Failure != nil && strings.HasPrefix(a.Reason, "last poll: ")
+	if a.Reason != "" && !a.reasonInTitle() && !saidBelow {
 		lines = append(lines, Plain(a.Reason, mostReason))
 	}
 	if a.Failure != nil {

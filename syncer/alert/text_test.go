@@ -90,6 +90,9 @@ func TestTextSaysWhatSinceWhenWhyAndWhatNext(t *testing.T) {
 			a.AsOf, a.StaleSince = told().Add(-time.Minute), told().Add(-2*time.Hour)
 		})), "CRITICAL shop.users alarms: deletes are not proven since 2026-02-27 23:20:00Z, budget 26h",
 			[]string{"since 01:20 UTC", why[3]}},
+		{"a reason that is the failure", message(alert.Firing, with(func(a *alert.Alert) {
+			a.Reason = "last poll: connect: dial users.internal:443: connection refused"
+		})), "CRITICAL shop.users is 23m stale, budget 15m", []string{why[0], why[2], why[3]}},
 		{"quarantine, and no plan", message(alert.Firing, with(func(a *alert.Alert) {
 			a.Quarantined, a.NextPoll, a.Failure = 7, time.Time{}, nil
 		})), "CRITICAL shop.users is 23m stale, budget 15m",
