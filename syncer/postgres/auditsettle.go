@@ -204,8 +204,8 @@ func (t *Table) deleteExtra(ctx context.Context, tx pgx.Tx, f *form, e end, a *s
 	return failed("delete extra rows", err)
 }
 
-// countSuspects adds up what the walk leaves. What it did not look at, because
-// changes touched the key meanwhile, stays a suspect and proves nothing.
+// countSuspects adds up what the walk leaves. What it did not look at stays a
+// suspect and proves nothing.
 func (t *Table) countSuspects(ctx context.Context, tx pgx.Tx, f *form, e end, a *syncer.Audited) error {
 	unjudged, err := t.notLookedAt(ctx, tx, f, e)
 	if err != nil {
@@ -225,12 +225,10 @@ func (t *Table) countSuspects(ctx context.Context, tx pgx.Tx, f *form, e end, a 
 	return failed("count suspects", err)
 }
 
-// notLookedAt counts the suspects of walks before that this one was to look at.
+// notLookedAt counts the suspects of walks before that this one was to look at:
+// changes touched the key, or the list's record of it did not fit.
 func (t *Table) notLookedAt(ctx context.Context, tx pgx.Tx, f *form, e end) (n int, err error) {
-	if !e.head.touched {
-		return 0, nil
-	}
-	rows, err := tx.Query(ctx, fmt.Sprintf("SELECT ARRAY[%s] FROM %s o JOIN %s n ON n.partition = $1 AND n.touched AND %s WHERE o.partition = $1 AND o.walk <> $2",
+	rows, err := tx.Query(ctx, fmt.Sprintf("SELECT ARRAY[%s] FROM %s o JOIN %s n ON n.partition = $1 AND %s WHERE o.partition = $1 AND o.walk <> $2",
 		f.keyList(func(n, _ int) string { return fmt.Sprintf("o.k%d::text", n) }), t.suspect, t.seen,
 		f.join(func(n, _ int) string { return fmt.Sprintf("n.k%d = o.k%d", n, n) })), e.walk.Partition.Name, e.walk.ID)
 	if err != nil {

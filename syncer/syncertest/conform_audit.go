@@ -75,6 +75,16 @@ var auditScenarios = map[string]func(*testing.T, *bench){
 			t.Errorf("the view tells %d found, %d left, proven as of %s", s.Found, s.Left, s.ProvenAsOf)
 		}
 	},
+	"a suspect whose record does not fit any more is not looked at, and proves nothing": func(t *testing.T, b *bench) {
+		b.list(syncer.Resync, "w0", person("1", "Ada", "00:01"))
+		b.found(b.audit(looks, person("1", "Ada", "00:01"), person("2", "Bo", "00:01")), syncer.Audited{Compared: 2, Suspects: 1})
+		b.Age(2 * time.Minute)
+		got := b.audit(looks, person("1", "Ada", "00:01"), misfit("2"))
+		b.found(got, syncer.Audited{Compared: 1, Suspects: 1, Quarantined: 1})
+		if st := b.standing(); !st.ProvenAsOf.IsZero() {
+			t.Errorf("the copy is proven as of %s", st.ProvenAsOf)
+		}
+	},
 	"what counts is repaired, whatever its version": func(t *testing.T, b *bench) {
 		b.drifted()
 		b.found(b.audit(repairs, drift()...), syncer.Audited{Compared: 3, Suspects: 3})
