@@ -170,6 +170,9 @@ func TestHeartbeatIsTriedThreeTimes(t *testing.T) {
 				if n := len(b.minutes()); n != test.tries || h.Last().IsZero() == test.taken {
 					t.Errorf("%d tries, last taken %v, want %d and %v", n, h.Last(), test.tries, test.taken)
 				}
+				if last := b.at[len(b.at)-1] - b.at[0]; test.name == "hangs" && last != 22*time.Second {
+					t.Errorf("the third try was begun after %v, want 22s: ten for each before, and a second between", last)
+				}
 				if judged < 290 {
 					t.Errorf("judged %d times in five minutes", judged)
 				}
