@@ -92,45 +92,52 @@ func behaviourOf(t testing.TB, err error) behaviour {
 	return behaviour{all.Permanent(), all.Gone(), all.RetryAfter()}
 }
 
+// answered is what a receiver answers, and what is made of it.
+type answered struct {
+	name   string
+	answer http.HandlerFunc
+	want   *behaviour // nil: taken
+}
+
+func answers(echo string) []answered {
+	return []answered{
+		{"200", answering(200, echo), nil},
+		{"202", answering(202, ""), nil},
+		{"204", answering(204, ""), nil},
+		{"301", answering(301, echo, "Location", "/elsewhere"), &behaviour{}},
+		{"307", answering(307, echo, "Location", "/elsewhere"), &behaviour{}},
+		{"304", answering(304, ""), &behaviour{}},
+		{"400", answering(400, echo), &behaviour{permanent: true}},
+		{"401", answering(401, echo), &behaviour{permanent: true}},
+		{"404", answering(404, echo), &behaviour{permanent: true}},
+		{"413", answering(413, echo), &behaviour{permanent: true}},
+		{"410", answering(410, echo), &behaviour{permanent: true, gone: true}},
+		{"408", answering(408, echo), &behaviour{}},
+		{"425", answering(425, echo), &behaviour{}},
+		{"429", answering(429, echo), &behaviour{}},
+		{"429 for a while", answering(429, echo, "Retry-After", "30"), &behaviour{after: 30 * time.Second}},
+		{"429 in parts of a second", answering(429, echo, "Retry-After", "0.5"), &behaviour{after: 500 * time.Millisecond}},
+		{"429 until a time", answering(429, echo, "Date", "Sun, 01 Mar 2026 03:20:00 GMT", "Retry-After", "Sun, 01 Mar 2026 03:22:00 GMT"), &behaviour{after: 2 * time.Minute}},
+		{"429 until a time that passed", answering(429, echo, "Date", "Sun, 01 Mar 2026 03:20:00 GMT", "Retry-After", "Sun, 01 Mar 2026 03:00:00 GMT"), &behaviour{}},
+		{"429 for less than nothing", answering(429, echo, "Retry-After", "-5"), &behaviour{}},
+		{"429 for a day", answering(429, echo, "Retry-After", "86400"), &behaviour{after: 24 * time.Hour}},
+		{"429 for ever", answering(429, echo, "Retry-After", "1e300"), &behaviour{after: 366 * 24 * time.Hour}},
+		{"429 for nonsense", answering(429, echo, "Retry-After", "soon"), &behaviour{}},
+		{"500", answering(500, echo), &behaviour{}},
+		{"503 for a while", answering(503, echo, "Retry-After", "7"), &behaviour{after: 7 * time.Second}},
+		{"a body without an end", bomb(500), &behaviour{}},
+		{"a body without an end, taken", bomb(200), nil},
+		{"a connection that ends", hangUp, &behaviour{}},
+	}
+}
+
 func TestEveryKindReadsAnswers(t *testing.T) {
 	for _, k := range kinds() {
 		echo := "you sent " + canary + " to /services/T0/" + canary + " \x1b[31m\r\nnext line"
 		if k.name == "webhook" {
 			echo += whsec
 		}
-		for _, test := range []struct {
-			name   string
-			answer http.HandlerFunc
-			want   *behaviour // nil: taken
-		}{
-			{"200", answering(200, echo), nil},
-			{"202", answering(202, ""), nil},
-			{"204", answering(204, ""), nil},
-			{"301", answering(301, echo, "Location", "/elsewhere"), &behaviour{}},
-			{"307", answering(307, echo, "Location", "/elsewhere"), &behaviour{}},
-			{"304", answering(304, ""), &behaviour{}},
-			{"400", answering(400, echo), &behaviour{permanent: true}},
-			{"401", answering(401, echo), &behaviour{permanent: true}},
-			{"404", answering(404, echo), &behaviour{permanent: true}},
-			{"413", answering(413, echo), &behaviour{permanent: true}},
-			{"410", answering(410, echo), &behaviour{permanent: true, gone: true}},
-			{"408", answering(408, echo), &behaviour{}},
-			{"425", answering(425, echo), &behaviour{}},
-			{"429", answering(429, echo), &behaviour{}},
-			{"429 for a while", answering(429, echo, "Retry-After", "30"), &behaviour{after: 30 * time.Second}},
-			{"429 in parts of a second", answering(429, echo, "Retry-After", "0.5"), &behaviour{after: 500 * time.Millisecond}},
-			{"429 until a time", answering(429, echo, "Date", "Sun, 01 Mar 2026 03:20:00 GMT", "Retry-After", "Sun, 01 Mar 2026 03:22:00 GMT"), &behaviour{after: 2 * time.Minute}},
-			{"429 until a time that passed", answering(429, echo, "Date", "Sun, 01 Mar 2026 03:20:00 GMT", "Retry-After", "Sun, 01 Mar 2026 03:00:00 GMT"), &behaviour{}},
-			{"429 for less than nothing", answering(429, echo, "Retry-After", "-5"), &behaviour{}},
-			{"429 for a day", answering(429, echo, "Retry-After", "86400"), &behaviour{after: 24 * time.Hour}},
-			{"429 for ever", answering(429, echo, "Retry-After", "1e300"), &behaviour{after: 366 * 24 * time.Hour}},
-			{"429 for nonsense", answering(429, echo, "Retry-After", "soon"), &behaviour{}},
-			{"500", answering(500, echo), &behaviour{}},
-			{"503 for a while", answering(503, echo, "Retry-After", "7"), &behaviour{after: 7 * time.Second}},
-			{"a body without an end", bomb(500), &behaviour{}},
-			{"a body without an end, taken", bomb(200), nil},
-			{"a connection that ends", hangUp, &behaviour{}},
-		} {
+		for _, test := range answers(echo) {
 			t.Run(k.name+" "+test.name, func(t *testing.T) {
 				r := newReceiver(t, test.answer)
 				answer, err := k.make(t, r.URL, nil).Notify(t.Context(), firing())

@@ -68,17 +68,19 @@ func loop(ctx context.Context, h *notify.Heartbeat, all func(now time.Time) []sy
 	}
 }
 
+// with are a fresh copy and one that is stale, changed.
+func with(change func(*syncer.Judged)) []syncer.Judged {
+	c := copyOf(syncer.Critical)
+	change(&c)
+	return []syncer.Judged{copyOf(syncer.Fresh), c}
+}
+
 func copyOf(level syncer.Level) syncer.Judged {
 	return syncer.Judged{Freshness: syncer.Freshness{Table: "shop.users", Level: level}}
 }
 
 func TestHeartbeat(t *testing.T) {
 	fresh := []syncer.Judged{copyOf(syncer.Fresh)}
-	with := func(change func(*syncer.Judged)) []syncer.Judged {
-		c := copyOf(syncer.Critical)
-		change(&c)
-		return append(slices.Clone(fresh), c)
-	}
 	for _, test := range []struct {
 		name string
 		o    notify.HeartbeatOptions
