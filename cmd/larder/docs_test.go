@@ -68,15 +68,22 @@ func pages(t *testing.T) []page {
 
 var fileValue = regexp.MustCompile(`\{ *file *= *"([^"]+)" *\}`)
 
-// Every block of TOML is a whole configuration, and so is every example: it loads and builds without a mistake,
-// schedules and budgets included. All variables of the environment are set, and the files that hold values are
-// there.
+// Every block of TOML is a whole configuration, or one together with the first of README.md ("toml add"), and so is
+// every example: it loads and builds without a mistake, schedules and budgets included. All variables of the
+// environment are set, and the files that hold values are there.
 func TestExamplesBuild(t *testing.T) {
-	configs := map[string]string{}
+	configs, first := map[string]string{}, ""
 	for _, p := range pages(t) {
 		for _, b := range p.blocks {
-			if b.kind == "toml" {
-				configs[fmt.Sprintf("%s:%d", p.file, b.line)] = b.text
+			name := fmt.Sprintf("%s:%d", p.file, b.line)
+			switch {
+			case b.kind == "toml":
+				configs[name] = b.text
+				if first == "" {
+					first = b.text
+				}
+			case b.kind == "toml add":
+				configs[name] = first + b.text
 			}
 		}
 	}
@@ -107,7 +114,7 @@ func buildExample(t *testing.T, text string) {
 			t.Fatal(err)
 		}
 	}
-	env := func(name string) (string, bool) { return "value", name != "STATE_DIRECTORY" }
+	env := func(name string) (string, bool) { return variableOf(name), name != "STATE_DIRECTORY" }
 	c, err := config.Parse(filepath.Join(dir, "larder.toml"), []byte(text), env)
 	if err != nil {
 		t.Fatal(err)
@@ -117,9 +124,25 @@ func buildExample(t *testing.T, text string) {
 		t.Fatal(err)
 	}
 	defer p.close()
+	if _, err := p.desk(nil); err != nil {
+		t.Error(err)
+	}
 	if len(p.feeds) != len(c.Sources) {
 		t.Errorf("%d of %d sources are polled", len(p.feeds), len(c.Sources))
 	}
+}
+
+// variableOf is what a variable holds, of the form that its name tells.
+func variableOf(name string) string {
+	switch {
+	case name == "SMTP_URL":
+		return "smtps://user:password@mail.example.com"
+	case strings.HasSuffix(name, "_URL"):
+		return "https://example.com/value"
+	case strings.HasSuffix(name, "_SECRET"):
+		return "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
+	}
+	return "value"
 }
 
 var (

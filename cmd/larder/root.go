@@ -20,6 +20,7 @@ Start here:
   larder poll                  poll every source once, now
   larder run                   the daemon
   larder status                is my copy fresh, why not, since when?
+  larder alert test NAME       is whoever has to know told when it is not?
 
 Every command but demo, schema and version reads one file, larder.toml unless
 --config names another. A table is called CONSUMER.NAME, or NAME where that is

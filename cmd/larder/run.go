@@ -18,6 +18,12 @@ the foreground and logs to stderr; see status for how the copies are.
 
 It takes a lease in each consumer's database. Where another daemon holds it,
 this one stands by, says who holds it, and takes over when the lease runs out.
+
+Once a second it judges how old the copies are, and tells the receivers of
+[alert.NAME] of those beyond their budget. Metrics and nudges are at
+larder.listen, 127.0.0.1:8420 unless said. If it was started by systemd it says
+when it is ready and feeds the watchdog.
+
 SIGTERM or Ctrl-C lets the transaction in hand commit; a second one does not.`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
