@@ -274,7 +274,11 @@ func (r *alertRig) asked(query string) int {
 	}
 	defer conn.Close()
 	conn.SetBusyTimeout(5 * time.Second)
-	n, err := sqlitex.ResultInt(conn.Prep(query))
+	asked, err := conn.Prepare(query) // home may be made anew at this moment
+	if err != nil {
+		return -1
+	}
+	n, err := sqlitex.ResultInt(asked)
 	if err != nil {
 		return -1
 	}
