@@ -114,6 +114,7 @@ func (w *world) start() {
 		cancel()
 		<-ended
 	}
+	synctest.Wait() // it has read its store
 }
 
 // restart stops the desk and starts another one on the same store.
