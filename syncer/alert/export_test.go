@@ -15,3 +15,9 @@ func (d *Desk) Round(ctx context.Context, now time.Time, all []syncer.Judged) {
 	d.once.Do(d.begin)
 	d.round(ctx, now, all)
 }
+
+// Ask is one call of the Store.
+func (d *Desk) Ask(ctx context.Context, do func(context.Context) error) error {
+	d.once.Do(d.begin)
+	return d.ask(ctx, do)
+}

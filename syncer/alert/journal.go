@@ -208,13 +208,9 @@ func (d *Desk) call(ctx context.Context, do func(context.Context) error) error {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() {
-		defer func() { <-d.calling }()
-		defer func() {
-			if p := recover(); p != nil {
-				done <- fmt.Errorf("store panics: %v", p)
-			}
-		}()
-		done <- do(ctx)
+		err := guarded(ctx, do)
+		<-d.calling // before its caller goes on, who may call again at once
+		done <- err
 	}()
 	select {
 	case err := <-done:
@@ -228,6 +224,16 @@ func (d *Desk) call(ctx context.Context, do func(context.Context) error) error {
 	case <-time.After(time.Second):
 		return d.noteStore(errStuck, time.Since(began))
 	}
+}
+
+// guarded runs a call of the Store, which may panic.
+func guarded(ctx context.Context, do func(context.Context) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("store panics: %v", p)
+		}
+	}()
+	return do(ctx)
 }
 
 // noteStore says when the Store begins to fail, and when it works again.
