@@ -32,6 +32,7 @@ type alertRig struct {
 	home     string
 	larder   killtest.Larder
 	now      atomic.Pointer[running]
+	logs     []func() string // of the story's daemons
 }
 
 const alertConfig = `
@@ -133,12 +134,13 @@ type running struct {
 
 func (r *alertRig) start() {
 	p := r.larder.Start(r.T, "run")
-	r.runs(p, p.Wait)
+	r.runs(p, p.Wait, p.Log)
 }
 
-func (r *alertRig) runs(d daemon, wait func() error) {
+func (r *alertRig) runs(d daemon, wait func() error, log func() string) {
 	now := &running{daemon: d, ended: make(chan struct{})}
 	r.now.Store(now)
+	r.logs = append(r.logs, log)
 	go func() { _ = wait(); close(now.ended) }()
 }
 
@@ -158,7 +160,10 @@ func (r *alertRig) startTraced(trace *killtest.Trace) {
 		r.Fatal(err)
 	}
 	r.Cleanup(trace.Kill)
-	r.runs(trace, trace.Wait)
+	r.runs(trace, trace.Wait, func() string {
+		text, _ := os.ReadFile(output.Name())
+		return string(text)
+	})
 }
 
 // story is one episode: a copy that is too old when larder starts, and an owner
@@ -174,6 +179,7 @@ type story struct {
 func (r *alertRig) begin(label string) *story {
 	r.Helper()
 	taken, _ := r.receiver.Taken()
+	r.logs = nil
 	r.down.Store(true)
 	r.grow()
 	return &story{alertRig: r, label: label, from: len(taken)}
@@ -263,6 +269,12 @@ func (s *story) judge() {
 	told := strings.Join(events, " ")
 	if told != strings.TrimSpace(strings.Repeat("firing ", s.count("firing"))+strings.Repeat("resolved ", s.count("resolved"))) {
 		s.Errorf("%s: the receiver was told: %s", s.label, told)
+	}
+	if s.Failed() {
+		for i, log := range s.logs {
+			s.Logf("daemon %d of the story says:\n%s", i+1, log())
+		}
+		s.FailNow()
 	}
 }
 
