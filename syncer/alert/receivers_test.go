@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/alert"
 	"github.com/larder-sync/larder/syncer/alert/alerttest"
 )
@@ -277,5 +276,3 @@ func (c *counts) Failed(_, reason string) {
 	}
 	c.failed[reason]++
 }
-
-var _ = syncer.Fresh
