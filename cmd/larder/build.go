@@ -107,7 +107,7 @@ func build(c *config.Config, log zerolog.Logger) (*parts, error) {
 	if len(mistakes) > 0 {
 		return nil, mistakes
 	}
-	p.warnings = append(slices.Clone(c.Warnings), rareBudgets(c, schedules)...)
+	p.warnings = slices.Concat(c.Warnings, rareBudgets(c, schedules), unwatched(c))
 	p.metrics = p.newMetrics(schedules)
 	log = log.Hook(countedLines{p.metrics})
 	p.log = log

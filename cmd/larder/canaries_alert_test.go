@@ -59,6 +59,18 @@ func (h *heard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, said)
 }
 
+// lines is a log that many write to.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
 // mails takes mails on a port of this machine, which needs no TLS.
 func (h *heard) mails(t *testing.T) (addr string) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -81,9 +93,9 @@ func (h *heard) mails(t *testing.T) (addr string) {
 func (h *heard) mail(conn net.Conn) {
 	defer conn.Close()
 	fmt.Fprint(conn, "220 mail\r\n")
-	lines, inBody := bufio.NewScanner(conn), false
-	for lines.Scan() {
-		line := lines.Text()
+	said, inBody := bufio.NewScanner(conn), false
+	for said.Scan() {
+		line := said.Text()
 		h.add("mail", line)
 		word, _, _ := strings.Cut(strings.ToUpper(line), " ")
 		switch {
@@ -218,7 +230,7 @@ func TestCanariesOfAlertsShowNowhere(t *testing.T) {
 		_ = run(t.Context(), []string{"alert", "test", receiver, "-c", file}, &out, &out)
 	}
 	ctx, stop := context.WithTimeout(t.Context(), 60*time.Second)
-	var daemon bytes.Buffer
+	var daemon lines
 	ended := make(chan int, 1)
 	go func() { ended <- run(ctx, []string{"run", "-c", file}, io.Discard, &daemon) }()
 	everybodyIsTold(t, ctx, h)
@@ -231,9 +243,15 @@ func TestCanariesOfAlertsShowNowhere(t *testing.T) {
 	_ = run(t.Context(), []string{"plan", "-c", file}, &out, &out)
 	stop()
 	if code := <-ended; code != 0 {
-		t.Errorf("the daemon exits %d: %s", code, &daemon)
+		t.Errorf("the daemon exits %d: %s", code, &daemon.text)
 	}
-	written := map[string]string{"what commands print": out.String(), "the log": daemon.String()}
+	noneShows(t, h, dir, map[string]string{"what commands print": out.String(), "the log": daemon.text.String()})
+}
+
+// noneShows looks for all secrets in what was written, in the files of a folder,
+// and in what receivers were sent.
+func noneShows(t *testing.T, h *heard, dir string, written map[string]string) {
+	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil || len(files) < 3 {
 		t.Fatalf("files %v, %v", files, err)

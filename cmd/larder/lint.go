@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -112,6 +113,22 @@ func rareBudgets(c *config.Config, plans map[*config.Source]plan) config.Mistake
 					"a single poll that fails breaks it", a.key, a.limit, t.Source.Name, because(g.walks, t.Source), two.Round(time.Second)))
 				break
 			}
+		}
+	}
+	return warnings
+}
+
+// unwatched warns of tables that no alert is told of when they are critical,
+// where there are alerts at all: most likely a glob is too narrow.
+func unwatched(c *config.Config) config.Mistakes {
+	var warnings config.Mistakes
+	if len(c.Alerts) == 0 {
+		return nil
+	}
+	for _, t := range c.Tables {
+		told := func(a *config.Alert) bool { return slices.Contains(a.Levels, config.AlertCritical) && a.Watches(t) }
+		if t.Source.Enabled && !slices.ContainsFunc(c.Alerts, told) {
+			warnings = append(warnings, c.Mistake(t.KeyPath, "nobody is told when %s.%s is too old: no [alert.NAME] watches it at level critical", t.Consumer.Name, t.Name))
 		}
 	}
 	return warnings

@@ -157,3 +157,24 @@ func TestMaintenanceSchedules(t *testing.T) {
 		}
 	}
 }
+
+// A table that nobody is told of although there are alerts is warned of.
+func TestTablesThatNobodyIsToldOf(t *testing.T) {
+	for _, x := range []struct{ alerts, want string }{
+		{"", ""},
+		{"[alert.a]\nkind = \"log\"\n", ""},
+		{"[alert.a]\nkind = \"log\"\nlevels = [\"warn\"]\n", "nobody is told when shop.users is too old"},
+		{"[alert.a]\nkind = \"log\"\nlevels = [\"warn\"]\n[alert.b]\nkind = \"log\"\ntables = \"u*\"\n", ""},
+		{"[alert.a]\nkind = \"log\"\ntables = \"other\"\n", "nobody is told when shop.users is too old"},
+	} {
+		other := "[[table]]\nsource = \"users\"\nname = \"other\"\nbudget = \"1h\"\ncolumns = { id = \"bigint\" }\n"
+		p := alertingParts(t, other+x.alerts)
+		var got []string
+		for _, w := range p.warnings {
+			if strings.Contains(w.Text, "shop.users") {
+				got = append(got, w.Text)
+			}
+		}
+		only(t, x.alerts, x.want, got)
+	}
+}
