@@ -3,7 +3,7 @@
 //
 // # A key
 //
-// What may be written stands in one table of keys: keys.go, keys_auth.go and, for
+// What may be written stands in one table of keys: keys.go, keys_auth.go, keys_alert.go and, for
 // what is below a source, keys_source.go. A new key is
 // one line there, with its form (an integer or duration with its bounds, a choice of words, a table of keys), what it is
 // when left out, and a sentence for editors. Its reader takes it by name, as in s.integer("burst", &o.Burst) or
