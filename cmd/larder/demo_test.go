@@ -185,7 +185,6 @@ func mustHide(t *testing.T, name, text string, secrets map[string]string) {
 }
 
 func TestDemoOnPostgres(t *testing.T) {
-	t.Parallel()
 	server := postgrestest.Creator(t)
 	var out, stderr bytes.Buffer
 	if code := run(t.Context(), []string{"demo", "--for", demo.Shortest.String(), "--postgres", server}, &out, &stderr); code != exitOK {
@@ -243,7 +242,6 @@ func (f faulty) Poll(ctx context.Context) (err error) {
 }
 
 func TestDemoFailsWhereItShould(t *testing.T) {
-	t.Parallel()
 	var out bytes.Buffer
 	err := demo.Run(t.Context(), demo.Options{Out: &out, For: demo.Shortest, Engine: func(s demo.Setup) (demo.Engine, error) {
 		e, err := newDemoEngine(s)
@@ -280,7 +278,6 @@ func (w *interrupter) Write(p []byte) (int, error) {
 func TestDemoStopsCleanly(t *testing.T) {
 	for _, at := range []string{"larder runs between them", "each consumer reads", "owners are frozen"} {
 		t.Run(at, func(t *testing.T) {
-			t.Parallel()
 			ctx, stop := context.WithCancel(t.Context())
 			out := &interrupter{at: at, stop: stop}
 			var stderr bytes.Buffer
