@@ -217,7 +217,7 @@ func mentioned(t *testing.T, out string) error {
 	return err
 }
 
-// faulty is larder with two faults: a poll that fails for no reason, and a row
+// faulty is larder with two faults: polls that fail for no reason, and a row
 // that is altered after the last poll.
 type faulty struct {
 	demo.Engine
@@ -225,8 +225,12 @@ type faulty struct {
 }
 
 func (f faulty) Run(ctx context.Context, told func(demo.Poll)) error {
-	told(demo.Poll{Source: "drivers", Started: time.Now(), Failure: "the dog ate it"})
-	return f.Engine.Run(ctx, told)
+	return f.Engine.Run(ctx, func(p demo.Poll) {
+		if p.Source == "drivers" {
+			p.Failure = "the dog ate it"
+		}
+		told(p)
+	})
 }
 
 func (f faulty) Poll(ctx context.Context) (err error) {

@@ -12,6 +12,7 @@ type ledger struct {
 	mu      sync.Mutex
 	owner   string // the owner that is taken down
 	outages []outage
+	from    time.Time // failures of polls that began before are not held against anybody
 	polls   int
 	excused int
 	first   error // the first poll that failed for no good reason
@@ -31,12 +32,20 @@ func (l *ledger) note(p Poll) {
 	}
 	l.polls++
 	switch {
-	case p.Failure == "":
+	case p.Failure == "", l.from.IsZero(), p.Started.Before(l.from):
 	case l.excusedLocked(p):
 		l.excused++
 	case l.first == nil:
 		l.first = fmt.Errorf("a poll of %s failed while its owner was up: %s", p.Source, p.Failure)
 	}
+}
+
+// begin says that all copies are complete. Until then a poll may fail because a
+// slow machine has not opened all databases yet: it is only made again.
+func (l *ledger) begin() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.from = time.Now()
 }
 
 func (l *ledger) close() {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The owner is down from the tenth to the twentieth second, and again from the
+// The copies are complete in the fifth second. The owner is down from the tenth to the twentieth second, and again from the
 // fortieth on.
 func TestLedgerExcusesPollsOfTheOwnerThatWasDown(t *testing.T) {
 	for _, test := range []struct {
@@ -17,6 +17,7 @@ func TestLedgerExcusesPollsOfTheOwnerThatWasDown(t *testing.T) {
 		excused, bad int
 	}{
 		{"succeeded in an outage", "users", 12, 13, "", 0, 0},
+		{"failed before the copies were complete", "drivers", 4, 6, "x", 0, 0},
 		{"failed before", "users", 8, 9, "x", 0, 1},
 		{"failed across the beginning", "users", 9, 11, "x", 1, 0},
 		{"failed inside", "users", 11, 12, "x", 1, 0},
@@ -30,6 +31,8 @@ func TestLedgerExcusesPollsOfTheOwnerThatWasDown(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began, l := time.Now(), &ledger{}
 				at := func(second time.Duration) { <-time.After(time.Until(began.Add(second * time.Second))) }
+				at(5)
+				l.begin()
 				at(10)
 				l.down("users")
 				at(20)

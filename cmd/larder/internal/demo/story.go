@@ -90,6 +90,7 @@ func (s *stage) story(ctx context.Context) error {
 	if err := s.fill(ctx); err != nil {
 		return err
 	}
+	s.polls.begin()
 	living, stop := context.WithCancel(ctx)
 	var life sync.WaitGroup
 	for _, c := range s.consumers {
