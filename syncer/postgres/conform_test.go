@@ -20,7 +20,7 @@ import (
 )
 
 func TestConform(t *testing.T) {
-	const most = 4 // scenarios at one time; most of each waits for a commit
+	const most = 4 // scenarios at one time; each waits for the server most of its time
 	type database struct {
 		dsn      string
 		consumer *pgx.Conn
