@@ -52,7 +52,7 @@ func (d *Desk) drop(b *box, l *letter) {
 
 // raise makes a firing that was never attempted say critical, and at once: the
 // receiver is told one thing then. It reports whether there is one.
-func (d *Desk) raise(b *box, e *Episode) bool {
+func (d *Desk) raise(b *box, e *Episode, now time.Time) bool {
 	if b.waiting[e.ID] == 0 {
 		return false
 	}
@@ -65,7 +65,9 @@ func (d *Desk) raise(b *box, e *Episode) bool {
 			continue
 		}
 		l.Alerts[at].Level, l.Alerts[at].Facts = e.Level, e.Last
-		l.Due = l.Begun
+		if l.Due.After(now) {
+			l.Due = now
+		}
 		d.journal.message(l)
 		t := b.told[e.ID]
 		t.Level = e.Level

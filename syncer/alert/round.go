@@ -110,7 +110,7 @@ func (d *Desk) settle(b *box, v *live, muted bool, now time.Time) {
 	case w.Event == "":
 	case w.Event == Firing && d.woken.holds(&v.judged, d.StartupGrace, now):
 	case w.Event == Reminder && b.waiting[v.ID] > 0:
-	case w.Event == Escalated && d.raise(b, &v.Episode):
+	case w.Event == Escalated && d.raise(b, &v.Episode, now):
 	default:
 		if w.Event == Escalated {
 			d.withdrawReminders(b, v.ID)

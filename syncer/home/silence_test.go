@@ -171,6 +171,7 @@ func TestBacklog(t *testing.T) {
 		{Notifier: "chat", Due: now.Add(-time.Minute)},
 		{Notifier: "calm", Due: now.Add(-59 * time.Second)},
 		{Notifier: "calm", Due: now.Add(time.Minute)},
+		{Notifier: "mail", Begun: now.Add(-59 * time.Minute), Due: now.Add(time.Minute)}, // groups for an hour
 	}}}
 	same(t, "backlog", []home.Backlog{
 		{Notifier: "chat", Messages: 1, Since: now.Add(-time.Minute)},

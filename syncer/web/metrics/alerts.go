@@ -54,7 +54,7 @@ func (backlogCollector) pending() *prometheus.Desc {
 }
 
 func (backlogCollector) oldest() *prometheus.Desc {
-	return prometheus.NewDesc("larder_notification_outbox_oldest_timestamp_seconds", "Since when the oldest of them waits; 0: none does.", []string{"notifier"}, nil)
+	return prometheus.NewDesc("larder_notification_outbox_oldest_timestamp_seconds", "Since when the oldest of them is due, after the wait for its group; 0: none is.", []string{"notifier"}, nil)
 }
 
 func (backlogCollector) disabled() *prometheus.Desc {
