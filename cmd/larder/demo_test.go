@@ -89,9 +89,10 @@ func mustBeFresh(t *testing.T, out string) {
 			t.Fatal(err)
 		}
 	}
-	// A whole interval of the schedule has changes in it that wait longer.
-	if ages[1] >= 1750*time.Millisecond || ages[1] >= ages[3] {
-		t.Errorf("by events the worst is %s, without %s; want it sooner than the schedule's", ages[1], ages[3])
+	// The time with events has a whole interval of the schedule in it, in which some change would wait longer. The
+	// time without may fall between two polls, so it is nothing to compare with.
+	if ages[1] >= 1750*time.Millisecond {
+		t.Errorf("by events the worst is %s, want it sooner than a schedule of two seconds has it", ages[1])
 	}
 	if !regexp.MustCompile(`users sent [1-9]\d* events of its changes; [1-9]\d* more were lost`).MatchString(out) {
 		t.Error("want some events to arrive and some to be lost")
