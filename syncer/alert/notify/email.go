@@ -51,6 +51,33 @@ type Email struct {
 	onLoopback bool
 }
 
+const (
+	// mostHeard is how many bytes a server may send in an attempt, those of TLS
+	// included, and mostHeardOfMail how many more for each mail: the client keeps
+	// an answer to its end, however long it is, and anybody may give the first
+	// one, before TLS.
+	mostHeard       = 256 << 10
+	mostHeardOfMail = 2 << 10
+)
+
+// errTalks ends a connection on which the server says too much.
+var errTalks = errors.New("server says too much")
+
+// hearing is a connection that ends when so much was read from it.
+type hearing struct {
+	net.Conn
+	left int
+}
+
+func (h *hearing) Read(p []byte) (int, error) {
+	if h.left <= 0 {
+		return 0, errTalks
+	}
+	n, err := h.Conn.Read(p[:min(len(p), h.left)])
+	h.left -= n
+	return n, err
+}
+
 // NewEmail checks the options. It sends nothing.
 func NewEmail(o EmailOptions) (*Email, error) {
 	e := &Email{o: o, hider: newHider(o.Password, "\x00"+o.User+"\x00"+o.Password), implicit: o.ImplicitTLS}
@@ -169,14 +196,20 @@ func messageID(id string) string {
 // send dials once, and sends all mails. The connection ends with the context,
 // whatever the server does.
 func (e *Email) send(ctx context.Context, mails []*gomail.Msg) error {
-	release := func() bool { return true }
-	defer func() { release() }()
+	left := mostHeard + len(mails)*mostHeardOfMail
+	end := func() {}
+	defer func() { end() }()
 	client, err := gomail.NewClient(e.host, append(e.options(), gomail.WithDialContextFunc(func(ctxDial context.Context, network, address string) (net.Conn, error) {
-		conn, err := e.dial(ctxDial, network, address)
-		if err == nil {
-			release = context.AfterFunc(ctx, func() { _ = conn.Close() })
+		conn, err := newDialer().DialContext(ctxDial, network, address)
+		if err != nil {
+			return nil, err
 		}
-		return conn, err
+		stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+		end = func() {
+			stop()
+			_ = conn.Close()
+		}
+		return e.encrypted(ctxDial, &hearing{Conn: conn, left: left})
 	}))...)
 	if err != nil {
 		return err
@@ -184,12 +217,13 @@ func (e *Email) send(ctx context.Context, mails []*gomail.Msg) error {
 	return client.DialAndSendWithContext(ctx, mails...)
 }
 
-func (e *Email) dial(ctx context.Context, network, address string) (net.Conn, error) {
+// encrypted speaks TLS where the server does from the first byte.
+func (e *Email) encrypted(ctx context.Context, conn net.Conn) (net.Conn, error) {
 	if !e.implicit {
-		return newDialer().DialContext(ctx, network, address)
+		return conn, nil
 	}
-	dialer := tls.Dialer{NetDialer: newDialer(), Config: e.tls}
-	return dialer.DialContext(ctx, network, address)
+	secure := tls.Client(conn, e.tls)
+	return secure, secure.HandshakeContext(ctx)
 }
 
 func (e *Email) options() []gomail.Option {

@@ -251,3 +251,24 @@ func TestEmailOptions(t *testing.T) {
 		}
 	}
 }
+
+// TestMailServerMayNotTalkWithoutEnd: who answers in the server's place, before
+// TLS or by a certificate of its own, must not fill our memory.
+func TestMailServerMayNotTalkWithoutEnd(t *testing.T) {
+	for _, how := range []string{"talk", "babble"} {
+		for _, step := range []string{"greeting", "EHLO", "MAIL", "."} {
+			for _, implicit := range []bool{false, true} {
+				p := (&postOffice{implicit: implicit, startTLS: !implicit, says: map[string]string{step: how}}).start(t)
+				_, err := p.writer(t, nil).Notify(t.Context(), firing())
+				if err == nil || behaviourOf(t, err) != (behaviour{}) || len(err.Error()) > 1000 {
+					t.Errorf("%s at %s: error %.200v behaves like %+v", how, step, err, behaviourOf(t, err))
+				}
+				p.mu.Lock()
+				if p.said > 16<<20 { // buffers of the system included
+					t.Errorf("%s at %s: %d MiB were taken", how, step, p.said>>20)
+				}
+				p.mu.Unlock()
+			}
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net"
 	"net/http/httptest"
 	"strings"
@@ -29,11 +30,13 @@ type postOffice struct {
 	// implicit speaks TLS from the first byte, startTLS offers it.
 	implicit, startTLS bool
 	// says is what a command is answered by in place of what is usual; "hang"
-	// never answers, "close" ends the connection. The key is the command with its
+	// never answers, "close" ends the connection, "talk" answers without an end,
+	// and "babble" so in one line. The key is the command with its
 	// argument, or its first word.
 	says map[string]string
 
 	mu   sync.Mutex
+	said int // bytes of an answer without an end that could be sent
 	all  []mailed
 	open []net.Conn
 }
@@ -125,9 +128,29 @@ func (s *session) say(command, usual string) bool {
 	case "hang":
 		_, _ = s.lines.ReadString(0) // until the other side ends
 		return false
+	case "talk":
+		return s.talk("220-and furthermore\r\n")
+	case "babble":
+		return s.talk("and furthermore ")
 	}
 	_, err := fmt.Fprintf(s.conn, "%s\r\n", usual)
 	return err == nil
+}
+
+// mostTalk bounds what is said without an end, for the sake of this machine.
+const mostTalk = 64 << 20
+
+func (s *session) talk(text string) bool {
+	text = strings.Repeat(text, 1000)
+	for sent := 0; sent < mostTalk; sent += len(text) {
+		if _, err := io.WriteString(s.conn, text); err != nil {
+			return false
+		}
+		s.mu.Lock()
+		s.said += len(text)
+		s.mu.Unlock()
+	}
+	return false
 }
 
 func (s *session) obey(line string) bool {
