@@ -120,7 +120,7 @@ func (h *Heartbeat) Run(ctx context.Context) error {
 // beat tells that we are alive, if we are.
 func (h *Heartbeat) beat(ctx context.Context) {
 	if why := h.silence(ctx); why != "" {
-		h.say(why)
+		h.say(ctx, why)
 		return
 	}
 	var err error
@@ -133,9 +133,7 @@ func (h *Heartbeat) beat(ctx context.Context) {
 			return
 		}
 	}
-	if ctx.Err() == nil {
-		h.say(err.Error())
-	}
+	h.say(ctx, err.Error())
 }
 
 // silence is why there is no beat; "" if there is one.
@@ -169,8 +167,11 @@ func (h *Heartbeat) beaten() {
 	h.silent = ""
 }
 
-// say logs once why there is no beat.
-func (h *Heartbeat) say(why string) {
+// say logs once why there is no beat. That we are stopped is no reason.
+func (h *Heartbeat) say(ctx context.Context, why string) {
+	if ctx.Err() != nil {
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.silent != why {

@@ -183,3 +183,27 @@ func TestHeartbeatIsTriedThreeTimes(t *testing.T) {
 		})
 	}
 }
+
+// TestHeartbeatThatIsStoppedSaysNothing ends while home and the watcher are asked,
+// which is the fault of neither.
+func TestHeartbeatThatIsStoppedSaysNothing(t *testing.T) {
+	hangs := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	for name, o := range map[string]notify.HeartbeatOptions{
+		"home":    {Writable: hangs, Transport: &beats{}},
+		"watcher": {Transport: &beats{answer: func(_ int, r *http.Request) (int, error) { return 0, hangs(r.Context()) }}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log strings.Builder
+				o.URL, o.Log = "https://watch.example/ping", zerolog.New(&log)
+				h := must[*notify.Heartbeat](t)(notify.NewHeartbeat(o))
+				ctx, stop := context.WithTimeout(t.Context(), 5*time.Second)
+				defer stop()
+				h.Judged(time.Now(), nil)
+				if err := h.Run(ctx); err != nil || log.Len() > 0 {
+					t.Errorf("error %v, log %s", err, log.String())
+				}
+			})
+		})
+	}
+}
