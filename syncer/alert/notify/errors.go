@@ -39,8 +39,9 @@ func (e *Error) Is(target error) bool { return e.timeout && target == context.De
 func (e *Error) RetryAfter() time.Duration { return e.retryAfter }
 
 // ofStatus is the error of an answer that is no success; nil if it is one. A
-// redirect may be that of a proxy that is in the way for a while, so it is tried
-// again as what a server cannot do at the moment is.
+// redirect may be that of a proxy that is in the way for a while, as what asks
+// for credentials of its own (407) is and what sends to the wrong server (421),
+// so these are tried again as what a server cannot do at the moment is.
 func ofStatus(r *http.Response, answer string) error {
 	status := r.StatusCode
 	e := &Error{text: "receiver answered " + answer, gone: status == http.StatusGone}
@@ -49,7 +50,8 @@ func ofStatus(r *http.Response, answer string) error {
 		return nil
 	case status < 400:
 		e.text = "receiver redirects, which is not followed: " + answer
-	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests, status >= 500:
+	case status == http.StatusProxyAuthRequired, status == http.StatusRequestTimeout, status == http.StatusMisdirectedRequest,
+		status == http.StatusTooEarly, status == http.StatusTooManyRequests, status >= 500:
 		e.retryAfter = retryAfter(r.Header)
 	default:
 		e.permanent = true
