@@ -181,19 +181,31 @@ func (c *Config) Mistake(keyPath, format string, args ...any) Mistake {
 	return Mistake{at.File, at.Line, at.Column, subject, text}
 }
 
+// Says reports whether a key is written, by [defaults] too.
+func (c *Config) Says(keyPath string) bool {
+	_, there := c.look(keyPath)
+	return there
+}
+
 func (c *Config) find(keyPath string) *node {
-	n := c.tree
+	n, _ := c.look(keyPath)
+	return n
+}
+
+// look returns the node at a key path, or the nearest above it that is there.
+func (c *Config) look(keyPath string) (n *node, there bool) {
+	n = c.tree
 	for _, step := range splitKeyPath(keyPath) {
 		next := n.child(step.key)
 		if step.key == "" && step.index >= 0 && step.index < len(n.below) && n.kind == kindArray {
 			next = n.below[step.index]
 		}
 		if next == nil {
-			return n
+			return n, false
 		}
 		n = next
 	}
-	return n
+	return n, true
 }
 
 type keyStep struct {

@@ -25,14 +25,14 @@ type app struct {
 var errNoConfig = errors.New("no configuration")
 
 // load reads the configuration and builds the parts. Nothing is connected to.
-func (a *app) load() (*parts, error) { return a.loadBy(config.Load) }
+func (a *app) load() (*parts, error) { return a.loadBy(config.Load, judge, judgeOutside) }
 
 // loadForDatabases is load for commands that ask no owner, and so need none of
-// the owners' secrets.
-func (a *app) loadForDatabases() (*parts, error) { return a.loadBy(config.LoadForDatabases) }
+// the owners' secrets. What is made of receivers' secrets is not judged then.
+func (a *app) loadForDatabases() (*parts, error) { return a.loadBy(config.LoadForDatabases, judge) }
 
-func (a *app) loadBy(read func(string, func(string) (string, bool), ...config.Judge) (*config.Config, error)) (*parts, error) {
-	c, err := read(a.configPath, os.LookupEnv, judge)
+func (a *app) loadBy(read func(string, func(string) (string, bool), ...config.Judge) (*config.Config, error), judges ...config.Judge) (*parts, error) {
+	c, err := read(a.configPath, os.LookupEnv, judges...)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %s is not there; name one with --config, or start from deploy/examples", errNoConfig, a.configPath)
 	}

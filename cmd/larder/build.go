@@ -92,13 +92,6 @@ func (c *copied) typed(ctx context.Context) (row.Spec, error) {
 	return c.spec, nil
 }
 
-// judge finds what config leaves to us: cron specs, budgets against schedules,
-// expressions.
-func judge(c *config.Config) config.Mistakes {
-	_, mistakes := schedulesOf(c)
-	return append(mistakes, expressionMistakes(c)...)
-}
-
 // build makes the parts, connecting to nothing.
 func build(c *config.Config, log zerolog.Logger) (*parts, error) {
 	p := &parts{config: c, log: log, home: &atHome{options: home.Options{File: c.Larder.Home, Keep: c.Larder.History}}}

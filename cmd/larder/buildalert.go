@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -72,7 +73,7 @@ func (p *parts) receiver(a *config.Alert) (*alert.Receiver, error) {
 		r.Notifier, err = p.notifier(a)
 	}
 	if err != nil {
-		return nil, config.Mistakes{p.config.Mistake(a.KeyPath, "%v", err)}
+		return nil, config.Mistakes{optionMistake(p.config, a.KeyPath, err)}
 	}
 	return r, nil
 }
@@ -106,7 +107,7 @@ func (p *parts) notifier(a *config.Alert) (alert.Notifier, error) {
 func email(a *config.Alert) (alert.Notifier, error) {
 	u, err := url.Parse(a.SMTP.Reveal())
 	if err != nil {
-		return nil, fmt.Errorf("smtp does not parse as a URL")
+		return nil, &notify.OptionError{Option: "smtp", Index: -1, Err: errors.New("does not parse as a URL")}
 	}
 	password, _ := u.User.Password()
 	return notify.NewEmail(notify.EmailOptions{

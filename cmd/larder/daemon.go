@@ -103,7 +103,7 @@ func (p *parts) heartbeat(h *config.Heartbeat) (*notify.Heartbeat, error) {
 	beat, err := notify.NewHeartbeat(notify.HeartbeatOptions{URL: h.URL.Reveal(), Every: h.Every, AllFresh: h.When == config.HeartbeatAllFresh,
 		Writable: p.home.writable, Log: p.log})
 	if err != nil {
-		return nil, config.Mistakes{p.config.Mistake("larder.heartbeat", "%v", err)}
+		return nil, config.Mistakes{optionMistake(p.config, "larder.heartbeat", err)}
 	}
 	return beat, nil
 }

@@ -2,10 +2,14 @@ package main
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/larder-sync/larder/config"
 )
@@ -28,7 +32,7 @@ func TestJudgeAddsNoConsequences(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, without := config.Parse(file, data, env)
-		_, with := config.Parse(file, data, env, judge)
+		_, with := config.Parse(file, data, env, judge, judgeOutside)
 		want, ok := errors.AsType[config.Mistakes](without)
 		got, ok2 := errors.AsType[config.Mistakes](with)
 		if !ok || !ok2 {
@@ -37,5 +41,72 @@ func TestJudgeAddsNoConsequences(t *testing.T) {
 		if !slices.Equal(want, got) {
 			t.Errorf("%s: told are\n%v\nand with what we judge\n%v", file, want, got)
 		}
+	}
+}
+
+const unmade = `
+[alert.slack]
+kind = "slack"
+url  = "https://[fe80::1]/x"
+[alert.pager]
+kind        = "pagerduty"
+routing_key = "canary"
+url         = "https://169.254.169.254/x"
+[alert.mail]
+kind = "email"
+smtp = "smtp://canary:canary@mail.internal:99999"
+from = "a@example.com"
+to   = "b@example.com"
+[alert.post]
+kind = "email"
+smtp = "smtp://169.254.169.254"
+from = "a@example.com"
+to   = "b@example.com"
+[alert.am]
+kind = "alertmanager"
+urls = ["http://alertmanager:9093", "http://100.100.100.200:9093"]
+[alert.shared]
+kind = "ntfy"
+topic = "larder"
+[defaults.alert]
+hours_off = { from = "22:00", to = "07:00" }
+`
+
+// What cannot be made of the file is a mistake at its key as any other, and all of them are told with the mistakes of
+// other kinds. Who only asks databases is not told: there the secrets may be missing that receivers are made of.
+func TestWhatCannotBeMadeIsAMistake(t *testing.T) {
+	text := `larder.heartbeat = "https://169.254.169.254/beat"` + strings.NewReplacer("SCHEDULE", "61 * * * *", "SOURCE\n", "", "BUDGET", `"1h"`).Replace(linted) + unmade
+	file := filepath.Join(t.TempDir(), "larder.toml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const blocked = "leads to a link-local address, where a cloud's machine finds its keys"
+	_, err := (&app{configPath: file, stderr: io.Discard}).load()
+	mistakes, ok := errors.AsType[config.Mistakes](err)
+	if !ok {
+		t.Fatalf("%v, want mistakes", err)
+	}
+	var got []string
+	for _, m := range mistakes {
+		got = append(got, strings.TrimPrefix(m.Error(), file+":"))
+	}
+	want := []string{
+		"1:20: larder: heartbeat.url: " + blocked,
+		`6:13: source "users": schedule: parse "61 * * * *": minute "61": want 0-59, *, lists, ranges and steps`,
+		`18:8: alert "slack": url: ` + blocked,
+		`22:15: alert "pager": url: ` + blocked,
+		`25:8: alert "mail": smtp: must name a host, and a port from 1 to 65535 or none`,
+		`30:8: alert "post": smtp: ` + blocked,
+		`35:37: alert "am": urls[1]: ` + blocked,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("mistakes (-want +got):\n%s", diff)
+	}
+	if strings.Contains(err.Error(), "canary") {
+		t.Errorf("a secret is told: %v", err)
+	}
+	_, err = (&app{configPath: file, stderr: io.Discard}).loadForDatabases()
+	if mistakes, _ = errors.AsType[config.Mistakes](err); len(mistakes) != 1 {
+		t.Errorf("to who only asks databases is told %v, want the schedule alone", err)
 	}
 }

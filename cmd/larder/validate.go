@@ -30,9 +30,6 @@ there.`,
 				return err
 			}
 			defer p.close()
-			if err := p.tellable(); err != nil {
-				return err
-			}
 			for _, s := range p.config.Sources {
 				a.say("%s: %s", s.Name, p.describe(s))
 			}
@@ -53,15 +50,6 @@ there.`,
 
 // nobodyIsTold is what there is to know of a configuration without alerts.
 const nobodyIsTold = "nobody is told when a copy is too old: there is no [alert.NAME]"
-
-// tellable says what keeps receivers, or the heartbeat, from being told.
-func (p *parts) tellable() error {
-	_, err := p.desk(nil)
-	if h := p.config.Larder.Heartbeat; h != nil && err == nil {
-		_, err = p.heartbeat(h)
-	}
-	return err
-}
 
 // whatOf says what a receiver is told, of how many tables.
 func (p *parts) whatOf(a *config.Alert) string {

@@ -3,7 +3,6 @@ package notify
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -49,20 +48,20 @@ const (
 // NewAlertmanager checks the options. It sends nothing.
 func NewAlertmanager(o AlertmanagerOptions) (*Alertmanager, error) {
 	if len(o.URLs) == 0 {
-		return nil, errors.New("the url of an Alertmanager is missing")
+		return nil, wrong("urls", "is missing")
 	}
 	a := &Alertmanager{instance: o.Instance, last: map[string]alert.Alert{}, ended: map[string]alert.Alert{}}
 	for i, base := range o.URLs {
 		u, err := parseAddress(base)
 		if err == nil && u.RawQuery != "" {
-			err = errors.New("url must hold no query")
+			err = errors.New("must hold no query")
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read url %d: %w", i+1, err)
+			return nil, wrongOf("urls", i, bare(err))
 		}
 		s, err := newSender(strings.TrimSuffix(base, "/")+"/api/v2/alerts", o.Transport)
 		if err != nil {
-			return nil, fmt.Errorf("read url %d: %w", i+1, err)
+			return nil, wrongOf("urls", i, bare(err))
 		}
 		s.hider = newHider(addressSecrets(u)...) // our part of the path is everybody's
 		a.peers, a.shown = append(a.peers, s), append(a.shown, u.Host)

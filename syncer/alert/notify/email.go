@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/mail"
 	"net/netip"
@@ -86,20 +85,20 @@ func NewEmail(o EmailOptions) (*Email, error) {
 	}
 	var err error
 	if e.from, err = mail.ParseAddress(o.From); err != nil {
-		return nil, errors.New("from must be an address")
+		return nil, wrong("from", "must be an address")
 	}
 	if len(o.To) == 0 {
-		return nil, errors.New("to is missing")
+		return nil, wrong("to", "is missing")
 	}
 	for i, to := range o.To {
 		address, err := mail.ParseAddress(to)
 		if err != nil {
-			return nil, fmt.Errorf("to: address %d is none", i+1)
+			return nil, wrongOf("to", i, errors.New("is no address"))
 		}
 		e.to = append(e.to, address)
 	}
 	if (o.User == "") != (o.Password == "") {
-		return nil, errors.New("user and password belong together")
+		return nil, wrong("smtp", "holds one of user and password, which belong together")
 	}
 	e.tls = &tls.Config{}
 	if o.TLS != nil {
@@ -122,10 +121,10 @@ func (e *Email) parseServer() error {
 		}
 	}
 	if e.port, err = strconv.Atoi(port); err != nil || e.port < 1 || e.port > 65535 || host == "" || strings.ContainsAny(host, "/@ ") {
-		return errors.New("smtp must be HOST or HOST:PORT")
+		return wrong("smtp", "must name a host, and a port from 1 to 65535 or none")
 	}
 	if ip, err := netip.ParseAddr(host); err == nil && blocked(ip) {
-		return fmt.Errorf("smtp %w", errBlocked)
+		return &OptionError{"smtp", -1, errBlocked}
 	}
 	e.host, e.onLoopback = host, onThisMachine(host)
 	e.implicit = e.implicit || e.port == 465

@@ -41,8 +41,11 @@ const mostOutput = 4 << 10
 // NewExec checks the options. It runs nothing: the command may come into being
 // later.
 func NewExec(o ExecOptions) (*Exec, error) {
-	if len(o.Command) == 0 || o.Command[0] == "" {
-		return nil, errors.New("command is missing")
+	if len(o.Command) == 0 {
+		return nil, wrong("command", "is missing")
+	}
+	if o.Command[0] == "" {
+		return nil, wrongOf("command", 0, errors.New("is no program"))
 	}
 	return &Exec{command: o.Command, limit: attemptTime}, nil
 }

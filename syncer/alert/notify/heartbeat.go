@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -62,7 +61,7 @@ func NewHeartbeat(o HeartbeatOptions) (*Heartbeat, error) {
 		o.Every = time.Minute
 	}
 	if o.Every < 0 {
-		return nil, errors.New("every must be more than nothing")
+		return nil, wrong("every", "must be more than nothing")
 	}
 	s, err := newSender(o.URL, o.Transport)
 	if err != nil {

@@ -3,7 +3,6 @@ package notify
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 
@@ -40,21 +39,21 @@ const (
 // NewNtfy checks the options. It sends nothing.
 func NewNtfy(o NtfyOptions) (*Ntfy, error) {
 	if o.Topic == "" {
-		return nil, errors.New("topic is missing")
+		return nil, wrong("topic", "is missing")
 	}
 	if strings.Trim(o.Topic, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" || len(o.Topic) > 64 {
-		return nil, errors.New("topic must be up to 64 letters, digits, - and _")
+		return nil, wrong("topic", "must be up to 64 letters, digits, - and _")
 	}
 	address := cmp.Or(o.URL, "https://ntfy.sh")
 	if o.Token != "" && readable(address) {
-		return nil, errors.New("token would travel readable over http; use an https url")
+		return nil, wrong("url", "would carry the token readable over http; use an https url")
 	}
 	u, err := parseAddress(address)
 	if err != nil {
 		return nil, err
 	}
 	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
-		return nil, errors.New("url must be the server's alone; the topic stands in topic")
+		return nil, wrong("url", "must be the server's alone; the topic stands in topic")
 	}
 	s, err := newSender(address, o.Transport, o.Topic, o.Token)
 	if err != nil {

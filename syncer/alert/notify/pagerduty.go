@@ -3,7 +3,6 @@ package notify
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 
@@ -37,11 +36,11 @@ const mostSummary = 1024
 // NewPagerDuty checks the options. It sends nothing.
 func NewPagerDuty(o PagerDutyOptions) (*PagerDuty, error) {
 	if o.RoutingKey == "" {
-		return nil, errors.New("routing_key is missing")
+		return nil, wrong("routing_key", "is missing")
 	}
 	address := cmp.Or(o.URL, "https://events.pagerduty.com/v2/enqueue")
 	if readable(address) {
-		return nil, errors.New("routing_key would travel readable over http; use an https url")
+		return nil, wrong("url", "would carry the routing_key readable over http; use an https url")
 	}
 	s, err := newSender(address, o.Transport)
 	if err != nil {

@@ -66,16 +66,16 @@ func parseAddress(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:
-		return nil, errors.New("url is none")
+		return nil, wrong("url", "is none")
 	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return nil, errors.New("url must be http://HOST or https://HOST")
+		return nil, wrong("url", "must be http://HOST or https://HOST")
 	case u.User != nil:
-		return nil, errors.New("url must hold no user")
+		return nil, wrong("url", "must hold no user")
 	case u.Fragment != "":
-		return nil, errors.New("url must hold no fragment")
+		return nil, wrong("url", "must hold no fragment")
 	}
 	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && blocked(ip) {
-		return nil, fmt.Errorf("url %w", errBlocked)
+		return nil, &OptionError{"url", -1, errBlocked}
 	}
 	return u, nil
 }

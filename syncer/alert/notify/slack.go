@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 
@@ -34,10 +33,10 @@ func NewSlack(o SlackOptions) (*Slack, error) {
 // newSecretSender posts to an address that is a secret as a whole.
 func newSecretSender(address string, carrier http.RoundTripper) (*sender, error) {
 	if address == "" {
-		return nil, errors.New("url is missing")
+		return nil, wrong("url", "is missing")
 	}
 	if readable(address) {
-		return nil, errors.New("url is a secret and would travel readable over http; use an https url")
+		return nil, wrong("url", "is a secret and would travel readable over http; use an https url")
 	}
 	return newSender(address, carrier)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -42,17 +41,17 @@ const mostInWebhook = 20
 // NewWebhook checks the options. It sends nothing.
 func NewWebhook(o WebhookOptions) (*Webhook, error) {
 	if len(o.Secrets) == 0 {
-		return nil, errors.New("a secret to sign with is missing")
+		return nil, wrong("secret", "is missing")
 	}
 	w := &Webhook{}
 	for i, secret := range o.Secrets {
 		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 		if err != nil || len(key) < 24 || len(key) > 64 {
-			return nil, fmt.Errorf("secret %d must be whsec_ and 24 to 64 bytes in Base64", i+1)
+			return nil, wrongOf("secret", i, errors.New("must be whsec_ and 24 to 64 bytes in Base64"))
 		}
 		signer, err := standardwebhooks.NewWebhookRaw(key)
 		if err != nil {
-			return nil, fmt.Errorf("use secret %d: not a key", i+1)
+			return nil, wrongOf("secret", i, errors.New("is no key"))
 		}
 		w.keys = append(w.keys, signer)
 	}
