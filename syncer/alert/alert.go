@@ -62,6 +62,9 @@ type Episode struct {
 	// hold was over.
 	Closed time.Time
 	Ending Ending
+	// Inherited says that another process may have told of it what this one does
+	// not know: its end is told even to whom nothing else was.
+	Inherited bool
 	// Last is what was last known of the copy.
 	Last Facts
 }
@@ -83,14 +86,20 @@ type Facts struct {
 // Told is what one notifier was told of one episode.
 type Told struct {
 	Episode, Notifier string
-	Level             syncer.Level
+	// Kind is what the notifier was: one of the same name and another kind was
+	// told nothing.
+	Kind  string
+	Level syncer.Level
 	// At is when the last firing, escalation or reminder was taken, or begun; for
 	// a Mirror also that of the end.
 	At        time.Time
 	Reminders int
 	// Sequence numbers what was said of the episode there, from 1.
 	Sequence int
-	Resolved bool
+	// Resolved says that nothing is left to tell, Ended that the end was told: not
+	// so where the receiver wants no ends, or another episode of the table took
+	// this one's place.
+	Resolved, Ended bool
 }
 
 // Alert is the news of one table in a message.

@@ -123,6 +123,7 @@ func (d *Desk) say(b *box, e *Episode, what opening, now time.Time) {
 
 // tell writes down what a receiver was told.
 func (d *Desk) tell(b *box, t Told) {
+	t.Kind = b.Kind
 	b.told[t.Episode] = t
 	d.journal.told(t)
 }

@@ -142,14 +142,18 @@ func (d *Desk) round(ctx context.Context, now time.Time, all []syncer.Judged) {
 	d.load(ctx, now)
 	d.mu.Lock()
 	d.noteGap(now)
-	d.advance(now, all)
-	look, blind := d.silencesDue(now), !d.loaded && now.Sub(d.started) >= loadWait
+	// What opened before it is known what was open would be another episode.
+	goes := d.loaded || now.Sub(d.started) >= loadWait
+	if goes {
+		d.advance(now, all)
+	}
+	look := d.silencesDue(now)
 	d.mu.Unlock()
 	if look {
 		d.readSilences(ctx)
 	}
 	d.mu.Lock()
-	if d.loaded || blind {
+	if goes {
 		d.reconcile(now)
 		d.relieve(now)
 		d.forget(now)

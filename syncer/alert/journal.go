@@ -251,7 +251,11 @@ func (d *Desk) noteStore(err error, took time.Duration) error {
 			d.Log.Error().Err(err).Msg("home fails: alerts go out from memory, and may be repeated after a restart")
 		}
 		d.storeFails = true
-		d.restUntil = time.Now().Add(min(max(10*took, time.Second), storeRest))
+		rest := max(10*took, time.Second)
+		if !d.loaded && time.Since(d.started) < loadWait {
+			rest = time.Second // nothing is said before it is read
+		}
+		d.restUntil = time.Now().Add(min(rest, storeRest))
 	}
 	return err
 }

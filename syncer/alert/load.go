@@ -32,54 +32,99 @@ func (d *Desk) load(ctx context.Context, now time.Time) {
 	for _, b := range d.boxes {
 		b.changed = b.Mirror != nil
 	}
-	superseded := d.adoptEpisodes(m.Episodes, now)
-	d.adoptTold(m.Told, superseded)
-	d.adoptMessages(m.Messages, superseded, now)
+	stored := d.adoptEpisodes(m.Episodes)
+	d.adoptTold(m.Told)
+	d.adoptMessages(m.Messages, now)
+	for _, v := range stored {
+		d.settleIn(v, now)
+	}
 	if len(m.Episodes)+len(m.Messages) > 0 {
 		d.Log.Info().Int("episodes", len(m.Episodes)).Int("messages", len(m.Messages)).Msg("alerts go on where they stood")
 	}
 }
 
-// adoptEpisodes takes over what the Store has. An open episode of a table that
-// has another one by now ends without a word: the other one has the same key.
-func (d *Desk) adoptEpisodes(all []Episode, now time.Time) (superseded map[string]bool) {
-	superseded = map[string]bool{}
+// adoptEpisodes takes over what the Store has, in the order of its beginning and
+// before what began while the Store could not be read.
+func (d *Desk) adoptEpisodes(all []Episode) (stored []*live) {
 	all = slices.SortedFunc(slices.Values(all), func(a, b Episode) int {
 		return cmp.Or(a.Opened.Compare(b.Opened), strings.Compare(a.Table, b.Table))
 	})
 	for _, e := range all {
-		if d.episodes[e.ID] != nil {
-			continue
-		}
 		v := &live{Episode: e}
-		if !e.over() {
-			if d.tables[e.Table] != nil {
-				v.Episode = e.end(Changed, now)
-				superseded[e.ID] = true
-				d.journal.episode(e.ID)
-			} else {
-				d.tables[e.Table] = v
-			}
-		}
 		d.episodes[e.ID] = v
-		d.order = append(d.order, v)
+		stored = append(stored, v)
 	}
-	return superseded
+	d.order = append(slices.Clone(stored), d.order...)
+	return stored
+}
+
+// settleIn gives a stored episode that is not over its table. Where the table has
+// one that was opened before the Store could be read, by the same budget, they
+// are one, and it is the stored one that goes on.
+func (d *Desk) settleIn(v *live, now time.Time) {
+	if v.over() {
+		return
+	}
+	other := d.tables[v.Table]
+	switch {
+	case other == nil:
+		d.tables[v.Table] = v
+	case other.round > 0 && other.Digest == v.Digest:
+		d.takeOver(v, other)
+	default:
+		d.supersede(v, other, now)
+	}
+}
+
+// takeOver puts a stored episode in the place of the one that was opened blindly.
+func (d *Desk) takeOver(v, blind *live) {
+	v.judged, v.round = blind.judged, blind.round
+	v.Recovering, v.Closed, v.Ending, v.Last = blind.Recovering, blind.Closed, blind.Ending, blind.Last
+	if blind.Level.Worse(v.Level) {
+		v.Level, v.Escalated = blind.Level, blind.Escalated
+	}
+	for _, b := range d.boxes {
+		d.withdraw(b, blind.ID, false)
+		if b.told[blind.ID].aware() {
+			// It was told a second time by another id and the same key: one end is
+			// enough for both, and must come.
+			d.withdraw(b, v.ID, false)
+			d.tell(b, b.told[v.ID].with(b.told[blind.ID], v.ID))
+		}
+	}
+	d.erase(blind)
+	d.order = slices.DeleteFunc(d.order, func(o *live) bool { return o == blind })
+	d.tables[v.Table] = v
+	d.journal.episode(v.ID)
+}
+
+// supersede ends a stored episode whose table has another one. Who was told of
+// that one is not told the end of this one: it has the same key.
+func (d *Desk) supersede(v, other *live, now time.Time) {
+	v.Episode = v.end(Changed, now)
+	d.journal.episode(v.ID)
+	for _, b := range d.boxes {
+		d.withdraw(b, other.ID, false)
+		if t := b.told[v.ID]; t.aware() && b.told[other.ID].aware() {
+			d.withdraw(b, v.ID, false)
+			t = b.told[v.ID]
+			t.Resolved = true
+			d.tell(b, t)
+		}
+	}
 }
 
 // adoptTold takes over what was told. A receiver that is not there any more is
-// told nothing.
-func (d *Desk) adoptTold(all []Told, superseded map[string]bool) {
+// told nothing, and one that is of another kind was told nothing.
+func (d *Desk) adoptTold(all []Told) {
 	for _, t := range all {
 		b := d.named[t.Notifier]
 		switch {
 		case b == nil:
 			t.Resolved = true
 			d.journal.strangers = append(d.journal.strangers, t)
-			continue
-		case superseded[t.Episode]:
-			t.Resolved = true
-			d.tell(b, t)
+		case t.Kind != b.Kind:
+			d.tell(b, Told{Episode: t.Episode, Notifier: t.Notifier, Resolved: true})
 		default:
 			b.told[t.Episode] = t
 		}
@@ -89,7 +134,7 @@ func (d *Desk) adoptTold(all []Told, superseded map[string]bool) {
 // adoptMessages takes over what is not delivered. Where the time to send one has
 // come, an attempt may have been made that could not be saved: nothing of it is
 // taken back.
-func (d *Desk) adoptMessages(all []Message, superseded map[string]bool, now time.Time) {
+func (d *Desk) adoptMessages(all []Message, now time.Time) {
 	for _, m := range all {
 		b := d.named[m.Notifier]
 		if b == nil || b.Mirror != nil {
@@ -98,18 +143,9 @@ func (d *Desk) adoptMessages(all []Message, superseded map[string]bool, now time
 			continue
 		}
 		l := &letter{Message: m, tried: m.Attempts > 0 || !m.Due.After(now)}
-		kept := l.Alerts[:0:0]
-		for _, a := range l.Alerts {
-			if !superseded[a.Episode] {
-				kept = append(kept, a)
-			}
-		}
-		if len(kept) == 0 && len(l.Alerts) > 0 {
+		if !b.keepOwn(l) {
 			d.journal.done(m.ID)
 			continue
-		}
-		if !l.tried {
-			l.Alerts = kept
 		}
 		b.add(l)
 		if l.tried && !l.Sealed {
@@ -120,4 +156,18 @@ func (d *Desk) adoptMessages(all []Message, superseded map[string]bool, now time
 			b.open[opening{l.Event, l.Via}] = l
 		}
 	}
+}
+
+// keepOwn takes those alerts out of a stored message that were meant for a
+// receiver of another kind: of their episodes nothing was told here. It reports
+// whether anything is left.
+func (b *box) keepOwn(l *letter) bool {
+	if len(l.Alerts) == 0 {
+		return true
+	}
+	l.Alerts = slices.DeleteFunc(l.Alerts, func(a Alert) bool {
+		t := b.told[a.Episode]
+		return t.Episode != "" && t.Sequence == 0
+	})
+	return len(l.Alerts) > 0
 }

@@ -3,6 +3,7 @@ package alert
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -44,17 +45,25 @@ func (d *Desk) mirror(ctx context.Context, b *box) {
 	}
 }
 
-// picture is what a mirror is to show.
+// picture is what a mirror is to show. What ended is not shown while another
+// episode of the same table fires: to the mirror they are one.
 func (d *Desk) picture(b *box, now time.Time) (firing, resolved []Alert) {
 	for _, v := range d.order {
 		t := b.told[v.ID]
 		switch {
 		case t.Sequence == 0 || v.asleep() || b.muted[v.ID]:
-		case t.Resolved && b.Resolved && now.Sub(t.At) < mirrorResolved:
+		case t.Ended && now.Sub(t.At) < mirrorResolved:
 			resolved = append(resolved, alertOf(&v.Episode, t, Resolved))
 		case !t.Resolved && !v.over():
 			firing = append(firing, alertOf(&v.Episode, t, Firing))
 		}
+	}
+	if len(firing) > 0 && len(resolved) > 0 {
+		fires := map[string]bool{}
+		for i := range firing {
+			fires[firing[i].Key] = true
+		}
+		resolved = slices.DeleteFunc(resolved, func(a Alert) bool { return fires[a.Key] })
 	}
 	return firing, resolved
 }

@@ -103,6 +103,7 @@ func (d *Desk) handPart(to *box, l *letter, origin string, news []Alert, part in
 		t := to.told[a.Episode]
 		t.Episode, t.Notifier, t.Sequence = a.Episode, to.Name, max(a.Sequence, t.Sequence)
 		t.Level, t.At, t.Resolved = a.Level, now, a.Event == Resolved
+		t.Ended = t.Resolved
 		d.tell(to, t)
 	}
 	to.add(copied)

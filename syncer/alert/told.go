@@ -70,14 +70,14 @@ func (t Told) said(e *Episode, r *Receiver, what Event, now time.Time) Told {
 	t.Sequence++
 	switch what {
 	case Resolved:
-		t.Resolved = true
+		t.Resolved, t.Ended = true, true
 		return t
 	case Reminder:
 		t.Reminders++
 	case Firing:
 		t.Reminders = 0
 	}
-	t.Level, t.At, t.Resolved = e.Level, now, false
+	t.Level, t.At, t.Resolved, t.Ended = e.Level, now, false, false
 	return t
 }
 
@@ -95,7 +95,20 @@ func (t Told) unsaid(what Event) Told {
 	case Reminder:
 		t.Reminders--
 	case Resolved:
-		t.Resolved = false
+		t.Resolved, t.Ended = false, false
+	}
+	return t
+}
+
+// with is what was told of an episode under two names.
+func (t Told) with(other Told, episode string) Told {
+	if !t.aware() || other.Level.Worse(t.Level) {
+		t.Level = other.Level
+	}
+	t.Episode, t.Notifier, t.Resolved, t.Ended = episode, other.Notifier, false, false
+	t.Sequence, t.Reminders = max(t.Sequence, other.Sequence), max(t.Reminders, other.Reminders)
+	if other.At.After(t.At) {
+		t.At = other.At
 	}
 	return t
 }

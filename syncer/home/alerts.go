@@ -94,23 +94,23 @@ func saveEpisode(conn *sqlite.Conn, e alert.Episode) error {
 		return err
 	}
 	return sqlitex.Execute(conn, `INSERT INTO episode (id, key, table_name, source, consumer, digest, level,
-			opened, stale_since, escalated, recovering, closed, ending, last)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			opened, stale_since, escalated, recovering, closed, ending, inherited, last)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET key = excluded.key, table_name = excluded.table_name, source = excluded.source,
 			consumer = excluded.consumer, digest = excluded.digest, level = excluded.level, opened = excluded.opened,
 			stale_since = excluded.stale_since, escalated = excluded.escalated, recovering = excluded.recovering,
-			closed = excluded.closed, ending = excluded.ending, last = excluded.last`,
+			closed = excluded.closed, ending = excluded.ending, inherited = excluded.inherited, last = excluded.last`,
 		&sqlitex.ExecOptions{Args: []any{e.ID, e.Key, e.Table, e.Source, e.Consumer, e.Digest, string(e.Level),
 			e.Opened.UnixMicro(), micros(e.StaleSince), micros(e.Escalated), micros(e.Recovering), micros(e.Closed),
-			string(e.Ending), string(last)}})
+			string(e.Ending), e.Inherited, string(last)}})
 }
 
 func saveTold(conn *sqlite.Conn, t alert.Told) error {
-	return sqlitex.Execute(conn, `INSERT INTO told (episode, notifier, level, at, reminders, sequence, resolved)
-		VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (episode, notifier) DO UPDATE SET level = excluded.level, at = excluded.at,
-			reminders = excluded.reminders, sequence = excluded.sequence, resolved = excluded.resolved`,
-		&sqlitex.ExecOptions{Args: []any{t.Episode, t.Notifier, string(t.Level), micros(t.At), t.Reminders, t.Sequence, t.Resolved}})
+	return sqlitex.Execute(conn, `INSERT INTO told (episode, notifier, kind, level, at, reminders, sequence, resolved, ended)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (episode, notifier) DO UPDATE SET kind = excluded.kind, level = excluded.level, at = excluded.at,
+			reminders = excluded.reminders, sequence = excluded.sequence, resolved = excluded.resolved, ended = excluded.ended`,
+		&sqlitex.ExecOptions{Args: []any{t.Episode, t.Notifier, t.Kind, string(t.Level), micros(t.At), t.Reminders, t.Sequence, t.Resolved, t.Ended}})
 }
 
 // storedAlert keeps the level of the facts apart from the alert's own, which
@@ -169,10 +169,10 @@ func load(conn *sqlite.Conn, condition string, since int64) (alert.Memory, error
 	bound := &sqlitex.ExecOptions{Args: []any{since}}
 	bound.ResultFunc = func(s *sqlite.Stmt) error { m.Episodes = append(m.Episodes, scanEpisode(s)); return nil }
 	err := sqlitex.Execute(conn, `SELECT id, key, table_name, source, consumer, digest, level, opened, stale_since,
-		escalated, recovering, closed, ending, last FROM episode WHERE `+condition+` ORDER BY number`, bound)
+		escalated, recovering, closed, ending, inherited, last FROM episode WHERE `+condition+` ORDER BY number`, bound)
 	if err == nil {
 		bound.ResultFunc = func(s *sqlite.Stmt) error { m.Told = append(m.Told, scanTold(s)); return nil }
-		err = sqlitex.Execute(conn, `SELECT episode, notifier, level, at, reminders, sequence, resolved FROM told
+		err = sqlitex.Execute(conn, `SELECT episode, notifier, kind, level, at, reminders, sequence, resolved, ended FROM told
 			WHERE episode IN (SELECT id FROM episode WHERE `+condition+`) ORDER BY episode, notifier`, bound)
 	}
 	if err == nil {
@@ -195,9 +195,9 @@ func scanEpisode(s *sqlite.Stmt) alert.Episode {
 		ID: s.ColumnText(0), Key: s.ColumnText(1), Table: s.ColumnText(2), Source: s.ColumnText(3), Consumer: s.ColumnText(4),
 		Digest: s.ColumnText(5), Level: syncer.Level(s.ColumnText(6)),
 		Opened: instant(s, 7), StaleSince: instant(s, 8), Escalated: instant(s, 9), Recovering: instant(s, 10), Closed: instant(s, 11),
-		Ending: alert.Ending(s.ColumnText(12)),
+		Ending: alert.Ending(s.ColumnText(12)), Inherited: s.ColumnBool(13),
 	}
-	if err := json.Unmarshal([]byte(s.ColumnText(13)), &e.Last); err != nil {
+	if err := json.Unmarshal([]byte(s.ColumnText(14)), &e.Last); err != nil {
 		e.Last = alert.Facts{} // the next round knows more
 	}
 	return e
@@ -205,8 +205,8 @@ func scanEpisode(s *sqlite.Stmt) alert.Episode {
 
 func scanTold(s *sqlite.Stmt) alert.Told {
 	return alert.Told{
-		Episode: s.ColumnText(0), Notifier: s.ColumnText(1), Level: syncer.Level(s.ColumnText(2)), At: instant(s, 3),
-		Reminders: s.ColumnInt(4), Sequence: s.ColumnInt(5), Resolved: s.ColumnBool(6),
+		Episode: s.ColumnText(0), Notifier: s.ColumnText(1), Kind: s.ColumnText(2), Level: syncer.Level(s.ColumnText(3)),
+		At: instant(s, 4), Reminders: s.ColumnInt(5), Sequence: s.ColumnInt(6), Resolved: s.ColumnBool(7), Ended: s.ColumnBool(8),
 	}
 }
 

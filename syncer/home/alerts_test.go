@@ -209,7 +209,7 @@ func TestEpisodesCannotFillTheDisk(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "larder.db")
 	h := open(t, path, 0)
 	execute(t, path, `WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 60000)
-		INSERT INTO episode SELECT value, 'e' || value, '', '', '', '', '', '', 0, NULL, NULL, NULL, iif(value = 1, NULL, 0), '', '{}' FROM n`)
+		INSERT INTO episode SELECT value, 'e' || value, '', '', '', '', '', '', 0, NULL, NULL, NULL, iif(value = 1, NULL, 0), '', 0, '{}' FROM n`)
 	save(t, h, alert.Change{Episodes: []alert.Episode{{ID: "open"}}})
 	if got, want := ask(t, path, `SELECT count(*) || ' ' || min(id) || ' ' || min(number) FROM episode WHERE id <> 'e1'`), "50001 e10001 10001"; got != want {
 		t.Errorf("left are %s, want %s", got, want)

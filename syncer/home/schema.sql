@@ -30,8 +30,8 @@ CREATE TABLE IF NOT EXISTS token (
 ) STRICT;
 
 -- The times during which a copy was staler than its budget allows. level is the
--- worst that was reached, ending why it ended; last is what was last known of
--- the copy, as JSON.
+-- worst that was reached, ending why it ended; inherited says that another process
+-- may have told of it; last is what was last known of the copy, as JSON.
 CREATE TABLE IF NOT EXISTS episode (
   number INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -47,22 +47,25 @@ CREATE TABLE IF NOT EXISTS episode (
   recovering INTEGER,
   closed INTEGER,
   ending TEXT NOT NULL,
+  inherited INTEGER NOT NULL,
   last TEXT NOT NULL
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS episode_by_end ON episode (closed);
 CREATE INDEX IF NOT EXISTS episode_by_opening ON episode (opened);
 
--- What a notifier was told of an episode; resolved says that nothing is left to
--- tell.
+-- What a notifier was told of an episode; kind is what the notifier was then,
+-- resolved says that nothing is left to tell, ended that the end was told.
 CREATE TABLE IF NOT EXISTS told (
   episode TEXT NOT NULL,
   notifier TEXT NOT NULL,
+  kind TEXT NOT NULL,
   level TEXT NOT NULL,
   at INTEGER,
   reminders INTEGER NOT NULL,
   sequence INTEGER NOT NULL,
   resolved INTEGER NOT NULL,
+  ended INTEGER NOT NULL,
   PRIMARY KEY (episode, notifier)
 ) STRICT, WITHOUT ROWID;
 

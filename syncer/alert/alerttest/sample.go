@@ -22,10 +22,10 @@ func Sample(now time.Time, n int) alert.Change {
 			Since: now.Add(-50 * time.Minute), NextPoll: now.Add(time.Minute), LastRows: 1<<53 + 1, Quarantined: 3}
 		e := alert.Episode{ID: id, Key: alert.Key("larder", table), Table: table, Source: "users", Consumer: "shop", Digest: "30m/1h",
 			Level: syncer.Warn, Opened: now.Add(-10 * time.Minute), StaleSince: now.Add(-30 * time.Minute),
-			Escalated: now.Add(-5 * time.Minute), Recovering: now.Add(-time.Second), Last: facts}
+			Escalated: now.Add(-5 * time.Minute), Recovering: now.Add(-time.Second), Inherited: true, Last: facts}
 		c.Episodes = append(c.Episodes, e)
 		for _, to := range []string{"oncall", "mail"} {
-			c.Told = append(c.Told, alert.Told{Episode: id, Notifier: to, Level: syncer.Warn, At: now, Reminders: 2, Sequence: 3})
+			c.Told = append(c.Told, alert.Told{Episode: id, Notifier: to, Kind: "webhook", Level: syncer.Warn, At: now, Reminders: 2, Sequence: 3, Ended: true})
 		}
 		m.Alerts = append(m.Alerts, alert.Alert{ID: "a" + id, Key: e.Key, Episode: id, Sequence: 3, Reminder: 2, Event: alert.Firing,
 			Ending: alert.Recovered, Level: syncer.Warn, Table: table, Source: "users", Consumer: "shop",
