@@ -1,16 +1,20 @@
 package alert
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Backlog is how a receiver keeps up.
 type Backlog struct {
 	Receiver string
-	// Pending messages are not delivered. Of those that are due Oldest is since
-	// when the oldest is; zero: none is.
+	// Pending messages are not delivered. Of those that are due, and not another
+	// daemon's to tell, Oldest is since when the oldest is; zero: none is.
 	Pending int
 	Oldest  time.Time
-	// FailingSince is when the first of an unbroken row of failed attempts was
-	// made, Error what the last one failed by, Retry when the next one is made.
+	// FailingSince is since when no attempt got an answer; while it answers, since
+	// when it has refused all that it was sent. Error is what the last attempt
+	// failed by, Retry when the next one is made.
 	FailingSince time.Time
 	Error        string
 	Retry        time.Time
@@ -22,14 +26,14 @@ type Backlog struct {
 // Backlog says how each receiver keeps up, in the order of Receivers.
 func (d *Desk) Backlog() []Backlog {
 	d.once.Do(d.begin)
-	now := time.Now()
+	now := d.clock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	all := make([]Backlog, 0, len(d.boxes))
 	for _, b := range d.boxes {
-		one := Backlog{Receiver: b.Name, Pending: len(b.queue), FailingSince: b.failingSince, Error: b.failed, Retry: b.retry, Disabled: b.disabled}
+		one := Backlog{Receiver: b.Name, Pending: len(b.queue), FailingSince: cmp.Or(b.failingSince, b.refusedSince), Error: b.failed, Retry: b.retry, Disabled: b.disabled}
 		for _, l := range b.queue {
-			if !l.Due.After(now) && (one.Oldest.IsZero() || l.Due.Before(one.Oldest)) {
+			if !l.Due.After(now) && !d.asleep(l) && (one.Oldest.IsZero() || l.Due.Before(one.Oldest)) {
 				one.Oldest = l.Due
 			}
 		}

@@ -12,12 +12,9 @@ import (
 // that a firing which is taken back may still be worth a word at the end; else
 // it is as if nothing had been said.
 func (d *Desk) withdraw(b *box, episode string, owed bool) {
-	for i := len(b.queue) - 1; i >= 0 && b.waiting[episode] > 0; i-- {
-		l := b.queue[i]
-		at := slices.IndexFunc(l.Alerts, func(a Alert) bool { return a.Episode == episode })
-		if at < 0 {
-			continue
-		}
+	for len(b.waiting[episode]) > 0 {
+		l := last(b.waiting[episode])
+		at := l.of(episode)
 		// What was meant for a receiver that is failing is not said again when a
 		// mute of this one ends.
 		if l.tried || !owed && l.Via != "" {
@@ -33,13 +30,20 @@ func (d *Desk) withdraw(b *box, episode string, owed bool) {
 	}
 }
 
+func last(all []*letter) *letter { return all[len(all)-1] }
+
+// of is where a message tells of an episode.
+func (l *letter) of(episode string) int {
+	return slices.IndexFunc(l.Alerts, func(a Alert) bool { return a.Episode == episode })
+}
+
 // cut takes one alert out of a message, and the message away if it was the last.
 func (d *Desk) cut(b *box, l *letter, at int) {
 	if len(l.Alerts) == 1 {
 		d.drop(b, l)
 		return
 	}
-	b.count(&l.Alerts[at], -1)
+	b.discount(l, &l.Alerts[at])
 	l.Alerts = slices.Delete(l.Alerts, at, at+1)
 	d.journal.message(l)
 }
@@ -53,17 +57,11 @@ func (d *Desk) drop(b *box, l *letter) {
 // raise makes a firing that was never attempted say critical, and at once: the
 // receiver is told one thing then. It reports whether there is one.
 func (d *Desk) raise(b *box, e *Episode, now time.Time) bool {
-	if b.waiting[e.ID] == 0 {
-		return false
-	}
-	for _, l := range b.queue {
+	for _, l := range b.waiting[e.ID] {
 		if l.tried || l.Event != Firing {
 			continue
 		}
-		at := slices.IndexFunc(l.Alerts, func(a Alert) bool { return a.Episode == e.ID })
-		if at < 0 {
-			continue
-		}
+		at := l.of(e.ID)
 		l.Alerts[at].Level, l.Alerts[at].Facts = e.Level, e.Last
 		if l.Due.After(now) {
 			l.Due = now
@@ -142,11 +140,10 @@ func (d *Desk) refresh(l *letter) {
 // withdrawReminders takes reminders back that were never attempted: something
 // worse is told in their place.
 func (d *Desk) withdrawReminders(b *box, episode string) {
-	for _, l := range slices.Clone(b.queue) {
-		at := slices.IndexFunc(l.Alerts, func(a Alert) bool { return a.Episode == episode })
-		if at >= 0 && !l.tried && l.Event == Reminder {
+	for _, l := range slices.Clone(b.waiting[episode]) {
+		if !l.tried && l.Event == Reminder {
 			d.tell(b, b.told[episode].unsaid(Reminder))
-			d.cut(b, l, at)
+			d.cut(b, l, l.of(episode))
 		}
 	}
 }

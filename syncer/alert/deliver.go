@@ -13,14 +13,17 @@ import (
 // has ended.
 func (d *Desk) deliver(ctx context.Context, b *box) {
 	for ctx.Err() == nil {
-		m, l, again := d.next(b, time.Now())
+		m, l, again := d.next(b, d.clock())
 		if l == nil {
-			pause(ctx, b.wake, again)
+			d.pause(ctx, b.wake, again)
 			continue
 		}
 		// That an attempt is made is saved before it is made: what may have
 		// arrived is not taken back, nor changed.
 		d.commit(ctx)
+		if d.holdBack(l, d.clock()) {
+			continue
+		}
 		err := d.attempt(ctx, b.Receiver, m)
 		d.answered(ctx, b, l, err)
 		d.commit(ctx)
@@ -29,10 +32,10 @@ func (d *Desk) deliver(ctx context.Context, b *box) {
 
 // pause waits until something happens, until a moment if there is one, or until
 // ctx has ended.
-func pause(ctx context.Context, wake <-chan struct{}, until time.Time) {
+func (d *Desk) pause(ctx context.Context, wake <-chan struct{}, until time.Time) {
 	var due <-chan time.Time
 	if !until.IsZero() {
-		t := time.NewTimer(time.Until(until))
+		t := time.NewTimer(until.Sub(d.clock()))
 		defer t.Stop()
 		due = t.C
 	}
@@ -47,15 +50,19 @@ func pause(ctx context.Context, wake <-chan struct{}, until time.Time) {
 func (d *Desk) next(b *box, now time.Time) (Message, *letter, time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.standsStill(now) {
+		return Message{}, nil, now.Add(lookEvery)
+	}
 	d.sweep(b, now)
+	withheld := func(l *letter) bool { return d.withheld(l, now) }
 	if b.disabled {
-		_, again := b.pick(now)
+		_, again := b.pick(now, withheld)
 		return Message{}, nil, again
 	}
 	if b.retry.After(now) {
 		return Message{}, nil, b.retry
 	}
-	l, again := b.pick(now)
+	l, again := b.pick(now, withheld)
 	if l == nil {
 		return Message{}, nil, again
 	}
@@ -63,7 +70,7 @@ func (d *Desk) next(b *box, now time.Time) (Message, *letter, time.Time) {
 		d.refresh(l)
 		b.seal(l)
 	}
-	l.tried = true
+	l.tried, l.underWay = true, true
 	l.Attempts, l.Tried = l.Attempts+1, now
 	d.journal.message(l)
 	m := l.Message
@@ -79,7 +86,7 @@ func (d *Desk) sweep(b *box, now time.Time) {
 		switch {
 		case now.Sub(l.Begun) > messageTTL:
 			expired = append(expired, l)
-		case b.disabled && !l.Due.After(now):
+		case b.disabled && !l.Due.After(now) && !d.withheld(l, now):
 			lost = append(lost, l)
 		}
 	}
@@ -124,9 +131,10 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // answered writes down what became of an attempt.
 func (d *Desk) answered(ctx context.Context, b *box, l *letter, err error) {
-	now := time.Now()
+	now := d.clock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	l.underWay = false
 	if err == nil {
 		d.taken(b, l, now)
 		return
@@ -136,9 +144,6 @@ func (d *Desk) answered(ctx context.Context, b *box, l *letter, err error) {
 	}
 	l.Failed = oneLine(err.Error())
 	b.failed = l.Failed
-	if b.failingSince.IsZero() {
-		b.failingSince = now
-	}
 	b.event(d.Log.Warn()).Str("event", string(l.Event)).Str("message", l.ID).Int("attempts", l.Attempts).
 		Str("reason", reasonOf(err)).Str("error", l.Failed).Msg("receiver cannot be told")
 	switch {
@@ -147,6 +152,11 @@ func (d *Desk) answered(ctx context.Context, b *box, l *letter, err error) {
 		d.giveUp(b, l, ReasonGone, now)
 		return
 	case permanent(err):
+		// One that refuses a message can be reached.
+		d.reached(b)
+		if b.refusedSince.IsZero() {
+			b.refusedSince = now
+		}
 		d.giveUp(b, l, ReasonPermanent, now)
 		return
 	}
@@ -160,6 +170,9 @@ func (d *Desk) answered(ctx context.Context, b *box, l *letter, err error) {
 // tried soon. When a second one has failed, too, all wait.
 func (d *Desk) wait(b *box, l *letter, err error, now time.Time) {
 	b.failures++
+	if b.failingSince.IsZero() {
+		b.failingSince = now
+	}
 	l.strikes++
 	b.several = b.several || b.suspect != nil && b.suspect != l
 	b.suspect = l
@@ -190,9 +203,22 @@ func (d *Desk) taken(b *box, l *letter, now time.Time) {
 	}
 }
 
-// recovered ends a row of failures. Word of it that nobody was sent yet is taken
-// back.
+// recovered writes down that a receiver takes what it is told. Word of the
+// contrary that nobody was sent yet is taken back.
 func (d *Desk) recovered(b *box) {
+	d.reached(b)
+	b.failed, b.refusedSince, b.blamed = "", time.Time{}, false
+	for _, o := range d.boxes {
+		for _, l := range slices.Clone(o.queue) {
+			if l.Event == Undelivered && l.Via == b.Name && !l.tried {
+				d.drop(o, l)
+			}
+		}
+	}
+}
+
+// reached ends a row of failures.
+func (d *Desk) reached(b *box) {
 	if b.failures > 0 {
 		b.event(d.Log.Info()).Time("failing_since", b.failingSince).Msg("receiver can be told again")
 	}
@@ -202,15 +228,8 @@ func (d *Desk) recovered(b *box) {
 			l.strikes, l.notBefore = 0, time.Time{}
 		}
 	}
-	b.failures, b.failingSince, b.failed, b.retry, b.relieved = 0, time.Time{}, "", time.Time{}, false
+	b.failures, b.failingSince, b.retry, b.relieved = 0, time.Time{}, time.Time{}, false
 	b.suspect, b.several = nil, false
-	for _, o := range d.boxes {
-		for _, l := range slices.Clone(o.queue) {
-			if l.Event == Undelivered && l.Via == b.Name && !l.tried {
-				d.drop(o, l)
-			}
-		}
-	}
 }
 
 // waitAfter is how long a receiver is left alone after its nth failure in a row.

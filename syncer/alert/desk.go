@@ -38,6 +38,7 @@ type Desk struct {
 	once   sync.Once
 	fresh  chan struct{} // a snapshot waits
 	jitter func(time.Duration) time.Duration
+	clock  func() time.Time
 	saving chan struct{} // held by the one that saves
 	// calling is held during a call of the Store.
 	calling chan struct{}
@@ -62,6 +63,9 @@ type Desk struct {
 	woken        waking
 	rounds       uint64
 	last         time.Time // round
+	// reconciled is when that was judged which receivers were last had told.
+	reconciled time.Time
+	still      stillness
 	// started is when Run was, loaded that the Store was read.
 	started    time.Time
 	loaded     bool
@@ -81,6 +85,9 @@ func (d *Desk) begin() {
 	d.saving, d.calling = make(chan struct{}, 1), make(chan struct{}, 1)
 	if d.jitter == nil {
 		d.jitter = fullJitter
+	}
+	if d.clock == nil {
+		d.clock = time.Now
 	}
 	d.named, d.tables, d.episodes, d.journal = map[string]*box{}, map[string]*live{}, map[string]*live{}, newJournal()
 	for _, r := range d.Receivers {
@@ -109,11 +116,11 @@ func (d *Desk) Judged(now time.Time, all []syncer.Judged) {
 func (d *Desk) Run(ctx context.Context) error {
 	d.once.Do(d.begin)
 	d.mu.Lock()
-	d.started = time.Now()
+	d.started = d.clock()
 	d.woken = waking{at: d.started}
 	d.mu.Unlock()
 	var senders sync.WaitGroup
-	d.load(ctx, time.Now())
+	d.load(ctx, d.clock())
 	for _, b := range d.boxes {
 		if b.Mirror != nil {
 			senders.Go(func() { d.mirror(ctx, b) })
@@ -157,6 +164,7 @@ func (d *Desk) round(ctx context.Context, now time.Time, all []syncer.Judged) {
 		d.reconcile(now)
 		d.relieve(now)
 		d.forget(now)
+		d.reconciled = now
 	}
 	d.mu.Unlock()
 	d.commit(ctx)

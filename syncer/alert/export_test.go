@@ -21,3 +21,22 @@ func (d *Desk) Ask(ctx context.Context, do func(context.Context) error) error {
 	d.once.Do(d.begin)
 	return d.ask(ctx, do)
 }
+
+// SetClock replaces what the desk knows the time by.
+func (d *Desk) SetClock(clock func() time.Time) { d.clock = clock }
+
+// SetRoom bounds what waits for each receiver.
+func (d *Desk) SetRoom(n int) {
+	d.once.Do(d.begin)
+	for _, b := range d.boxes {
+		b.room = n
+	}
+}
+
+// WakeAll has all senders look, as overdue timers do when a process that was
+// stopped goes on.
+func (d *Desk) WakeAll() {
+	for _, b := range d.boxes {
+		signal(b.wake)
+	}
+}

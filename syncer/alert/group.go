@@ -20,10 +20,13 @@ type box struct {
 	told     map[string]Told // by episode
 	queue    []*letter       // in the order in which they began
 	open     map[opening]*letter
-	// waiting counts the alerts in queue by episode, keys by key, alerts all of
-	// them.
-	waiting, keys map[string]int
-	alerts        int
+	// waiting are the messages in queue that tell of an episode, in its order;
+	// keys counts the alerts in queue by key, alerts all of them.
+	waiting map[string][]*letter
+	keys    map[string]int
+	alerts  int
+	// room bounds alerts and messages.
+	room int
 	// crammed says that nothing in queue can make room.
 	crammed bool
 	// placed counts the letters that ever were in queue.
@@ -31,18 +34,23 @@ type box struct {
 	// muted are the episodes of which a mirror shows nothing.
 	muted map[string]bool
 
+	// failures counts attempts in a row that nobody answered, the first of which
+	// ended at failingSince; failed is what the last attempt failed by.
 	failures     int
 	failingSince time.Time
 	failed       string
 	retry        time.Time
 	disabled     bool
+	// refusedSince is when the first message was refused since one was taken.
+	refusedSince time.Time
 	// suspect is the message that failed last, several says that more than one
 	// did in this row.
 	suspect *letter
 	several bool
-	// relieved says that others were told of this row of failures.
-	relieved bool
-	wake     chan struct{}
+	// relieved says that others were told of this row of failures, blamed that
+	// they were told that it refuses messages.
+	relieved, blamed bool
+	wake             chan struct{}
 	// changed says that a mirror has to be shown another picture at once.
 	changed bool
 }
@@ -61,8 +69,11 @@ type letter struct {
 	// tried says that an attempt was made, or may have been: nothing of it can
 	// be taken back.
 	tried bool
-	// handed says that it was given to the fallback too.
-	handed bool
+	// underWay says that an attempt is being made.
+	underWay bool
+	// handed says that it was given to the fallback too, cramped that the
+	// fallback had no room for it.
+	handed, cramped bool
 	// strikes counts failures in a row; they keep this message, and no other,
 	// waiting until notBefore.
 	strikes   int
@@ -70,7 +81,7 @@ type letter struct {
 }
 
 func newBox(r *Receiver) *box {
-	return &box{Receiver: r, told: map[string]Told{}, open: map[opening]*letter{}, waiting: map[string]int{},
+	return &box{Receiver: r, room: outboxLimit, told: map[string]Told{}, open: map[opening]*letter{}, waiting: map[string][]*letter{},
 		keys: map[string]int{}, muted: map[string]bool{}, wake: make(chan struct{}, 1)}
 }
 
@@ -98,7 +109,7 @@ func (b *box) put(a Alert, o opening, instance string, now time.Time) *letter {
 		b.enter(l)
 	}
 	l.Alerts = append(l.Alerts, a)
-	b.count(&a, 1)
+	b.count(l, &a)
 	if len(l.Alerts) >= b.limit() {
 		b.seal(l)
 	}
@@ -126,16 +137,25 @@ func (b *box) seal(l *letter) {
 	}
 }
 
-func (b *box) count(a *Alert, n int) {
-	b.alerts += n
-	b.crammed = b.crammed && n > 0
-	tally(b.waiting, a.Episode, n)
-	tally(b.keys, a.Key, n)
+func (b *box) count(l *letter, a *Alert) {
+	b.alerts++
+	b.waiting[a.Episode] = append(b.waiting[a.Episode], l)
+	b.keys[a.Key]++
 }
 
-func tally(counts map[string]int, name string, n int) {
-	if counts[name] += n; counts[name] <= 0 {
-		delete(counts, name)
+func (b *box) discount(l *letter, a *Alert) {
+	b.alerts--
+	b.crammed = false
+	all := b.waiting[a.Episode]
+	if i := slices.Index(all, l); i >= 0 {
+		all = slices.Delete(all, i, i+1)
+		b.waiting[a.Episode] = all
+	}
+	if len(all) == 0 {
+		delete(b.waiting, a.Episode)
+	}
+	if b.keys[a.Key]--; b.keys[a.Key] <= 0 {
+		delete(b.keys, a.Key)
 	}
 }
 
@@ -143,7 +163,7 @@ func tally(counts map[string]int, name string, n int) {
 func (b *box) add(l *letter) {
 	b.enter(l)
 	for i := range l.Alerts {
-		b.count(&l.Alerts[i], 1)
+		b.count(l, &l.Alerts[i])
 	}
 }
 
@@ -161,7 +181,7 @@ func (b *box) remove(l *letter) {
 	}
 	b.queue = slices.Delete(b.queue, i, i+1)
 	for i := range l.Alerts {
-		b.count(&l.Alerts[i], -1)
+		b.discount(l, &l.Alerts[i])
 	}
 	if o := (opening{l.Event, l.Via}); b.open[o] == l {
 		delete(b.open, o)
@@ -170,12 +190,13 @@ func (b *box) remove(l *letter) {
 
 // full says that there is no room for one more alert. Messages without alerts
 // count as one.
-func (b *box) full() bool { return b.alerts+len(b.queue) >= outboxLimit }
+func (b *box) full() bool { return b.alerts+len(b.queue) >= b.room }
 
 // pick chooses the message that is sent next: of those of which no earlier one
-// tells of the same table the one that was tried least. If there is none yet,
-// it returns when to look again; zero: not before something changes.
-func (b *box) pick(now time.Time) (chosen *letter, again time.Time) {
+// tells of the same table the one that was tried least. What is withheld is left
+// out. If there is none yet, it returns when to look again; zero: not before
+// something changes.
+func (b *box) pick(now time.Time, withheld func(*letter) bool) (chosen *letter, again time.Time) {
 	sooner := func(t time.Time) {
 		if again.IsZero() || t.Before(again) {
 			again = t
@@ -190,6 +211,8 @@ func (b *box) pick(now time.Time) (chosen *letter, again time.Time) {
 			sooner(l.Due)
 		case l.notBefore.After(now):
 			sooner(l.notBefore)
+		case withheld(l):
+			sooner(now.Add(lookEvery))
 		case chosen == nil || l.Attempts < chosen.Attempts:
 			chosen = l
 		}
@@ -236,12 +259,12 @@ func cause(alerts []Alert) string {
 
 // resolving says that the end of an episode waits to be told.
 func (b *box) resolving(episode string) bool {
-	return b.waiting[episode] > 0 && b.told[episode].Resolved
+	return len(b.waiting[episode]) > 0 && b.told[episode].Resolved
 }
 
 // needs says that an episode which is over, or left, must be remembered for this
 // receiver's sake.
 func (b *box) needs(v *live, now time.Time) bool {
 	t := b.told[v.ID]
-	return b.waiting[v.ID] > 0 || t.aware() || t.owed() || b.Mirror != nil && t.Sequence > 0 && now.Sub(t.At) < mirrorResolved
+	return len(b.waiting[v.ID]) > 0 || t.aware() || t.owed() || b.Mirror != nil && t.Sequence > 0 && now.Sub(t.At) < mirrorResolved
 }

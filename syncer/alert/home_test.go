@@ -80,7 +80,7 @@ func TestAHomeThatIsDeletedIsWrittenAnew(t *testing.T) {
 			5m31s firing shop.a:critical
 			10m31s undelivered via down
 			11m31s firing shop.b:critical
-			17m0s undelivered via down
+			17m1s undelivered via down
 			32m31s resolved shop.a:critical:recovered shop.b:critical:recovered`)
 		fired, ended := 0, 0
 		for _, h := range down.Taken() {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,24 +30,25 @@ type table struct {
 	polled   time.Time
 	// unknown says that nothing can be told of it.
 	unknown, paused, standby bool
+	clock                    func() time.Time
 }
 
 func newTable(name string, warn, critical time.Duration) *table {
 	now := time.Now()
 	return &table{name: name, budget: syncer.Budget{Warn: warn, Critical: critical},
-		standing: syncer.Standing{AsOf: now, DeletesAsOf: now, FirstSeen: now}, polled: now}
+		standing: syncer.Standing{AsOf: now, DeletesAsOf: now, FirstSeen: now}, polled: now, clock: time.Now}
 }
 
 // poll is a poll that completes.
 func (c *table) poll() {
-	now := time.Now()
+	now := c.clock()
 	c.standing.AsOf, c.standing.DeletesAsOf, c.polled = now, now, now
 	c.failure, c.since = nil, time.Time{}
 }
 
 // fail is a poll that does not.
 func (c *table) fail(class syncer.Class, text string) {
-	c.polled = time.Now()
+	c.polled = c.clock()
 	if c.failure == nil {
 		c.since = c.polled
 	}
@@ -83,6 +85,8 @@ type world struct {
 	make   func() *alert.Desk
 	stop   func()
 	every  time.Duration
+	// ahead is how far the process's clock is ahead of the bubble's.
+	ahead atomic.Int64
 }
 
 // open starts a desk; make is called again for each restart.
@@ -98,6 +102,10 @@ func (w *world) start() {
 	w.desk = w.make()
 	if w.desk.Store == nil {
 		w.desk.Store = w.store
+	}
+	w.desk.SetClock(w.now)
+	for _, c := range w.tables {
+		c.clock = w.now
 	}
 	w.desk.SetJitter(func(base time.Duration) time.Duration { return base })
 	if w.desk.Instance == "" {
@@ -126,9 +134,19 @@ func (w *world) restart() {
 	w.start()
 }
 
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+
+// sleep is what a process sees that is stopped for as long as that: nothing of it
+// runs, and then all that is overdue.
+func (w *world) sleep(long time.Duration) {
+	w.ahead.Add(int64(long))
+	w.desk.WakeAll()
+	synctest.Wait()
+}
+
 // tick judges once.
 func (w *world) tick() {
-	now := time.Now()
+	now := w.now()
 	all := make([]syncer.Judged, len(w.tables))
 	for i, c := range w.tables {
 		all[i] = c.judged(now)

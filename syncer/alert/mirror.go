@@ -21,7 +21,12 @@ func (d *Desk) mirror(ctx context.Context, b *box) {
 	var again time.Time // of the next picture; zero: not before something fires
 	for ctx.Err() == nil {
 		d.mu.Lock()
-		now := time.Now()
+		now := d.clock()
+		if d.standsStill(now) {
+			d.mu.Unlock()
+			d.pause(ctx, b.wake, now.Add(lookEvery))
+			continue
+		}
 		due := d.rounds > 0 && b.changed && !b.retry.After(now) || !again.IsZero() && !again.After(now)
 		wait := again
 		if b.changed && b.retry.After(now) {
@@ -33,7 +38,7 @@ func (d *Desk) mirror(ctx context.Context, b *box) {
 		}
 		d.mu.Unlock()
 		if !due {
-			pause(ctx, b.wake, wait)
+			d.pause(ctx, b.wake, wait)
 			continue
 		}
 		again = time.Time{}
@@ -76,13 +81,13 @@ func (d *Desk) show(ctx context.Context, b *box, firing, resolved []Alert) (err 
 			err = fmt.Errorf("receiver %q panics: %v", b.Name, p)
 		}
 	}()
-	_, err = b.Mirror.Mirror(ctx, firing, resolved, time.Now().Add(mirrorUntil))
+	_, err = b.Mirror.Mirror(ctx, firing, resolved, d.clock().Add(mirrorUntil))
 	return err
 }
 
 // shown writes down what became of a picture, and says when the next one is due.
 func (d *Desk) shown(ctx context.Context, b *box, err error) time.Time {
-	now := time.Now()
+	now := d.clock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {

@@ -60,6 +60,12 @@ func (w waking) mutes(j *syncer.Judged, now time.Time) bool {
 	return w.gap && !j.Polled.After(w.at) && now.Sub(w.at) < syncer.LeaseTime
 }
 
+// doubts says whether it is not known yet who tells of a copy: this process has
+// just woken, or begun and not heard of the lease.
+func (w waking) doubts(j *syncer.Judged, now time.Time) bool {
+	return w.mutes(j, now) || j.Level == syncer.Unknown && now.Sub(w.at) < syncer.LeaseTime
+}
+
 // holds says whether nothing new may be told of a copy yet: no poll of it has
 // ended since this process judges it, and the grace is not over.
 func (w waking) holds(j *syncer.Judged, grace time.Duration, now time.Time) bool {

@@ -3,6 +3,7 @@ package alert_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -275,4 +276,92 @@ func (c *counts) Failed(_, reason string) {
 		c.failed = map[string]int{}
 	}
 	c.failed[reason]++
+}
+
+// A message that was refused hours ago is no failure of the receiver: one failed
+// attempt after it does not count as hours of failing.
+func TestARefusalLongAgoIsNoRowOfFailures(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := 0
+		r, other := &alerttest.Recorder{Answer: func(context.Context, alert.Message) error {
+			n++
+			switch n {
+			case 1:
+				return &alerttest.Refusal{Text: "HTTP 400", IsPermanent: true}
+			case 2:
+				return errDown
+			}
+			return nil
+		}}, &alerttest.Recorder{}
+		main, backup := oncall(r), named("other", other)
+		main.Fallback, main.Repeat, main.Resolved = "other", nil, false
+		backup.Tables, backup.Repeat = []string{"none"}, nil
+		w := open(t, deskOf(main, backup), newTable("shop.a", 0, 5*time.Minute), newTable("shop.b", 0, 5*time.Hour))
+		w.run(5*time.Hour + 2*time.Minute)
+		w.want(other, `5m31s firing shop.a:critical via oncall`)
+	})
+}
+
+// Others are told of a receiver that cannot be reached although they were told
+// before of another row of failures that a refusal ended.
+func TestARefusalEndsARowOfFailures(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r, other := &alerttest.Recorder{}, &alerttest.Recorder{}
+		began := time.Now()
+		r.Answer = func(context.Context, alert.Message) error {
+			if at := time.Since(began); at > 40*time.Minute && at < 90*time.Minute {
+				return &alerttest.Refusal{Text: "HTTP 400", IsPermanent: true}
+			}
+			return errDown
+		}
+		main, second := oncall(r), named("other", other)
+		main.Repeat, second.Tables = nil, []string{"none"}
+		w := open(t, deskOf(main, second), newTable("shop.a", 0, 5*time.Minute), newTable("shop.b", 0, 2*time.Hour))
+		w.run(3 * time.Hour)
+		w.want(other, `
+			10m31s undelivered via oncall
+			1h18m6s undelivered via oncall
+			2h5m31s undelivered via oncall`)
+		for i, want := range []string{"cannot be reached since", "refuses what it is told: HTTP 400", "cannot be reached since"} {
+			if heard := other.Taken(); i < len(heard) && !strings.Contains(heard[i].Text, want) {
+				t.Errorf("message %d: %q, want %q", i, heard[i].Text, want)
+			}
+		}
+	})
+}
+
+// A fallback that has no room for a message is given it when it has.
+func TestAFallbackThatIsFullIsToldLater(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		down, full := &alerttest.Recorder{Answer: func(context.Context, alert.Message) error { return errDown }},
+			&alerttest.Recorder{Answer: between(0, 20*time.Minute, errDown)}
+		main, backup := oncall(down), named("backup", full)
+		main.Tables, main.Fallback, main.Repeat = []string{"shop.last"}, "backup", nil
+		backup.Tables, backup.Limit, backup.Repeat = []string{"blog.*"}, 1, nil
+		seen := &counts{}
+		w := open(t, func() *alert.Desk {
+			d := deskOf(main, backup)()
+			d.Observer = seen
+			d.SetRoom(20)
+			return d
+		}, newTable("shop.last", 0, 5*time.Minute))
+		for i := range 10 {
+			w.tables = append(w.tables, newTable(fmt.Sprintf("blog.t%d", i), 0, time.Minute))
+		}
+		w.run(2 * time.Hour)
+		told := 0
+		for _, h := range full.Taken() {
+			for _, a := range h.Alerts {
+				if a.Table == "shop.last" {
+					told++
+				}
+			}
+		}
+		if told != 1 {
+			t.Errorf("fallback was told of shop.last %d times, want once:\n%s", told, w.lines(full.Taken()))
+		}
+		if n := seen.failed[alert.ReasonOverflow]; n < 1 || n > 2 {
+			t.Errorf("counted %d overflows, want one for the message and one for the word of its receiver, not one for each round", n)
+		}
+	})
 }

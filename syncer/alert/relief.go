@@ -3,7 +3,6 @@ package alert
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -11,7 +10,7 @@ import (
 // long.
 func (d *Desk) relieve(now time.Time) {
 	for _, b := range d.boxes {
-		if b.disabled || b.failures == 0 || now.Sub(b.failingSince) < relieveAfter {
+		if b.disabled || b.failures == 0 || now.Sub(b.failingSince) < relieveAfter || d.idle(b, now) {
 			continue
 		}
 		if b.fallback == nil {
@@ -20,7 +19,7 @@ func (d *Desk) relieve(now time.Time) {
 		}
 		handed := d.relieveMirror(b, now)
 		for _, l := range slices.Clone(b.queue) {
-			if !l.handed && !l.Due.After(now) {
+			if !l.handed && !l.Due.After(now) && !d.withheld(l, now) {
 				handed = d.hand(b, l, now) || handed
 			}
 		}
@@ -67,20 +66,28 @@ func (d *Desk) hand(b *box, l *letter, now time.Time) bool {
 	}
 	var news []Alert
 	for _, a := range l.Alerts {
+		if d.elsewhere(a) {
+			continue
+		}
 		t := to.told[a.Episode]
 		known := t.aware() && !a.Level.Worse(t.Level) || t.Episode != "" && a.Event == Resolved && !t.owed()
 		if !known {
 			news = append(news, a)
 		}
 	}
-	for part := 0; len(news) > 0; part++ {
+	for len(news) > 0 {
 		n := min(len(news), to.limit())
 		if !d.makeRoom(to) {
-			b.event(d.Log.Error()).Str("fallback", to.Name).Str("message", l.ID).Msg("fallback has no room for a message")
-			d.observeFailed(to, ReasonOverflow)
+			// The next round tries again.
+			l.handed = false
+			if !l.cramped {
+				l.cramped = true
+				b.event(d.Log.Error()).Str("fallback", to.Name).Str("message", l.ID).Msg("fallback has no room for a message")
+				d.observeFailed(to, ReasonOverflow)
+			}
 			return false
 		}
-		d.handPart(to, l, origin, slices.Clone(news[:n]), part, now)
+		d.handPart(to, l, origin, slices.Clone(news[:n]), now)
 		news = news[n:]
 		if len(news) == 0 {
 			return true
@@ -90,8 +97,8 @@ func (d *Desk) hand(b *box, l *letter, now time.Time) bool {
 }
 
 // handPart queues some alerts of a message for a fallback.
-func (d *Desk) handPart(to *box, l *letter, origin string, news []Alert, part int, now time.Time) {
-	copied := &letter{Message: Message{ID: digest(l.ID, to.Name, strconv.Itoa(part)), Notifier: to.Name, Event: l.Event,
+func (d *Desk) handPart(to *box, l *letter, origin string, news []Alert, now time.Time) {
+	copied := &letter{Message: Message{ID: digest(l.ID, to.Name, news[0].ID), Notifier: to.Name, Event: l.Event,
 		Instance: l.Instance, Begun: now, Due: now, Sealed: true, Alerts: news, Via: origin, Text: l.Text, Cause: cause(news)}}
 	if slices.ContainsFunc(to.queue, func(o *letter) bool { return o.ID == copied.ID }) {
 		return
@@ -128,11 +135,12 @@ func (d *Desk) after(b *box, origin string) *box {
 // giveUp ends the attempts to deliver a message there. Somebody else is told.
 func (d *Desk) giveUp(b *box, l *letter, reason string, now time.Time) {
 	d.observeFailed(b, reason)
+	asleep := d.asleep(l)
 	handed := l.handed || d.hand(b, l, now)
 	d.drop(b, l)
 	b.event(d.Log.Error()).Str("event", string(l.Event)).Str("message", l.ID).Int("alerts", len(l.Alerts)).Int("attempts", l.Attempts).
 		Str("reason", reason).Bool("fallback", handed).Msg("message is given up")
-	if !handed && l.Event != Undelivered {
+	if !handed && !asleep && l.Event != Undelivered {
 		d.sayUndelivered(b, d.boxes, now)
 	}
 }
@@ -145,18 +153,24 @@ func (d *Desk) disable(b *box, now time.Time) {
 	d.sayUndelivered(b, d.boxes, now)
 }
 
-// sayUndelivered tells others, once in a row of failures, that a receiver cannot
-// be reached.
+// sayUndelivered tells others that a receiver cannot be reached, once in a row of
+// failures, or that it refuses messages, once until it takes one.
 func (d *Desk) sayUndelivered(b *box, others []*box, now time.Time) {
-	if b.relieved {
+	said := &b.relieved
+	if b.failures == 0 && !b.disabled {
+		said = &b.blamed
+	}
+	if *said {
 		return
 	}
-	b.relieved = true
+	*said = true
 	text := fmt.Sprintf("%s cannot be reached since %s: %s; %d messages wait", b.Name,
 		b.failingSince.UTC().Format("2006-01-02 15:04 UTC"), b.failed, len(b.queue))
 	switch {
 	case b.disabled:
 		text = fmt.Sprintf("%s takes nothing any more and is not asked again before a restart: %s", b.Name, b.failed)
+	case b.failures == 0 && b.refusedSince.IsZero():
+		text = fmt.Sprintf("messages for %s were given up: they were more than %.0f hours old", b.Name, messageTTL.Hours())
 	case b.failures == 0:
 		text = fmt.Sprintf("%s refuses what it is told: %s", b.Name, b.failed)
 	}

@@ -77,8 +77,13 @@ func (d *Desk) reconcile(now time.Time) {
 	}
 	for _, b := range d.boxes {
 		off := b.Off != nil && b.Off(now)
+		left := false
 		for i, v := range d.order {
 			d.settle(b, v, covered[i] || off, now)
+			left = left || v.asleep() && len(b.waiting[v.ID]) > 0
+		}
+		if left {
+			d.part(b)
 		}
 	}
 }
@@ -109,7 +114,7 @@ func (d *Desk) settle(b *box, v *live, muted bool, now time.Time) {
 		d.tell(b, t)
 	case w.Event == "":
 	case w.Event == Firing && d.woken.holds(&v.judged, d.StartupGrace, now):
-	case w.Event == Reminder && b.waiting[v.ID] > 0:
+	case w.Event == Reminder && len(b.waiting[v.ID]) > 0:
 	case w.Event == Escalated && d.raise(b, &v.Episode, now):
 	default:
 		if w.Event == Escalated {
