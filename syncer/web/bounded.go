@@ -2,46 +2,84 @@ package web
 
 import (
 	"net"
+	"net/http"
 	"sync"
 )
 
-// bounded is a listener that has so many connections open at one time; more are
-// accepted when one of them ends.
+// bounded is a listener that has so many connections open at one time. Where one
+// more comes, another one has to go: that which has waited the longest for its
+// next request, or if none waits, that whose request has taken the longest. So
+// nobody keeps others out by what he does not say.
 type bounded struct {
 	net.Listener
-	places chan struct{}
-	closed chan struct{}
-	once   sync.Once
+	most int
+
+	mu   sync.Mutex
+	open map[*placed]struct{}
+	last uint64 // moment
 }
 
 func (b *bounded) Accept() (net.Conn, error) {
-	select {
-	case b.places <- struct{}{}:
-	case <-b.closed:
-		return nil, net.ErrClosed
-	}
 	c, err := b.Listener.Accept()
 	if err != nil {
-		<-b.places
 		return nil, err
 	}
-	return &placed{Conn: c, leave: sync.OnceFunc(func() { <-b.places })}, nil
+	p := &placed{Conn: c, of: b, waits: true}
+	if other := b.enter(p); other != nil {
+		_ = other.Close()
+	}
+	return p, nil
 }
 
-// Close also ends an Accept that waits for a place.
-func (b *bounded) Close() error {
-	b.once.Do(func() { close(b.closed) })
-	return b.Listener.Close()
+// enter returns which connection has to go.
+func (b *bounded) enter(p *placed) (other *placed) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.open == nil {
+		b.open = make(map[*placed]struct{})
+	}
+	if len(b.open) >= b.most {
+		for o := range b.open {
+			if other == nil || o.goesBefore(other) {
+				other = o
+			}
+		}
+		delete(b.open, other)
+	}
+	b.open[p] = struct{}{}
+	b.last++
+	p.moment = b.last
+	return other
 }
 
-// placed gives its place back when it is closed.
+// state hears of a connection from the server. One whose headers have not all
+// come waits still.
+func (b *bounded) state(c net.Conn, s http.ConnState) {
+	p, ok := c.(*placed)
+	if !ok {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last++
+	p.moment, p.waits = b.last, s == http.StateNew || s == http.StateIdle
+}
+
+// placed is a connection of a bounded listener, which guards it.
 type placed struct {
 	net.Conn
-	leave func()
+	of     *bounded
+	waits  bool   // for a request
+	moment uint64 // since which it does, or does not
+}
+
+func (p *placed) goesBefore(o *placed) bool {
+	return p.waits && !o.waits || p.waits == o.waits && p.moment < o.moment
 }
 
 func (p *placed) Close() error {
-	err := p.Conn.Close()
-	p.leave()
-	return err
+	p.of.mu.Lock()
+	delete(p.of.open, p)
+	p.of.mu.Unlock()
+	return p.Conn.Close()
 }

@@ -3,6 +3,7 @@ package web_test
 import (
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -161,5 +162,34 @@ func TestReadyTellsTheReasonToReadersOnly(t *testing.T) {
 	ready = func() error { return nil }
 	if got := ask(h, "GET", "/ready", ""); got.status != 200 {
 		t.Errorf("once it is: %d %s", got.status, got.text)
+	}
+}
+
+// TestPingAnswersBesideIdleConnections has somebody without a token keep as many
+// connections as there may be, each after one request.
+func TestPingAnswersBesideIdleConnections(t *testing.T) {
+	base := running(t, web.Options{})
+	one := make([]byte, 1)
+	for range 1024 {
+		c, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+		_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+		if _, err := io.WriteString(c, "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Read(one); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get(base + "/ping")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _ = resp.Body.Close(); resp.StatusCode != http.StatusOK {
+		t.Errorf("ping is answered by %d", resp.StatusCode)
 	}
 }

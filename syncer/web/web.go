@@ -30,8 +30,7 @@ const (
 	idleTime    = time.Minute
 	stopTime    = 5 * time.Second
 	headerBytes = 16 << 10
-	// mostConnections leaves file descriptors for polls, whatever comes in; more
-	// wait in the kernel until one ends.
+	// mostConnections leaves file descriptors for polls, whatever comes in.
 	mostConnections = 1024
 )
 
@@ -102,8 +101,9 @@ func (s *Server) Run(ctx context.Context) error {
 			return fmt.Errorf("listen on %q: %w", s.options.Listen, err)
 		}
 	}
+	places := &bounded{Listener: listener, most: mostConnections}
 	server := &http.Server{
-		Handler: s.Handler(), ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime,
+		Handler: s.Handler(), ConnState: places.state, ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime,
 		IdleTimeout: idleTime, MaxHeaderBytes: headerBytes, ErrorLog: log.New(complaints{s.options.Log}, "", 0),
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -122,7 +122,7 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	})
 	s.options.Log.Info().Str("address", listener.Addr().String()).Msg("web listens")
-	err := server.Serve(&bounded{Listener: listener, places: make(chan struct{}, mostConnections), closed: make(chan struct{})})
+	err := server.Serve(places)
 	if ctx.Err() != nil || errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
