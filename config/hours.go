@@ -33,13 +33,17 @@ func (r *reader) hoursOff(n *node, timezone string) (all []HoursOff) {
 			continue
 		}
 		fromOK, toOK := r.hour(from, 24*time.Hour-time.Minute, &h.From), r.hour(to, 24*time.Hour, &h.To)
+		zoneOK := true
 		if zone := s.child("timezone"); zone != nil {
-			h.Timezone, _ = r.zone(zone)
+			h.Timezone, zoneOK = r.zone(zone)
 		}
-		if fromOK && toOK && h.From == h.To {
+		switch {
+		case !fromOK || !toOK || !zoneOK:
+		case h.From == h.To:
 			r.wrong(to, `is the same as from; write from = "00:00", to = "24:00" for whole days`)
+		default:
+			all = append(all, h)
 		}
-		all = append(all, h)
 	}
 	return all
 }

@@ -100,7 +100,7 @@ func build(c *config.Config, log zerolog.Logger) (*parts, error) {
 	if len(mistakes) > 0 {
 		return nil, mistakes
 	}
-	p.warnings = slices.Concat(c.Warnings, rareBudgets(c, schedules), unwatched(c))
+	p.warnings = slices.Concat(c.Warnings, rareBudgets(c, schedules), rareNewest(c, schedules), unwatched(c))
 	p.metrics = p.newMetrics(schedules)
 	log = log.Hook(countedLines{p.metrics})
 	p.log = log

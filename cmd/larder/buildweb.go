@@ -97,7 +97,8 @@ type countedLines struct{ *metrics.Metrics }
 func (c countedLines) Run(_ *zerolog.Event, level zerolog.Level, _ string) { c.Logged(level.String()) }
 
 // web makes the server of metrics and nudges. It is nil where nothing is listened
-// to, and where another program has the port that nobody chose.
+// to, and where another program has the port that nobody chose: but nudges, which
+// would be lost unseen, somebody did choose.
 func (p *parts) web(ctx context.Context, ready func() error) (*web.Server, error) {
 	l := p.config.Larder
 	if l.Listen == "" {
@@ -105,8 +106,8 @@ func (p *parts) web(ctx context.Context, ready func() error) (*web.Server, error
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Listen)
 	switch {
-	case err != nil && !l.ListenSaid:
-		p.log.Warn().Err(err).Str("address", l.Listen).Msg("metrics and nudges are not listened for; choose another larder.listen")
+	case err != nil && !l.ListenSaid && len(p.config.Nudges) == 0:
+		p.log.Warn().Err(err).Str("address", l.Listen).Msg("metrics are not listened for; choose another larder.listen")
 		return nil, nil
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("listen on %q: another program has this address; choose another larder.listen, or \"\" for none", l.Listen)

@@ -56,9 +56,9 @@ func TestEachIsTold(t *testing.T) {
 }
 
 // listening makes the server of a configuration that listens to addr.
-func listening(t *testing.T, addr string, chosen bool, log io.Writer) error {
+func listening(t *testing.T, addr string, chosen bool, nudge string, log io.Writer) error {
 	t.Helper()
-	p := alertingParts(t, "[nudge.users]\nkind = \"bearer\"\nsecret = \"0123456789abcdef\"\n")
+	p := alertingParts(t, nudge)
 	p.config.Larder.Listen, p.config.Larder.ListenSaid, p.log = addr, chosen, zerolog.New(log)
 	server, err := p.web(t.Context(), func() error { return nil })
 	if err != nil || server == nil {
@@ -86,29 +86,37 @@ func listening(t *testing.T, addr string, chosen bool, log io.Writer) error {
 	return nil
 }
 
-// A port that nobody chose and somebody has is done without; a chosen one must be
-// free.
+// A port that nobody chose and somebody has is done without, but where nudges
+// would be lost unseen; a chosen one must be free.
 func TestListenAddressThatIsTaken(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	const nudge = "[nudge.users]\nkind = \"bearer\"\nsecret = \"0123456789abcdef\"\n"
 	addr := taken.Addr().String()
 	var log strings.Builder
-	if err := listening(t, addr, false, &log); err != nil || !strings.Contains(log.String(), "metrics and nudges are not listened for") {
+	if err := listening(t, addr, false, "", &log); err != nil || !strings.Contains(log.String(), "metrics are not listened for") {
 		t.Errorf("the default: %v, logs %s", err, &log)
 	}
 	want := fmt.Sprintf("listen on %q: another program has this address; choose another larder.listen, or \"\" for none", addr)
-	if err := listening(t, addr, true, &log); err == nil || err.Error() != want {
-		t.Errorf("a chosen one: %v, want %s", err, want)
+	for name, err := range map[string]error{
+		"a chosen one":           listening(t, addr, true, "", &log),
+		"the default of a nudge": listening(t, addr, false, nudge, &log),
+	} {
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", name, err, want)
+		}
 	}
 	if err := taken.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := listening(t, addr, true, &log); err != nil {
-		t.Errorf("a free one: %v", err)
+	for _, chosen := range []bool{true, false} {
+		if err := listening(t, addr, chosen, nudge, &log); err != nil {
+			t.Errorf("a free one: %v", err)
+		}
 	}
-	if err := listening(t, "", true, &log); err != nil {
+	if err := listening(t, "", true, "", &log); err != nil {
 		t.Errorf("none: %v", err)
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/larder-sync/larder/config"
@@ -58,10 +57,6 @@ func unkeptBudgets(c *config.Config, s *config.Source, p plan) config.Mistakes {
 			continue
 		}
 		g := gapsOf(s, p, t)
-		if oldest := g.largest + g.late; t.Newest > 0 && t.Newest <= oldest {
-			mistakes = append(mistakes, c.Mistake(t.KeyPath+".newest", "%v is not longer than the %v that may pass between polls of %q by %s, "+
-				"in which nobody sees a newer record; poll more often or allow more", t.Newest, oldest.Round(time.Second), s.Name, because(1, s)))
-		}
 		if s.Schedule == config.ScheduleAuto {
 			if t.Budget.Critical == 0 {
 				mistakes = append(mistakes, c.Mistake(t.KeyPath+".budget.grace", "counts from the ticks of a schedule, and source %q says none; "+
@@ -118,6 +113,25 @@ func rareBudgets(c *config.Config, plans map[*config.Source]plan) config.Mistake
 	return warnings
 }
 
+// rareNewest warns of tables whose newest record is too old for them before it can
+// be seen that there is a newer one. It is no mistake: an owner may have records
+// of the future.
+func rareNewest(c *config.Config, plans map[*config.Source]plan) config.Mistakes {
+	var warnings config.Mistakes
+	for _, t := range c.Tables {
+		p, known := plans[t.Source]
+		if !known || !t.Source.Enabled || t.Newest == 0 {
+			continue
+		}
+		g := gapsOf(t.Source, p, t)
+		if oldest := g.largest + g.late; t.Newest <= oldest {
+			warnings = append(warnings, c.Mistake(t.KeyPath+".newest", "%v is not longer than the %v that may pass between polls of %q by %s, "+
+				"in which nobody sees a newer record; poll more often or allow more", t.Newest, oldest.Round(time.Second), t.Source.Name, because(1, t.Source)))
+		}
+	}
+	return warnings
+}
+
 // unwatched warns of tables that no alert is told of when they are critical,
 // where there are alerts at all: most likely a glob is too narrow.
 func unwatched(c *config.Config) config.Mistakes {
@@ -132,26 +146,6 @@ func unwatched(c *config.Config) config.Mistakes {
 		}
 	}
 	return warnings
-}
-
-// wrongMaintenance tells the schedules of maintenance that are none, that have no
-// times of their own, or that leave no time in which somebody is told.
-func wrongMaintenance(c *config.Config, zone *time.Location) config.Mistakes {
-	var mistakes config.Mistakes
-	for _, m := range c.Maintenance {
-		parsed, err := schedule.Parse(m.Schedule, zone)
-		switch {
-		case m.Schedule == "": // told as missing
-		case err != nil:
-			mistakes = append(mistakes, c.Mistake(m.KeyPath+".schedule", "%v", err))
-		case strings.HasPrefix(m.Schedule, "@every"):
-			mistakes = append(mistakes, c.Mistake(m.KeyPath+".schedule", "an interval begins anew with each start of larder; write a cron spec such as \"0 3 * * 0\""))
-		case m.Duration > 0 && m.Duration >= schedule.LargestGap(parsed, time.Now()):
-			mistakes = append(mistakes, c.Mistake(m.KeyPath+".duration", "%v is as long as the longest time between two beginnings by schedule %q: "+
-				"nobody would ever be told", m.Duration, m.Schedule))
-		}
-	}
-	return mistakes
 }
 
 func because(walks int, s *config.Source) string {

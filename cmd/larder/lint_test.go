@@ -96,8 +96,9 @@ func only(t *testing.T, what, want string, got []string) {
 }
 
 // A grace is over before the poll of its tick can count, by its jitter, or by the
-// walks that have to agree on a deletion; and a record cannot be newer than the
-// poll that sees it.
+// walks that have to agree on a deletion, which is a mistake. That a record cannot
+// be newer than the poll that sees it is a warning: files say so since there was
+// nobody to tell.
 func TestGraceJitterAndNewest(t *testing.T) {
 	text := strings.Replace(linted, `jitter    = "0s"`, `jitter    = "10m"`, 1)
 	text = strings.NewReplacer("SCHEDULE", "@hourly", "SOURCE\n", "", "BUDGET", `{ grace = { warn = "1s", critical = "30m" } }`+"\nnewest = \"1h\"").Replace(text)
@@ -106,9 +107,11 @@ func TestGraceJitterAndNewest(t *testing.T) {
 		t.Fatal(err)
 	}
 	plans, mistakes := schedulesOf(c)
-	if len(mistakes) != 2 || !strings.Contains(mistakes.Error(), "budget.grace: warn 1s is not longer than the ") ||
-		!strings.Contains(mistakes.Error(), "newest: 1h0m0s is not longer than the ") {
-		t.Errorf("%v, want a mistake of grace and one of newest", mistakes)
+	if len(mistakes) != 1 || !strings.Contains(mistakes.Error(), "budget.grace: warn 1s is not longer than the ") {
+		t.Errorf("%v, want a mistake of grace", mistakes)
+	}
+	if warnings := rareNewest(c, plans); len(warnings) != 1 || !strings.Contains(warnings.Error(), `table "users": newest: 1h0m0s is not longer than the `) {
+		t.Errorf("%v, want a warning of newest", warnings)
 	}
 	c.Sources[0].Mode, c.Tables[0].Confirm = config.Snapshot, 2
 	mistakes = unkeptGrace(c, c.Sources[0], c.Tables[0], gapsOf(c.Sources[0], plans[c.Sources[0]], c.Tables[0]), 0)
@@ -142,19 +145,67 @@ func TestBudgetOfATable(t *testing.T) {
 }
 
 func TestMaintenanceSchedules(t *testing.T) {
+	const none = "nobody would ever be told; make it shorter, or pause the tables"
 	for _, x := range []struct{ schedule, duration, want string }{
 		{"0 3 * * 0", "2h", ""},
 		{"@daily", "23h", ""},
-		{"@daily", "25h", "maintenance[0]: duration: 25h0m0s is as long as the longest time"},
+		{"@daily", "25h", "maintenance[0]: duration: 25h0m0s is as long as the time between two beginnings by schedule \"@daily\": " + none},
+		// An hour of October is left, where clocks change.
+		{"@daily", "24h", "maintenance[0]: duration: 24h0m0s is as long as the time"},
+		{"* * * * *", "1m", "maintenance[0]: duration: 1m0s is as long as the time"},
+		{"* * * * 1-5", "1m", ""},
+		{"0 0 1 7 *", "30d", ""},
 		{"@every 1h", "5m", "maintenance[0]: schedule: an interval begins anew"},
 		{"61 * * * *", "5m", "maintenance[0]: schedule: "},
 	} {
-		text := strings.NewReplacer("SCHEDULE", "auto", "SOURCE\n", "", "BUDGET", `"1h"`).Replace(linted)
-		text += "[[maintenance]]\nschedule = \"" + x.schedule + "\"\nduration = \"" + x.duration + "\"\n"
-		_, err := config.Parse("larder.toml", []byte(text), func(string) (string, bool) { return "", false }, judge)
-		if (err == nil) != (x.want == "") || err != nil && !strings.Contains(err.Error(), x.want) {
-			t.Errorf("%s for %s: %v, want %q", x.schedule, x.duration, err, x.want)
-		}
+		judgedWith(t, x.schedule+" for "+x.duration, maintained("", x.schedule, x.duration), x.want)
+	}
+}
+
+// Maintenances that are good one by one may leave no time together, and so may
+// hours off: then nobody would ever be told.
+func TestQuietWithoutEnd(t *testing.T) {
+	day, night := maintained("users", "0 8 * * *", "12h"), maintained("shop.*", "0 20 * * *", "12h")
+	const together = "maintenance[1]: maintenance[0], maintenance[1] leave no time in which anybody is told of shop.users; make one of them shorter, or pause the table"
+	for _, x := range []struct{ name, text, want string }{
+		{"day and night", day + night, together},
+		{"day and most of the night", day + maintained("users", "0 20 * * *", "11h"), ""},
+		{"day and night of others", day + maintained("other", "0 20 * * *", "12h"), ""},
+		{"working days and their nights", maintained("users", "0 8 * * 1-5", "12h") + night, ""},
+		{"overlapping", day + maintained("*", "0 19 * * *", "14h"), together},
+		{"July and August", maintained("", "0 0 1 7 *", "30d") + maintained("", "0 0 31 7 *", "30d"), ""},
+		{"whole days", off(`{ from = "00:00", to = "24:00" }`), "no time in which anything is sent"},
+		{"day and night off", off(`[ { from = "08:00", to = "20:00" }, { from = "20:00", to = "08:00" } ]`), "hours_off: leaves no time in which anything is sent; leave some hours free, or leave the alert out"},
+		{"in three", off(`[ { from = "08:00", to = "20:00" }, { from = "19:00", to = "04:30" }, { from = "03:00", to = "08:00" } ]`), "no time in which anything is sent"},
+		{"a minute free", off(`[ { from = "08:00", to = "20:00" }, { from = "20:01", to = "08:00" } ]`), ""},
+		{"Sunday free", off(`{ from = "00:00", to = "24:00", days = ["mon", "tue", "wed", "thu", "fri", "sat"] }`), ""},
+		{"days and the weekend", off(`[ { from = "00:00", to = "24:00", days = ["mon", "tue", "wed", "thu", "fri"] }, { from = "00:00", to = "24:00", days = ["sat", "sun"] } ]`), "no time in which"},
+		{"free in Berlin alone", off(`[ { from = "00:00", to = "12:00", timezone = "UTC" }, { from = "12:00", to = "24:00" } ]`), ""},
+		{"nowhere free", off(`[ { from = "00:00", to = "12:00", timezone = "UTC" }, { from = "12:00", to = "03:00" } ]`), "no time in which"},
+	} {
+		judgedWith(t, x.name, x.text, x.want)
+	}
+}
+
+func maintained(tables, schedule, duration string) string {
+	text := "[[maintenance]]\nschedule = \"" + schedule + "\"\nduration = \"" + duration + "\"\n"
+	if tables != "" {
+		text += "tables = \"" + tables + "\"\n"
+	}
+	return text
+}
+
+func off(hours string) string { return "[alert.a]\nkind = \"log\"\nhours_off = " + hours + "\n" }
+
+// judgedWith judges a small configuration with two tables and a text, which is
+// good or makes one mistake.
+func judgedWith(t *testing.T, name, text, want string) {
+	t.Helper()
+	whole := strings.NewReplacer("SCHEDULE", "auto", "SOURCE\n", "", "BUDGET", `"1h"`).Replace(linted) +
+		"[[table]]\nsource = \"users\"\nname = \"other\"\nbudget = \"1h\"\ncolumns = { id = \"bigint\" }\n" + text
+	_, err := config.Parse("larder.toml", []byte(whole), func(string) (string, bool) { return "", false }, judge)
+	if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n")) {
+		t.Errorf("%s: %v, want %q", name, err, want)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/larder-sync/larder/config"
@@ -61,7 +62,7 @@ func schedulesOf(c *config.Config) (map[*config.Source]plan, config.Mistakes) {
 		mistakes = append(mistakes, unseenDeletions(c, s, p)...)
 		mistakes = append(mistakes, outlivedRetention(c, s, p)...)
 	}
-	return plans, append(mistakes, wrongMaintenance(c, zone)...)
+	return plans, slices.Concat(mistakes, wrongMaintenance(c, zone), endlessHours(c))
 }
 
 func planOf(s *config.Source, budget time.Duration, zone *time.Location) (plan, error) {
