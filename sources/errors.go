@@ -45,6 +45,9 @@ func (e *StatusError) Error() string {
 	return text
 }
 
+// HTTPStatus is the status of the owner's answer.
+func (e *StatusError) HTTPStatus() int { return e.Status }
+
 // FailureClass tells throttling, refused credentials and the rest apart.
 func (e *StatusError) FailureClass() syncer.Class {
 	switch {

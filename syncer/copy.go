@@ -51,8 +51,9 @@ type known struct {
 	// failingSince is when the first of an unbroken row of such failures began.
 	failingSince time.Time
 	// rows were written or deleted by the last complete walk, and quarantined
-	// were set aside by the last one.
-	rows, quarantined int64
+	// were set aside by the last one; held rows were kept by the guard from the
+	// last list on.
+	rows, quarantined, held int64
 	// void says that the owner refused the watermark, or that it is older than
 	// the owner can tell; only a resync gives another.
 	void bool
@@ -160,6 +161,15 @@ func (c *Copy) pause(paused bool) {
 	defer c.mu.Unlock()
 	for _, k := range c.parts {
 		k.standing.Paused = paused
+	}
+}
+
+// accepted notes that held deletions were done.
+func (c *Copy) accepted() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, k := range c.parts {
+		k.held = 0
 	}
 }
 

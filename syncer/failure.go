@@ -52,6 +52,9 @@ type Failure struct {
 	Class Class
 	// Text says what happened, without secrets, in one line.
 	Text string
+	// Status is that of the HTTP answer; 0: there was none, or it was stored,
+	// which leaves it out.
+	Status int
 }
 
 // Classify asks an error for its class: by a method FailureClass() Class
@@ -85,12 +88,18 @@ func RetryAt(err error) time.Time {
 	return time.Time{}
 }
 
-// failureOf turns an error into its stored form; nil stays nil.
+// failureOf turns an error into its stored form; nil stays nil. It asks the
+// error for its status by a method HTTPStatus() int.
 func failureOf(err error) *Failure {
 	if err == nil {
 		return nil
 	}
-	return &Failure{Class: Classify(err), Text: oneLine(err.Error())}
+	f := &Failure{Class: Classify(err), Text: oneLine(err.Error())}
+	var answered interface{ HTTPStatus() int }
+	if errors.As(err, &answered) {
+		f.Status = answered.HTTPStatus()
+	}
+	return f
 }
 
 // oneLine bounds an error's text and takes line breaks and control characters

@@ -69,6 +69,17 @@ func (b Budget) countsFrom(st Standing) time.Time {
 	return st.AsOf
 }
 
+// Measure is what a budget bounds, and what an alarm is about.
+type Measure string
+
+// The measures: how old the copy is, how long ago its deletions were proven, and
+// how old its newest record is.
+const (
+	MeasureStaleness Measure = "staleness"
+	MeasureDeletes   Measure = "deletes"
+	MeasureNewest    Measure = "newest"
+)
+
 // judged is a judgement with what follows from it for an alarm.
 type judged struct {
 	Freshness
@@ -76,8 +87,35 @@ type judged struct {
 	// that budget; where none was passed, limit is critical.
 	since time.Time
 	limit time.Duration
+	// measure is what limit bounds, and age how much of it there is.
+	measure Measure
+	age     time.Duration
 	// alarm is how loud that is. See louder.
 	alarm Level
+	// part is the name of the partition that is judged.
+	part string
+}
+
+// worseThan orders judgements of partitions by how stale they are.
+func (f judged) worseThan(o judged) bool {
+	switch {
+	case f.Level != o.Level:
+		return f.Level.Worse(o.Level)
+	case f.Staleness != o.Staleness:
+		return f.Staleness > o.Staleness
+	}
+	return f.part < o.part
+}
+
+// louderThan orders them by how loud they are, and for how long.
+func (f judged) louderThan(o judged) bool {
+	switch {
+	case f.alarm != o.alarm:
+		return f.alarm.Worse(o.alarm)
+	case !f.since.Equal(o.since):
+		return f.since.Before(o.since)
+	}
+	return f.part < o.part
 }
 
 // judge is Judge with a budget in plain ages.
@@ -85,11 +123,12 @@ func judge(st Standing, b Budget, now time.Time) judged {
 	if st.AsOf.IsZero() || st.DeletesAsOf.IsZero() {
 		return judgeNever(st, now)
 	}
-	f := judged{Freshness: Freshness{Level: Fresh, AsOf: b.countsFrom(st)}}
+	f := judged{Freshness: Freshness{Level: Fresh, AsOf: b.countsFrom(st)}, measure: MeasureStaleness}
 	if f.AsOf.Before(st.AsOf) {
 		f.Reason = "a sweep is held or unconfirmed"
 	}
 	f.Staleness, f.limit = Age(f.AsOf, now), b.Critical
+	f.age = f.Staleness
 	f.CriticalAt = f.AsOf.Add(b.Critical)
 	if b.Warn > 0 {
 		f.WarnAt = f.AsOf.Add(b.Warn)
@@ -127,19 +166,24 @@ func (f *judged) judgeDeletes(asOf time.Time, budget time.Duration, now time.Tim
 	if at := asOf.Add(budget); at.Before(f.CriticalAt) {
 		f.CriticalAt = at
 	}
-	if Age(asOf, now) > budget {
+	if age := Age(asOf, now); age > budget {
+		f.passes(MeasureDeletes, asOf, budget, age)
 		f.Level, f.Reason = Critical, "deletes are not proven since "+reasoned(asOf)
-		f.since, f.limit = f.CriticalAt, budget
 	}
 }
 
 // judgeNewest warns of an owner that sends nothing new, of a copy that would be
 // fresh: what staleness says is worse, or as bad.
 func (f *judged) judgeNewest(newest time.Time, budget time.Duration, now time.Time) {
-	if f.Level == Fresh && Age(newest, now) > budget {
+	if age := Age(newest, now); f.Level == Fresh && age > budget {
+		f.passes(MeasureNewest, newest, budget, age)
 		f.Level, f.Reason = Warn, "newest record is from "+reasoned(newest)+": the owner's own pipeline may be stuck"
-		f.since, f.limit = newest.Add(budget), budget
 	}
+}
+
+// passes notes which budget is passed that is not that of staleness.
+func (f *judged) passes(m Measure, from time.Time, budget, age time.Duration) {
+	f.measure, f.since, f.limit, f.age = m, from.Add(budget), budget, age
 }
 
 // louder is a judgement with its alarm. What nothing can be told of is as loud
@@ -150,12 +194,12 @@ func (f judged) louder(b Budget, from, now time.Time) judged {
 	if f.Level != Never && f.Level != Unknown {
 		return f
 	}
-	age := Age(from, now)
 	f.alarm, f.limit = Fresh, b.Critical
+	f.measure, f.age = MeasureStaleness, Age(from, now)
 	switch {
-	case age > b.Critical:
+	case f.age > b.Critical:
 		f.alarm, f.since = Critical, from.Add(b.Critical)
-	case b.Warn > 0 && age > b.Warn:
+	case b.Warn > 0 && f.age > b.Warn:
 		f.alarm, f.since, f.limit = Warn, from.Add(b.Warn), b.Warn
 	}
 	return f

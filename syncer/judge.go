@@ -27,8 +27,8 @@ func (p *plainBudget) of(b Budget, from time.Time) Budget {
 func (c *Copy) Freshness(now time.Time) Freshness {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	worst, _ := c.worst(now)
-	worst.Table = c.Name
+	worst, _ := c.weigh(now)
+	worst.Table, worst.Reason = c.Name, c.reason(worst)
 	return worst.Freshness
 }
 
@@ -42,22 +42,24 @@ func (c *Copy) judge(now, woken time.Time, j *Judged) {
 		j.Watched = c.watched
 	}
 	j.Standby = errors.Is(c.ready, ErrFenced)
+	_, f := c.weigh(now)
+	f.Reason = c.reason(f)
 	if !j.Standby {
 		c.judgePolls(j)
+		c.judgeFailure(j, f)
 	}
-	f, loudest := c.worst(now)
 	switch {
 	case j.Standby:
-		loudest = judged{limit: c.unknown.of(c.Budget, j.Watched).Critical}
+		f.alarm, f.since, f.limit = Fresh, time.Time{}, c.unknown.of(c.Budget, j.Watched).Critical
 	case c.doubtful(now, woken):
 		f = judged{Freshness: Freshness{Level: Unknown, Reason: "daemon stood still: it is not known yet who holds the lease"}}
 		fallthrough
 	case f.Level == Unknown:
-		loudest = f.louder(c.unknown.of(c.Budget, j.Watched), j.Watched, now)
+		f = f.louder(c.unknown.of(c.Budget, j.Watched), j.Watched, now)
 	}
 	f.Table = c.Name
-	j.Freshness, j.Since, j.Limit = f.Freshness, loudest.since, loudest.limit
-	j.Alarm = cmp.Or(loudest.alarm, Fresh)
+	j.Freshness, j.Since, j.Limit, j.Measure, j.Age = f.Freshness, f.since, f.limit, f.measure, f.age
+	j.Alarm = f.alarm
 }
 
 // judgePolls fills in what became of the polls of a copy that is ours.
@@ -65,7 +67,8 @@ func (c *Copy) judgePolls(j *Judged) {
 	for _, k := range c.parts {
 		j.Paused = j.Paused || k.standing.Paused
 		j.LastRows += k.rows
-		j.Quarantined += k.quarantined
+		j.LastQuarantined += k.quarantined
+		j.Held += k.held
 		if n := k.standing.Newest; !n.IsZero() && (j.Newest.IsZero() || n.Before(j.Newest)) {
 			j.Newest = n
 		}
@@ -77,7 +80,6 @@ func (c *Copy) judgePolls(j *Judged) {
 	if !c.polled.Before(j.Watched) {
 		j.Polled = c.polled
 	}
-	c.judgeFailure(j)
 }
 
 // doubtful reports whether the lease may have run out while the process stood
@@ -87,58 +89,76 @@ func (c *Copy) doubtful(now, woken time.Time) bool {
 	return c.ready == nil && !c.held.IsZero() && c.held.Before(woken) && Age(woken, now) <= LeaseTime
 }
 
-// judgeFailure fills in what fails. What keeps the table from being polled at
-// all comes last, because the polls that fail of it say it better.
-func (c *Copy) judgeFailure(j *Judged) {
-	named := ""
-	for name, k := range c.parts {
-		f := k.failure()
-		if f == nil {
-			continue
-		}
-		if j.Failure == nil || name < named {
-			j.Failure, named = f, name
-		}
-		if !k.failingSince.IsZero() && (j.FailingSince.IsZero() || k.failingSince.Before(j.FailingSince)) {
-			j.FailingSince = k.failingSince
-		}
-	}
-	if j.Failure == nil && c.ready != nil && !errors.Is(c.ready, errNotTaken) {
+// judgeFailure fills in what fails of what is told: the partition that alarms, or
+// where none does, that one or the first that fails. What keeps the table from
+// being polled at all comes last, because the polls that fail of it say it
+// better.
+func (c *Copy) judgeFailure(j *Judged, f judged) {
+	if k := c.failingOf(f); k != nil {
+		j.Failure, j.FailingSince = k.failure(), k.failingSince
+	} else if c.ready != nil && !errors.Is(c.ready, errNotTaken) {
 		j.Failure, j.FailingSince = failureOf(c.ready), c.unready
 	}
 }
 
-// worst is the worst judgement over the partitions, and the loudest, which is
-// another one where a partition is new; both Unknown if nothing is known of any.
-func (c *Copy) worst(now time.Time) (worst, loudest judged) {
-	worst = judged{Freshness: Freshness{Level: Unknown, Reason: "nothing is known of the copy"}}
-	first, named, why := true, "", ""
+// weigh is the worst judgement over the partitions, and the one that is told:
+// the loudest, or where none alarms, the worst. Both are Unknown if nothing is
+// known of any.
+func (c *Copy) weigh(now time.Time) (worst, told judged) {
+	worst = judged{Freshness: Freshness{Level: Unknown, Reason: "nothing is known of the copy"}, measure: MeasureStaleness, alarm: Fresh}
+	first := true
 	for name, k := range c.parts {
-		if k.read {
-			from := c.Budget.countsFrom(k.standing)
-			ages := k.budget.of(c.Budget, from)
-			f := judge(k.standing, ages, now)
-			if first || f.Level.Worse(worst.Level) || f.Level == worst.Level && f.Staleness > worst.Staleness {
-				worst = f
-			}
-			f = f.louder(ages, from, now)
-			if first || f.alarm.Worse(loudest.alarm) || f.alarm == loudest.alarm && f.since.Before(loudest.since) {
-				loudest = f
-			}
-			first = false
+		if !k.read {
+			continue
 		}
-		// Of several that fail the one is told that comes first by its name.
-		if s := k.failing(); s != "" && (why == "" || name < named) {
-			named, why = name, s
+		from := c.Budget.countsFrom(k.standing)
+		ages := k.budget.of(c.Budget, from)
+		f := judge(k.standing, ages, now).louder(ages, from, now)
+		f.part = name
+		if first || f.worseThan(worst) {
+			worst = f
+		}
+		if f.alarm != Fresh && (told.alarm == "" || f.louderThan(told)) {
+			told = f
+		}
+		first = false
+	}
+	if told.alarm == "" {
+		told = worst
+	}
+	return worst, told
+}
+
+// failingOf is what fails of a judgement: its partition; or where that neither
+// alarms nor fails, the first by its name that does. nil: nothing.
+func (c *Copy) failingOf(f judged) *known {
+	if k := c.parts[f.part]; k != nil && k.failure() != nil {
+		return k
+	}
+	if f.alarm != Fresh {
+		return nil
+	}
+	var found *known
+	named := ""
+	for name, k := range c.parts {
+		if k.failure() != nil && (found == nil || name < named) {
+			found, named = k, name
 		}
 	}
-	if why != "" && (worst.Level != Fresh || worst.Reason == "") {
-		worst.Reason = why
+	return found
+}
+
+// reason says why the level of a judgement is not fresh, or what keeps a fresh
+// copy from staying so.
+func (c *Copy) reason(f judged) string {
+	k := c.failingOf(f)
+	switch {
+	case k != nil && (f.Level != Fresh || f.Reason == ""):
+		return k.failing()
+	case c.ready != nil && (f.Level == Unknown || k == nil && f.Level != Fresh):
+		return oneLine(c.ready.Error())
 	}
-	if c.ready != nil && (first || why == "" && worst.Level != Fresh) {
-		worst.Reason = oneLine(c.ready.Error())
-	}
-	return worst, loudest
+	return f.Reason
 }
 
 // failure is why a partition is not polled. That its resync fails comes first:

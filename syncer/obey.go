@@ -84,6 +84,8 @@ func (k *keeper) obey(ctx context.Context, o Order) (string, error) {
 	switch o.Kind {
 	case OrderPause:
 		c.pause(true)
+	case OrderAccept:
+		c.accepted()
 	case OrderResync:
 		c.want(time.Now())
 		return k.pollFor(ctx, feed)

@@ -81,6 +81,10 @@ func (m *member) settled(s Settled, end *End) {
 		}
 		if w.Kind.Listing() && end.Listed {
 			st.Audited = w.Sent
+			k.held = int64(s.Held)
+			if s.Audit != nil {
+				k.held = int64(s.Audit.Held)
+			}
 		}
 		switch w.Kind {
 		case Audit:
@@ -129,7 +133,7 @@ func (m *member) fail(ctx context.Context, g *group, next time.Time) {
 	}
 	if noteErr != nil && m.report.Failure.Class != ClassDatabase {
 		// The one that the copy keeps is read by the watcher.
-		m.report.Failure = &Failure{Class: m.report.Failure.Class, Text: oneLine(m.report.Failure.Text + "; note it: " + noteErr.Error())}
+		m.report.Failure = &Failure{Class: m.report.Failure.Class, Status: m.report.Failure.Status, Text: oneLine(m.report.Failure.Text + "; note it: " + noteErr.Error())}
 	}
 }
 

@@ -12,7 +12,8 @@ type Watch interface {
 
 // Judged is how one copy stands, with what somebody who is told of it asks
 // next. It is made from what this process knows, so that a database or an owner
-// that hangs cannot silence it.
+// that hangs cannot silence it. Where the copy has several partitions, it is the
+// judgement of the loudest, or where none alarms, of the worst: no two are mixed.
 type Judged struct {
 	Freshness
 	Source, Consumer string
@@ -22,13 +23,18 @@ type Judged struct {
 	Alarm Level
 	// Since is when Alarm's budget was passed; zero: it was not.
 	Since time.Time
-	// Limit is the budget that Alarm stands for, or of critical where nothing
-	// alarms; Digest is another text whenever the copy's budget is another one.
-	Limit  time.Duration
+	// Limit is the budget that Alarm stands for, or critical where nothing
+	// alarms; Measure what that bounds, and Age how much of it there is: of
+	// MeasureStaleness it is Staleness, or how long nothing was known.
+	Limit   time.Duration
+	Measure Measure
+	Age     time.Duration
+	// Digest is another text whenever the copy's budget is another one.
 	Digest string
 	// Failure is why the last poll or resync failed, and FailingSince when the
 	// first of an unbroken row of such began in this process; nil and zero if it
-	// did not. While the database cannot be reached at all, that is the failure.
+	// did not. Where another partition alarms than fails, it is nil. While the
+	// database cannot be reached at all, that is the failure.
 	Failure      *Failure
 	FailingSince time.Time
 	// Watched is since when this process has judged the copy without a gap: since
@@ -44,9 +50,10 @@ type Judged struct {
 	// list.
 	Polled time.Time
 	// LastRows are the rows that the last complete poll of this process wrote or
-	// deleted, Quarantined the records that its last poll set aside, complete or
-	// not.
-	LastRows, Quarantined int64
+	// deleted, LastQuarantined the records that its last poll set aside, complete
+	// or not, and Held the rows that its last list would have deleted but for the
+	// guard, which nobody has accepted since.
+	LastRows, LastQuarantined, Held int64
 	// Newest is how new the newest record is, as its owner says, in the partition
 	// where that is oldest; zero: nothing tells it. Watermark is what was asked
 	// from last; "" if there was none, or one for each of several partitions.

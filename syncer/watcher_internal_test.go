@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -135,9 +136,19 @@ func TestAlarmIsThatOfTheLoudestPartition(t *testing.T) {
 	})
 	c.know(Partition{Name: "new"}, func(k *known) { k.read, k.standing = true, Standing{FirstSeen: now.Add(-10 * time.Second)} })
 	w.round(now.Add(time.Second))
-	if j := h.last[0]; j.Level != Never || j.Alarm != Critical || !j.Since.Equal(now.Add(-time.Hour)) || j.Limit != time.Hour {
+	// What is told beside the alarm is that of the same partition.
+	if j := h.last[0]; j.Level != Critical || j.Alarm != Critical || !j.Since.Equal(now.Add(-time.Hour)) || j.Limit != time.Hour ||
+		!j.AsOf.Equal(now.Add(-2*time.Hour)) || j.Staleness != 2*time.Hour+time.Second || j.Age != j.Staleness || j.Measure != MeasureStaleness ||
+		!strings.HasPrefix(j.Reason, "no complete poll since ") {
 		t.Errorf("judged %+v", j)
 	}
+	// So is what fails.
+	c.know(Partition{Name: "new"}, func(k *known) { k.fails(&k.failed, &Failure{Class: ClassConnect, Text: "refused"}, now) })
+	w.round(now.Add(2 * time.Second))
+	if j := h.last[0]; j.Level != Critical || j.Failure != nil || !j.FailingSince.IsZero() || !strings.HasPrefix(j.Reason, "no complete poll since ") {
+		t.Errorf("while another partition fails: %+v", j)
+	}
+	c.know(Partition{Name: "new"}, func(k *known) { k.failed = nil })
 	c.know(Partition{Name: "old"}, func(k *known) { k.standing.AsOf = now })
 	for after, want := range map[time.Duration]Level{time.Second: Fresh, 51 * time.Second: Warn, time.Hour: Critical} {
 		c.know(Partition{}, func(k *known) { k.standing.AsOf, k.standing.DeletesAsOf = now.Add(after), now.Add(after) })
@@ -147,6 +158,49 @@ func TestAlarmIsThatOfTheLoudestPartition(t *testing.T) {
 		if j.Level != Never || j.Alarm != want || (want == Fresh) != j.Since.IsZero() {
 			t.Errorf("never complete after %s: %+v, want %s", after, j, want)
 		}
+	}
+}
+
+// Each budget that is passed is told with what it bounds, and how much of that
+// there is; of those that are, staleness comes first.
+func TestWatcherSaysWhichBudgetIsPassed(t *testing.T) {
+	const hour = time.Hour
+	budget := Budget{Warn: hour, Critical: 2 * hour, Deletes: 26 * hour, Newest: 10 * time.Minute}
+	now := time.Now()
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	for _, test := range []struct {
+		name                    string
+		asOf, deletes, newest   time.Duration
+		alarm                   Level
+		measure                 Measure
+		age, limit, sincePassed time.Duration
+	}{
+		{"none", time.Minute, hour, time.Minute, Fresh, MeasureStaleness, time.Minute, 2 * hour, 0},
+		{"newest", time.Minute, hour, 12 * time.Minute, Warn, MeasureNewest, 12 * time.Minute, 10 * time.Minute, 2 * time.Minute},
+		{"newest, while the copy is older than that budget", 11 * time.Minute, hour, 12 * time.Minute, Warn, MeasureNewest, 12 * time.Minute, 10 * time.Minute, 2 * time.Minute},
+		{"deletes", time.Minute, 72 * hour, time.Minute, Critical, MeasureDeletes, 72 * hour, 26 * hour, 46 * hour},
+		{"deletes and newest", time.Minute, 72 * hour, hour, Critical, MeasureDeletes, 72 * hour, 26 * hour, 46 * hour},
+		{"warn and newest", 90 * time.Minute, hour, 91 * time.Minute, Warn, MeasureStaleness, 90 * time.Minute, hour, 30 * time.Minute},
+		{"critical", 3 * hour, hour, time.Minute, Critical, MeasureStaleness, 3 * hour, 2 * hour, hour},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := many(1, func(int) Budget { return budget })
+			h := &heard{}
+			r.Watch = h
+			r.Feeds[0].Copies[0].know(Partition{}, func(k *known) {
+				k.standing = Standing{AsOf: ago(test.asOf), DeletesAsOf: ago(test.deletes), Newest: ago(test.newest), FirstSeen: ago(100 * hour)}
+			})
+			newWatcher(r).round(now)
+			j := h.last[0]
+			var since time.Time
+			if test.alarm != Fresh {
+				since = ago(test.sincePassed)
+			}
+			if j.Alarm != test.alarm || j.Measure != test.measure || j.Age != test.age || j.Limit != test.limit || !j.Since.Equal(since) ||
+				j.Staleness != test.asOf {
+				t.Errorf("judged %+v", j)
+			}
+		})
 	}
 }
 

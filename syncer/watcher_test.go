@@ -89,8 +89,8 @@ func TestWatchOfWhatOwnersAnswer(t *testing.T) {
 				owner.now(test.answer)
 				time.Sleep(time.Hour)
 				j := w.last()
-				if j.LastRows != test.rows || j.Quarantined != test.quarantined {
-					t.Errorf("%d rows, %d quarantined; want %d, %d", j.LastRows, j.Quarantined, test.rows, test.quarantined)
+				if j.LastRows != test.rows || j.LastQuarantined != test.quarantined {
+					t.Errorf("%d rows, %d quarantined; want %d, %d", j.LastRows, j.LastQuarantined, test.rows, test.quarantined)
 				}
 				if test.complete {
 					if j.Level != syncer.Fresh || j.Alarm != syncer.Fresh || j.Staleness > time.Minute || j.Failure != nil || !j.FailingSince.IsZero() || !j.Since.IsZero() {
@@ -105,7 +105,7 @@ func TestWatchOfWhatOwnersAnswer(t *testing.T) {
 				}
 				owner.now(whole(0))
 				time.Sleep(time.Minute)
-				if j := w.last(); j.Alarm != syncer.Fresh || j.Failure != nil || !j.FailingSince.IsZero() || j.Quarantined != 0 {
+				if j := w.last(); j.Alarm != syncer.Fresh || j.Failure != nil || !j.FailingSince.IsZero() || j.LastQuarantined != 0 {
 					t.Errorf("after it is well again: %+v", j)
 				}
 			})
@@ -280,6 +280,54 @@ func TestWatchOverAQuietGap(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		if j := w.last(); j.Alarm != syncer.Warn || !j.Since.Equal(monday.Add(time.Hour+5*time.Minute)) || j.Limit != time.Hour+5*time.Minute-30*time.Second {
 			t.Errorf("after grace is over: %+v", j)
+		}
+	})
+}
+
+// holding is a table whose guard holds so many deletions of each list.
+type holding struct {
+	syncer.Table
+	held int
+}
+
+func (h holding) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) (syncer.Settled, error) {
+	out, err := h.Table.Settle(ctx, w, s)
+	if w.Kind.Listing() {
+		out.Held = h.held
+	}
+	return out, err
+}
+
+// answered is what an owner answers by a status.
+type answered int
+
+func (answered) Error() string     { return "owner refuses" }
+func (a answered) HTTPStatus() int { return int(a) }
+
+// What the guard holds is told from the list on until it is accepted, and a
+// failure with the status that the owner answered by.
+func TestWatchOfWhatIsHeldAndRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		owner := newAnswers(whole(3))
+		k, w := newKitchen("us", &syncertest.Memory{}, owner, every(time.Minute)), &watch{}
+		k.table.Table, k.Watch = holding{k.table.Table, 7}, w
+		k.start(t)
+		defer k.close()
+		time.Sleep(90 * time.Second) // a list, and a poll for changes
+		if j := w.last(); j.Held != 7 || j.Failure != nil {
+			t.Errorf("after a list: %+v", j)
+		}
+		owner.now(fails(fmt.Errorf("fetch page 1: %w", answered(503))))
+		time.Sleep(time.Minute)
+		if j := w.last(); j.Held != 7 || j.Failure == nil || j.Failure.Status != 503 {
+			t.Errorf("after a refusal: %+v, fails by %+v", j, j.Failure)
+		}
+		if _, err := k.daemon.Send(t.Context(), syncer.Order{Kind: syncer.OrderAccept, Table: "a", Deletes: 7}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Second)
+		if j := w.last(); j.Held != 0 {
+			t.Errorf("after it is accepted: %+v", j)
 		}
 	})
 }

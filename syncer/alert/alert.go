@@ -69,18 +69,24 @@ type Episode struct {
 	Last Facts
 }
 
-// Facts are what a message says of a copy beside its level.
+// Facts are what a message says of a copy beside its level. See syncer.Judged.
 type Facts struct {
-	Level       syncer.Level
-	Reason      string
-	AsOf        time.Time
-	Staleness   time.Duration
-	Limit       time.Duration
-	Failure     *syncer.Failure
-	Since       time.Time // of an unbroken row of failures
-	NextPoll    time.Time
-	LastRows    int64
-	Quarantined int64
+	Level     syncer.Level
+	Reason    string
+	AsOf      time.Time
+	Staleness time.Duration
+	// Limit is the budget, Measure what it bounds, and Age how much of that
+	// there is.
+	Limit    time.Duration
+	Measure  syncer.Measure
+	Age      time.Duration
+	Failure  *syncer.Failure
+	Since    time.Time // of an unbroken row of failures
+	NextPoll time.Time
+	// LastRows were written or deleted by the last complete poll, and
+	// LastQuarantined records set aside by the last one; Held rows are absent at
+	// the owner and kept by the guard.
+	LastRows, LastQuarantined, Held int64
 }
 
 // Told is what one notifier was told of one episode.

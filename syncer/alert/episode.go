@@ -82,8 +82,8 @@ func (e Episode) end(why Ending, at time.Time) Episode {
 
 // factsOf is what messages say of a copy.
 func factsOf(j *syncer.Judged) Facts {
-	return Facts{Level: j.Level, Reason: j.Reason, AsOf: j.AsOf, Staleness: j.Staleness, Limit: j.Limit, Failure: j.Failure,
-		Since: j.FailingSince, NextPoll: j.NextPoll, LastRows: j.LastRows, Quarantined: j.Quarantined}
+	return Facts{Level: j.Level, Reason: j.Reason, AsOf: j.AsOf, Staleness: j.Staleness, Limit: j.Limit, Measure: j.Measure, Age: j.Age,
+		Failure: j.Failure, Since: j.FailingSince, NextPoll: j.NextPoll, LastRows: j.LastRows, LastQuarantined: j.LastQuarantined, Held: j.Held}
 }
 
 // differs says whether something of an episode is not as it was that has to be

@@ -41,7 +41,8 @@ func Trial(instance, receiver string, now time.Time) Message {
 		Key: Key(instance, "larder.test"), Episode: digest(instance, receiver, now.UTC().Format(time.RFC3339Nano)), Sequence: 1,
 		Event: Test, Level: syncer.Warn, Table: "larder.test", Source: "test", Consumer: "larder",
 		Opened: now, StaleSince: now,
-		Facts: Facts{Level: syncer.Warn, Reason: "somebody tries this receiver out", AsOf: now.Add(-time.Minute), Staleness: time.Minute, Limit: time.Minute},
+		Facts: Facts{Level: syncer.Warn, Reason: "somebody tries this receiver out", AsOf: now.Add(-time.Minute), Staleness: time.Minute, Limit: time.Minute,
+			Measure: syncer.MeasureStaleness, Age: time.Minute},
 	}
 	a.ID = alertID(a.Episode, receiver, 1, Test)
 	return Message{ID: digest(a.ID, "message"), Notifier: receiver, Event: Test, Instance: instance, Begun: now, Due: now, Sealed: true, Alerts: []Alert{a}}

@@ -90,23 +90,29 @@ func (m Message) worst() string {
 
 // predicate is what all tables of a message have in common.
 func (m Message) predicate() string {
+	is := "stale"
+	for _, a := range m.Alerts {
+		if a.Measure == syncer.MeasureDeletes || a.Measure == syncer.MeasureNewest {
+			is = "over budget"
+		}
+	}
 	switch m.Event {
 	case Escalated:
-		return "are stale, up from warn"
+		return "are " + is + ", up from warn"
 	case Reminder:
-		return "are still stale"
+		return "are still " + is
 	case Resolved:
 		if m.worst() == "OK" {
 			return "are fresh again"
 		}
 		return "are told of no more"
 	}
-	return "are stale"
+	return "are " + is
 }
 
 // Title is the alert in one line: what, and how bad.
 func (a Alert) Title() string {
-	title := a.word() + " " + Plain(a.Table, mostName) + " " + a.state()
+	title := a.word() + " " + Plain(a.Table, mostName) + a.state()
 	if a.Event != Resolved {
 		title += ", budget " + span(a.Limit)
 	}
@@ -131,7 +137,7 @@ func (a Alert) Lines() []string {
 		lines = append(lines, "since "+a.clock(a.StaleSince))
 	}
 	saidBelow := a.Failure != nil && strings.HasPrefix(a.Reason, "last poll: ")
-	if a.Reason != "" && !a.reasonInTitle() && !saidBelow {
+	if a.Reason != "" && !saidBelow {
 		lines = append(lines, Plain(a.Reason, mostReason))
 	}
 	if a.Failure != nil {
@@ -141,9 +147,7 @@ func (a Alert) Lines() []string {
 		}
 		lines = append(lines, line)
 	}
-	if a.Quarantined > 0 {
-		lines = append(lines, fmt.Sprintf("%d records in quarantine; larder quarantine list", a.Quarantined))
-	}
+	lines = append(lines, a.leftOut()...)
 	next := "next poll not planned"
 	if !a.NextPoll.IsZero() {
 		next = "next poll " + a.clock(a.NextPoll)
@@ -161,8 +165,20 @@ func (a Alert) lastWords() []string {
 	if a.Ending != Recovered && a.Ending != "" {
 		lines = append(lines, "this says nothing of how stale it is; see larder status")
 	}
-	if a.Ending == Recovered && a.Quarantined > 0 {
-		lines = append(lines, fmt.Sprintf("%d records in quarantine; larder quarantine list", a.Quarantined))
+	if a.Ending == Recovered {
+		lines = append(lines, a.leftOut()...)
+	}
+	return lines
+}
+
+// leftOut are records and deletions that came and are not in the copy.
+func (a Alert) leftOut() []string {
+	var lines []string
+	if a.LastQuarantined > 0 {
+		lines = append(lines, fmt.Sprintf("last poll set aside %d records; larder quarantine list", a.LastQuarantined))
+	}
+	if a.Held > 0 {
+		lines = append(lines, fmt.Sprintf("%d deletions are held by the guard; larder accept %s --deletes %d", a.Held, Plain(a.Table, mostName), a.Held))
 	}
 	return lines
 }
@@ -180,7 +196,7 @@ func (a Alert) word() string {
 	return "WARN"
 }
 
-// state says how the table stands, after its name.
+// state says how the table stands, right after its name.
 func (a Alert) state() string {
 	still := ""
 	if a.Event == Reminder {
@@ -190,32 +206,27 @@ func (a Alert) state() string {
 	case a.Event == Resolved:
 		return a.ending()
 	case a.Facts.Level == syncer.Never:
-		return "is " + still + "not complete after " + span(a.Staleness)
+		return " is " + still + "not complete after " + span(a.Staleness)
 	case a.Facts.Level == syncer.Unknown:
-		return "is " + still + "not readable: how stale it is is unknown"
-	case a.reasonInTitle():
-		return still + "alarms: " + Plain(a.Reason, mostBrief)
+		return " is " + still + "not readable: how stale it is is unknown"
+	case a.Measure == syncer.MeasureDeletes:
+		return ": deletes are " + still + "not proven for " + span(a.Age)
+	case a.Measure == syncer.MeasureNewest:
+		return ": newest record is " + still + span(a.Age) + " old"
 	}
-	return "is " + still + span(a.Staleness) + " stale"
-}
-
-// reasonInTitle reports whether something else is over its budget than the
-// staleness: deletes, or the newest record.
-func (a Alert) reasonInTitle() bool {
-	known := a.Facts.Level != syncer.Never && a.Facts.Level != syncer.Unknown
-	return known && a.Reason != "" && a.Staleness <= a.Limit
+	return " is " + still + span(a.Staleness) + " stale"
 }
 
 func (a Alert) ending() string {
 	switch a.Ending {
 	case Changed:
-		return "is told of no more: the configuration has changed"
+		return " is told of no more: the configuration has changed"
 	case Paused:
-		return "is told of no more: it was paused"
+		return " is told of no more: it was paused"
 	case Left:
-		return "is told of by another daemon from here on"
+		return " is told of by another daemon from here on"
 	}
-	return "is fresh again"
+	return " is fresh again"
 }
 
 // during is the time of an episode, and how long it was.
@@ -234,7 +245,7 @@ func (a Alert) during() string {
 
 // brief is the alert in one line of several. causeTold leaves out why.
 func (a Alert) brief(causeTold bool) string {
-	line := Plain(a.Table, mostName) + " " + a.state()
+	line := Plain(a.Table, mostName) + a.state()
 	if a.Event == Resolved {
 		if !a.StaleSince.IsZero() {
 			line += ", was stale " + a.during()

@@ -26,7 +26,7 @@ func stale() alert.Alert {
 		Opened: told(), StaleSince: told().Add(-8 * time.Minute),
 		Facts: alert.Facts{
 			Level: syncer.Critical, Reason: "no complete poll since 2026-03-01 02:57:00Z", AsOf: told().Add(-23 * time.Minute),
-			Staleness: 23 * time.Minute, Limit: 15 * time.Minute,
+			Staleness: 23 * time.Minute, Limit: 15 * time.Minute, Measure: syncer.MeasureStaleness, Age: 23 * time.Minute,
 			Failure: &syncer.Failure{Class: syncer.ClassConnect, Text: "dial users.internal:443: connection refused"},
 			Since:   told().Add(-22 * time.Minute), NextPoll: told().Add(20 * time.Minute),
 		},
@@ -38,6 +38,14 @@ func with(change func(*alert.Alert)) alert.Alert {
 	a := stale()
 	change(&a)
 	return a
+}
+
+// newest makes it a table that is 12 minutes old, whose newest record is 13.
+func newest(a *alert.Alert) {
+	a.Level, a.StaleSince, a.Failure = syncer.Warn, told().Add(-3*time.Minute), nil
+	a.Facts.Level, a.AsOf, a.Staleness = syncer.Warn, told().Add(-12*time.Minute), 12*time.Minute
+	a.Measure, a.Age, a.Limit = syncer.MeasureNewest, 13*time.Minute, 10*time.Minute
+	a.Reason = "newest record is from 2026-03-01 03:07:00Z: the owner's own pipeline may be stuck"
 }
 
 func message(e alert.Event, alerts ...alert.Alert) alert.Message {
@@ -87,16 +95,22 @@ func TestTextSaysWhatSinceWhenWhyAndWhatNext(t *testing.T) {
 			[]string{why[0], "database does not answer", "last poll: db, failing since 02:58 UTC", why[3]}},
 		{"a budget of deletes", message(alert.Firing, with(func(a *alert.Alert) {
 			a.Reason, a.Staleness, a.Limit, a.Failure = "deletes are not proven since 2026-02-27 23:20:00Z", time.Minute, 26*time.Hour, nil
-			a.AsOf, a.StaleSince = told().Add(-time.Minute), told().Add(-2*time.Hour)
-		})), "CRITICAL shop.users alarms: deletes are not proven since 2026-02-27 23:20:00Z, budget 26h",
-			[]string{"since 01:20 UTC", why[3]}},
+			a.AsOf, a.StaleSince, a.Measure, a.Age = told().Add(-time.Minute), told().Add(-2*time.Hour), syncer.MeasureDeletes, 28*time.Hour
+		})), "CRITICAL shop.users: deletes are not proven for 28h, budget 26h",
+			[]string{"since 01:20 UTC", "deletes are not proven since 2026-02-27 23:20:00Z", why[3]}},
+		// The copy is older than the budget of its newest record, and has a greater
+		// one of its own.
+		{"a newest record", message(alert.Firing, with(newest)), "WARN shop.users: newest record is 13m old, budget 10m",
+			[]string{"since 03:17 UTC", "newest record is from 2026-03-01 03:07:00Z: the owner's own pipeline may be stuck", why[3]}},
+		{"a newest record, again", message(alert.Reminder, with(newest)), "WARN shop.users: newest record is still 13m old, budget 10m",
+			[]string{"since 03:17 UTC", "newest record is from 2026-03-01 03:07:00Z: the owner's own pipeline may be stuck", why[3]}},
 		{"a reason that is the failure", message(alert.Firing, with(func(a *alert.Alert) {
 			a.Reason = "last poll: connect: dial users.internal:443: connection refused"
 		})), "CRITICAL shop.users is 23m stale, budget 15m", []string{why[0], why[2], why[3]}},
 		{"quarantine, and no plan", message(alert.Firing, with(func(a *alert.Alert) {
-			a.Quarantined, a.NextPoll, a.Failure = 7, time.Time{}, nil
+			a.LastQuarantined, a.Held, a.NextPoll, a.Failure = 7, 3, time.Time{}, nil
 		})), "CRITICAL shop.users is 23m stale, budget 15m",
-			[]string{why[0], why[1], "7 records in quarantine; larder quarantine list", "next poll not planned; larder status, larder poll users"}},
+			[]string{why[0], why[1], "last poll set aside 7 records; larder quarantine list", "3 deletions are held by the guard; larder accept shop.users --deletes 3", "next poll not planned; larder status, larder poll users"}},
 		{"yesterday", message(alert.Firing, with(func(a *alert.Alert) {
 			a.StaleSince, a.Since, a.Failure, a.Reason = told().Add(-6*time.Hour), time.Time{}, nil, ""
 		})), "CRITICAL shop.users is 23m stale, budget 15m", []string{"since 2026-02-28 21:20 UTC", why[3]}},
@@ -104,9 +118,9 @@ func TestTextSaysWhatSinceWhenWhyAndWhatNext(t *testing.T) {
 			"OK shop.users is fresh again, was stale 03:12–03:55 UTC (43m)", nil},
 		{"resolved over midnight, with records set aside", message(alert.Resolved, with(func(a *alert.Alert) {
 			*a = ended(alert.Recovered)
-			a.StaleSince, a.Quarantined = told().Add(-5*time.Hour), 2
+			a.StaleSince, a.LastQuarantined = told().Add(-5*time.Hour), 2
 		})), "OK shop.users is fresh again, was stale 2026-02-28 22:20–2026-03-01 03:55 UTC (5h35m)",
-			[]string{"2 records in quarantine; larder quarantine list"}},
+			[]string{"last poll set aside 2 records; larder quarantine list"}},
 		{"config changed", message(alert.Resolved, ended(alert.Changed)),
 			"ENDED shop.users is told of no more: the configuration has changed, was stale 03:12–03:55 UTC (43m)",
 			[]string{"this says nothing of how stale it is; see larder status"}},
@@ -183,6 +197,12 @@ func TestTextOfManyTables(t *testing.T) {
 			[]string{"shop.t000 is 23m stale" + line, "shop.t001 is 23m stale" + line, "see larder status"}},
 		{"reminder", message(alert.Reminder, many(2, nil)...), "c", "CRITICAL 2 tables are still stale: c",
 			[]string{"shop.t000 is still 23m stale" + line, "shop.t001 is still 23m stale" + line, "see larder status"}},
+		{"a newest record among them", message(alert.Firing, many(2, func(i int, a *alert.Alert) {
+			if i == 0 {
+				newest(a)
+			}
+		})...), "", "CRITICAL 2 tables are over budget",
+			[]string{"shop.t000: newest record is 13m old, budget 10m (warn), since 03:17 UTC", "shop.t001 is 23m stale" + line + because, "see larder status"}},
 		{"resolved", message(alert.Resolved, many(2, recovered)...), "", "OK 2 tables are fresh again",
 			[]string{"shop.t000 is fresh again, was stale 03:12–03:55 UTC (43m)", "shop.t001 is fresh again, was stale 03:12–03:55 UTC (43m)"}},
 		{"resolved, but not all are well", message(alert.Resolved, append(many(1, recovered), ended(alert.Paused))...), "",

@@ -19,7 +19,8 @@ func Sample(now time.Time, n int) alert.Change {
 		id, table := fmt.Sprintf("e%d", i), fmt.Sprintf("shop.t%d", i)
 		facts := alert.Facts{Level: syncer.Warn, Reason: "last poll: connect: refused", AsOf: now.Add(-time.Hour),
 			Staleness: time.Hour, Limit: 30 * time.Minute, Failure: &syncer.Failure{Class: syncer.ClassConnect, Text: "refused"},
-			Since: now.Add(-50 * time.Minute), NextPoll: now.Add(time.Minute), LastRows: 1<<53 + 1, Quarantined: 3}
+			Since: now.Add(-50 * time.Minute), NextPoll: now.Add(time.Minute), LastRows: 1<<53 + 1, LastQuarantined: 3, Held: 5,
+			Measure: syncer.MeasureDeletes, Age: 2 * time.Hour}
 		e := alert.Episode{ID: id, Key: alert.Key("larder", table), Table: table, Source: "users", Consumer: "shop", Digest: "30m/1h",
 			Level: syncer.Warn, Opened: now.Add(-10 * time.Minute), StaleSince: now.Add(-30 * time.Minute),
 			Escalated: now.Add(-5 * time.Minute), Recovering: now.Add(-time.Second), Inherited: true, Last: facts}

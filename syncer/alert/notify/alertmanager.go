@@ -194,6 +194,9 @@ func (a *Alertmanager) posted(of alert.Alert, until time.Time) posted {
 		Annotations: map[string]string{"summary": of.Title(), "description": strings.Join(of.Lines(), "\n")},
 		StartsAt:    starts.UTC(), EndsAt: ends.UTC(),
 	}
+	if of.Measure != "" && of.Event != alert.Resolved {
+		p.Annotations["measure"] = string(of.Measure)
+	}
 	if of.Event == alert.Test {
 		p.Labels["alertname"] = "LarderTest"
 		p.Annotations["summary"] = alert.Message{Event: alert.Test, Instance: a.instance, Notifier: "alertmanager"}.Title()

@@ -104,6 +104,7 @@ func stale(table string) alert.Alert {
 		Facts: alert.Facts{
 			Level: syncer.Critical, Reason: "no complete poll since 2026-03-01 02:57:00Z", AsOf: began().Add(-23 * time.Minute),
 			Staleness: 23 * time.Minute, Limit: 15 * time.Minute, LastRows: 12,
+			Measure: syncer.MeasureStaleness, Age: 23 * time.Minute,
 			Failure: &syncer.Failure{Class: syncer.ClassConnect, Text: "dial users.internal:443: connection refused"},
 			Since:   began().Add(-22 * time.Minute), NextPoll: began().Add(20 * time.Minute),
 		},

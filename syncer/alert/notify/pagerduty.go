@@ -105,6 +105,7 @@ func (p *PagerDuty) event(m alert.Message) pagerEvent {
 		return e
 	}
 	e.Payload.Severity = severity(a.Level, "warning")
+	e.Payload.Class = cmp.Or(string(a.Measure), e.Payload.Class)
 	if m.Event == alert.Test {
 		e.Payload.Severity, e.Payload.Class = "info", "test"
 		details["text"] = "nothing is wrong: somebody ran larder alert test. Resolve this incident by hand."

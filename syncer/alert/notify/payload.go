@@ -42,6 +42,8 @@ type entry struct {
 	Source      string     `json:"source"`
 	Consumer    string     `json:"consumer"`
 	Staleness   float64    `json:"staleness_seconds"`
+	Measure     string     `json:"measure"` // staleness, deletes, newest
+	Age         float64    `json:"age_seconds"`
 	Budget      float64    `json:"budget_seconds"`
 	AsOf        *time.Time `json:"as_of"`
 	StaleSince  *time.Time `json:"stale_since"`
@@ -50,14 +52,16 @@ type entry struct {
 	Reason      reason     `json:"reason"`
 	NextPoll    *time.Time `json:"next_poll"`
 	LastRows    int64      `json:"last_rows"`
-	Quarantined int64      `json:"quarantined"`
+	Quarantined int64      `json:"last_quarantined"`
+	Held        int64      `json:"held_deletions"`
 }
 
 type reason struct {
-	Text  string     `json:"text,omitempty"`
-	Class string     `json:"class,omitempty"`
-	Error string     `json:"error,omitempty"`
-	Since *time.Time `json:"failing_since,omitempty"`
+	Text   string     `json:"text,omitempty"`
+	Class  string     `json:"class,omitempty"`
+	Status int        `json:"http_status,omitempty"`
+	Error  string     `json:"error,omitempty"`
+	Since  *time.Time `json:"failing_since,omitempty"`
 }
 
 // Bounds on a payload's texts; names are those of the configuration.
@@ -85,16 +89,16 @@ func entryOf(a alert.Alert, most int) entry {
 		ID: a.ID, Key: a.Key, Episode: a.Episode, Sequence: a.Sequence, Reminder: a.Reminder,
 		Status: "firing", Ending: string(a.Ending), Severity: string(a.Level), Level: string(a.Facts.Level),
 		Table: alert.Plain(a.Table, mostName), Source: alert.Plain(a.Source, mostName), Consumer: alert.Plain(a.Consumer, mostName),
-		Staleness: a.Staleness.Round(time.Millisecond).Seconds(), Budget: a.Limit.Seconds(),
+		Staleness: a.Staleness.Round(time.Millisecond).Seconds(), Measure: string(a.Measure), Age: a.Age.Round(time.Millisecond).Seconds(), Budget: a.Limit.Seconds(),
 		AsOf: instant(a.AsOf), StaleSince: instant(a.StaleSince), Opened: instant(a.Opened), Closed: instant(a.Closed),
 		Reason:   reason{Text: alert.Plain(a.Reason, most), Since: instant(a.Since)},
-		NextPoll: instant(a.NextPoll), LastRows: a.LastRows, Quarantined: a.Quarantined,
+		NextPoll: instant(a.NextPoll), LastRows: a.LastRows, Quarantined: a.LastQuarantined, Held: a.Held,
 	}
 	if a.Event == alert.Resolved || a.Event == alert.Test {
 		e.Status = string(a.Event)
 	}
 	if a.Failure != nil {
-		e.Reason.Class, e.Reason.Error = string(a.Failure.Class), alert.Plain(a.Failure.Text, most)
+		e.Reason.Class, e.Reason.Status, e.Reason.Error = string(a.Failure.Class), a.Failure.Status, alert.Plain(a.Failure.Text, most)
 	}
 	return e
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -22,6 +23,13 @@ var update = flag.Bool("update", false, "write the requests of this run into tes
 func TestRequestsAreAsWritten(t *testing.T) {
 	spiteful := stale("shop.users")
 	spiteful.Reason, spiteful.Failure = hostile, &syncer.Failure{Class: syncer.ClassAnswer, Text: hostile}
+	aged := stale("shop.users")
+	aged.Level, aged.StaleSince = syncer.Warn, began().Add(-2*time.Minute)
+	aged.Facts = alert.Facts{Level: syncer.Warn, AsOf: began().Add(-11 * time.Minute), Staleness: 11 * time.Minute,
+		Limit: 10 * time.Minute, Measure: syncer.MeasureNewest, Age: 12 * time.Minute,
+		Reason:  "newest record is from 2026-03-01 03:08:00Z: the owner's own pipeline may be stuck",
+		Failure: &syncer.Failure{Class: syncer.ClassHTTP5xx, Status: 503, Text: "owner answers 503 Service Unavailable"},
+		Since:   began().Add(-10 * time.Minute), NextPoll: began().Add(time.Minute), LastQuarantined: 3, Held: 40}
 	two := message(alert.Reminder, stale("shop.users"), stale("shop.orders"))
 	two.Cause, two.Via = "connect, consumer shop: dial db: refused", "pager"
 	for name, m := range map[string]alert.Message{
@@ -29,6 +37,7 @@ func TestRequestsAreAsWritten(t *testing.T) {
 		"resolved": message(alert.Resolved, stale("shop.users")),
 		"two":      two,
 		"hostile":  message(alert.Firing, spiteful),
+		"newest":   message(alert.Firing, aged),
 	} {
 		for _, k := range kinds() {
 			t.Run(k.name+" "+name, func(t *testing.T) {

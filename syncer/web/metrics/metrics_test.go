@@ -70,7 +70,7 @@ func judged() []syncer.Judged {
 		{Freshness: syncer.Freshness{Table: "shop.users", Level: syncer.Fresh, AsOf: told(10_000)}, Source: "users", Alarm: syncer.Fresh,
 			NextPoll: told(10_060), Newest: told(9_000), Watermark: "1970-01-01T02:00:00Z"},
 		{Freshness: syncer.Freshness{Table: "games.users", Level: syncer.Critical, AsOf: told(1_000)}, Source: "users", Alarm: syncer.Critical,
-			NextPoll: told(10_030), Paused: true, Quarantined: 7, Watermark: "opaque"},
+			NextPoll: told(10_030), Paused: true, LastQuarantined: 7, Watermark: "opaque"},
 		{Freshness: syncer.Freshness{Table: "shop.orders", Level: syncer.Never}, Source: "orders", Alarm: syncer.Warn},
 	}
 }

@@ -35,7 +35,7 @@ func newStanding(o Options) *standing {
 		paused: describe("larder_source_paused", "Whether the table is not polled because somebody said so.", "table"),
 		muted:  describe("larder_source_silenced", "Whether nobody is told of the table, by a silence or a maintenance window.", "table"),
 		firing: describe("larder_alert_firing", "Whether the table is staler than its budget, or it cannot be told for so long; of a table that is critical, warn is 0.", "table", "severity"),
-		aside:  describe("larder_source_quarantined_records", "Records set aside because they do not fit the table.", "table"),
+		aside:  describe("larder_source_quarantined_records", "Records that the last poll set aside because they do not fit the table.", "table"),
 		next:   describe("larder_source_next_run_timestamp_seconds", "When the source is polled next; not there where that is not known.", "source"),
 	}
 	for _, t := range o.Tables {
@@ -97,7 +97,7 @@ func (s *standing) collect(to chan<- prometheus.Metric, j *syncer.Judged) {
 	show(to, s.paused, one(j.Paused), j.Table)
 	show(to, s.firing, one(j.Alarm == syncer.Warn), j.Table, string(syncer.Warn))
 	show(to, s.firing, one(j.Alarm == syncer.Critical), j.Table, string(syncer.Critical))
-	show(to, s.aside, float64(j.Quarantined), j.Table)
+	show(to, s.aside, float64(j.LastQuarantined), j.Table)
 }
 
 // collectConfigured shows what takes the configuration to tell.
