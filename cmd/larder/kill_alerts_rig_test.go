@@ -279,8 +279,11 @@ func (s *story) judge() {
 }
 
 // asked is the number that home answers; -1 while it cannot be read.
-func (r *alertRig) asked(query string) int {
-	conn, err := sqlite.OpenConn(r.home, sqlite.OpenReadOnly)
+func (r *alertRig) asked(query string) int { return number(r.home, query) }
+
+// number is what a file answers; -1 while it cannot be read.
+func number(file, query string) int {
+	conn, err := sqlite.OpenConn(file, sqlite.OpenReadOnly)
 	if err != nil {
 		return -1
 	}

@@ -3,12 +3,17 @@
 package main_test
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/larder-sync/larder/cmd/larder/internal/killtest"
+	"github.com/larder-sync/larder/syncer"
 )
 
 // A daemon that has to tell of a stale copy, and then of its recovery, is killed
@@ -94,6 +99,69 @@ func TestHomeDeletedUnderADaemon(t *testing.T) {
 	s.until("that all is told", r.settled)
 	s.stop()
 	s.judge()
+}
+
+// A daemon is stopped while a message of its waits for its group. Another one
+// takes over, and the copy is well again. When the first one goes on it tells
+// nobody what has long not been so: it could not tell the end of it.
+func TestASleeperDoesNotTell(t *testing.T) {
+	t.Parallel()
+	r := newAlertRig(t, killtest.Build(t))
+	other := r.besides("8s")
+	r.begin("sleeper")
+	sleeper := r.larder.Start(t, "run")
+	r.logged(sleeper, "episode opens")
+	stopped := time.Now()
+	if err := sleeper.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	r.down.Store(false)
+	second := other.Start(t, "run")
+	r.logged(second, "lease is taken")
+	polled := fmt.Sprintf("SELECT count(*) FROM larder_watermark WHERE as_of > %d", stopped.Unix())
+	if _, err := killtest.Eventually(t.Context(), 50*time.Millisecond, func() (bool, error) {
+		return number(r.copied.File, polled) == 1, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(time.Until(stopped.Add(syncer.LeaseTime + time.Second)))
+	if err := sleeper.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	r.logged(sleeper, `"ending":"standby"`)
+	if taken, wrong := r.receiver.Taken(); len(taken)+len(wrong) > 0 {
+		t.Errorf("the sleeper told %+v %q; it says:\n%s", taken, wrong, sleeper.Log())
+	}
+}
+
+// besides has messages wait for so long, and makes another larder of the same
+// copy, with a home and a receiver of its own.
+func (r *alertRig) besides(group string) killtest.Larder {
+	r.Helper()
+	text, err := os.ReadFile(r.larder.Config)
+	if err != nil {
+		r.Fatal(err)
+	}
+	config := strings.Replace(string(text), `group  = "0s"`, fmt.Sprintf("group = %q", group), 1)
+	other := killtest.Larder{Program: r.larder.Program, Config: r.larder.Config + ".other"}
+	for file, text := range map[string]string{
+		r.larder.Config: config,
+		other.Config:    strings.NewReplacer(r.home, r.home+".other", r.receiver.URL(), killtest.NewReceiver(r.T).URL()).Replace(config),
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			r.Fatal(err)
+		}
+	}
+	return other
+}
+
+func (r *alertRig) logged(p *killtest.Process, words ...string) {
+	r.Helper()
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	if _, err := p.Says(ctx, words...); err != nil {
+		r.Fatal(err)
+	}
 }
 
 func (r *alertRig) deleteHome() {
