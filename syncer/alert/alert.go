@@ -200,7 +200,12 @@ type Memory struct {
 	Episodes []Episode
 	Told     []Told
 	Messages []Message
+	// Unreadable are messages that are lost: the desk says so, and they are Done.
+	Unreadable []Unreadable
 }
+
+// Unreadable is a message, by its ID, that is there and cannot be read.
+type Unreadable struct{ Message, Notifier, Reason string }
 
 // Change is what becomes true together: episodes, what was told, and messages
 // are put in place of those of the same name; Done are the messages, by ID,

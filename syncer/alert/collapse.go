@@ -22,7 +22,7 @@ func (d *Desk) withdraw(b *box, episode string, owed bool) {
 		}
 		a := l.Alerts[at]
 		t := b.told[episode].unsaid(a.Event)
-		if owed && a.Event == Firing {
+		if v := d.episodes[episode]; a.Event == Firing && (owed || v != nil && v.Inherited) {
 			t.Resolved = false
 		}
 		d.tell(b, t)
@@ -58,7 +58,7 @@ func (d *Desk) drop(b *box, l *letter) {
 // receiver is told one thing then. It reports whether there is one.
 func (d *Desk) raise(b *box, e *Episode, now time.Time) bool {
 	for _, l := range b.waiting[e.ID] {
-		if l.tried || l.Event != Firing {
+		if l.tried || l.doubtful || l.Event != Firing {
 			continue
 		}
 		at := l.of(e.ID)

@@ -58,12 +58,15 @@ type Desk struct {
 	order    []*live
 	journal  journal
 	silences []Silence
-	// silencesRead is when they last were.
+	// silencesRead is when reading them was last tried, silenced that it went well
+	// once.
 	silencesRead time.Time
+	silenced     bool
 	woken        waking
 	rounds       uint64
 	last         time.Time // round
-	// reconciled is when that was judged which receivers were last had told.
+	// reconciled is when that was judged which receivers were last had told; zero:
+	// nothing was, and what waits from another life may be silenced, or over.
 	reconciled time.Time
 	still      stillness
 	// started is when Run was, loaded that the Store was read.
@@ -150,8 +153,7 @@ func (d *Desk) round(ctx context.Context, now time.Time, all []syncer.Judged) {
 	d.mu.Lock()
 	d.noteGap(now)
 	// What opened before it is known what was open would be another episode.
-	goes := d.loaded || now.Sub(d.started) >= loadWait
-	if goes {
+	if d.loaded || d.blind(now) {
 		d.advance(now, all)
 	}
 	look := d.silencesDue(now)
@@ -160,7 +162,7 @@ func (d *Desk) round(ctx context.Context, now time.Time, all []syncer.Judged) {
 		d.readSilences(ctx)
 	}
 	d.mu.Lock()
-	if goes {
+	if d.loaded && d.silenced || d.blind(now) {
 		d.reconcile(now)
 		d.relieve(now)
 		d.forget(now)
@@ -182,6 +184,10 @@ func (d *Desk) wakeSenders() {
 	}
 }
 
+// blind says that the Store could not be read for so long that the desk goes on
+// without.
+func (d *Desk) blind(now time.Time) bool { return now.Sub(d.started) >= loadWait }
+
 // noteGap begins the grace of a start again where this process did not run for
 // so long that another one may have taken over.
 func (d *Desk) noteGap(now time.Time) {
@@ -196,21 +202,21 @@ func (d *Desk) noteGap(now time.Time) {
 // what was last read counts. A Store that is new is told all there is at once:
 // this process may be killed before anything changes.
 func (d *Desk) readSilences(ctx context.Context) {
-	if d.Store == nil {
-		return
-	}
 	var all []Silence
-	err := d.ask(ctx, func(ctx context.Context) (err error) {
-		all, err = d.Store.Silences(ctx)
-		return err
-	})
+	var err error
+	if d.Store != nil {
+		err = d.ask(ctx, func(ctx context.Context) (err error) {
+			all, err = d.Store.Silences(ctx)
+			return err
+		})
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
 	case anew(err):
 		d.putBack(Change{}, true)
 	case err == nil:
-		d.silences = all
+		d.silences, d.silenced = all, true
 	}
 }
 

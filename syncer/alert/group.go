@@ -69,6 +69,9 @@ type letter struct {
 	// tried says that an attempt was made, or may have been: nothing of it can
 	// be taken back.
 	tried bool
+	// doubtful says that another process may have made one that it could not
+	// save.
+	doubtful bool
 	// underWay says that an attempt is being made.
 	underWay bool
 	// handed says that it was given to the fallback too, cramped that the

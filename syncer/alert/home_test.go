@@ -1,9 +1,14 @@
 package alert_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/larder-sync/larder/syncer/alert"
 	"github.com/larder-sync/larder/syncer/alert/alerttest"
@@ -97,4 +102,49 @@ func TestAHomeThatIsDeletedIsWrittenAnew(t *testing.T) {
 			t.Errorf("the receiver that was down heard:\n%s", w.lines(down.Taken()))
 		}
 	})
+}
+
+// TestAMessageThatCannotBeReadIsSaidToBeLost, once, and holds nothing up.
+func TestAMessageThatCannotBeReadIsSaidToBeLost(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := &alerttest.Recorder{}
+		var log bytes.Buffer
+		w := open(t, func() *alert.Desk {
+			d := deskOf(oncall(r))()
+			d.Log = zerolog.New(&log)
+			return d
+		}, newTable("shop.a", 0, 5*time.Minute))
+		w.run(6 * time.Minute)
+		w.stop()
+		d := w.make()
+		d.Store = breaking{w.store}
+		w.make = func() *alert.Desk { return d }
+		log.Reset()
+		w.start()
+		w.run(time.Minute)
+		w.tables[0].poll()
+		w.run(time.Minute)
+		w.stop()
+		w.stop = func() {}
+		w.want(r, `
+			5m31s firing shop.a:critical
+			7m31s resolved shop.a:critical:recovered`)
+		if n := strings.Count(log.String(), `"message":"broken"`); n != 1 {
+			t.Errorf("said %d times to be lost:\n%s", n, &log)
+		}
+		if m, err := w.store.Load(t.Context()); err != nil || len(m.Messages) != 0 {
+			t.Errorf("store still has %+v, %v", m.Messages, err)
+		}
+	})
+}
+
+// breaking is a store that has one message more, which cannot be read.
+type breaking struct{ *alerttest.Store }
+
+func (s breaking) Load(ctx context.Context) (alert.Memory, error) {
+	err := s.Save(ctx, alert.Change{Messages: []alert.Message{{ID: "broken", Notifier: "oncall"}}})
+	m, loadErr := s.Store.Load(ctx)
+	m.Messages = nil
+	m.Unreadable = []alert.Unreadable{{Message: "broken", Notifier: "oncall", Reason: "unexpected end"}}
+	return m, errors.Join(err, loadErr)
 }

@@ -252,7 +252,7 @@ func (d *Desk) noteStore(err error, took time.Duration) error {
 		}
 		d.storeFails = true
 		rest := max(10*took, time.Second)
-		if !d.loaded && time.Since(d.started) < loadWait {
+		if (!d.loaded || !d.silenced) && !d.blind(d.clock()) {
 			rest = time.Second // nothing is said before it is read
 		}
 		d.restUntil = time.Now().Add(min(rest, storeRest))

@@ -32,9 +32,13 @@ func (d *Desk) load(ctx context.Context, now time.Time) {
 	for _, b := range d.boxes {
 		b.changed = b.Mirror != nil
 	}
-	stored := d.adoptEpisodes(m.Episodes)
-	d.adoptTold(m.Told)
+	stored := d.adoptEpisodes(m.Episodes, now)
+	d.adoptTold(m.Told, now)
 	d.adoptMessages(m.Messages, now)
+	for _, u := range m.Unreadable {
+		d.Log.Error().Str("receiver", u.Notifier).Str("message", u.Message).Str("error", oneLine(u.Reason)).Msg("message is lost: home has it and it cannot be read")
+		d.journal.done(u.Message)
+	}
 	for _, v := range stored {
 		d.settleIn(v, now)
 	}
@@ -45,11 +49,14 @@ func (d *Desk) load(ctx context.Context, now time.Time) {
 
 // adoptEpisodes takes over what the Store has, in the order of its beginning and
 // before what began while the Store could not be read.
-func (d *Desk) adoptEpisodes(all []Episode) (stored []*live) {
+func (d *Desk) adoptEpisodes(all []Episode, now time.Time) (stored []*live) {
 	all = slices.SortedFunc(slices.Values(all), func(a, b Episode) int {
 		return cmp.Or(a.Opened.Compare(b.Opened), strings.Compare(a.Table, b.Table))
 	})
 	for _, e := range all {
+		for _, t := range []*time.Time{&e.Opened, &e.StaleSince, &e.Escalated, &e.Recovering, &e.Closed} {
+			*t = earlier(*t, now)
+		}
 		v := &live{Episode: e}
 		d.episodes[e.ID] = v
 		stored = append(stored, v)
@@ -116,8 +123,9 @@ func (d *Desk) supersede(v, other *live, now time.Time) {
 
 // adoptTold takes over what was told. A receiver that is not there any more is
 // told nothing, and one that is of another kind was told nothing.
-func (d *Desk) adoptTold(all []Told) {
+func (d *Desk) adoptTold(all []Told, now time.Time) {
 	for _, t := range all {
+		t.At = earlier(t.At, now)
 		b := d.named[t.Notifier]
 		switch {
 		case b == nil:
@@ -131,9 +139,16 @@ func (d *Desk) adoptTold(all []Told) {
 	}
 }
 
-// adoptMessages takes over what is not delivered. Where the time to send one has
-// come, an attempt may have been made that could not be saved: nothing of it is
-// taken back.
+// adoptMessages takes over what is not delivered.
+//
+// That an attempt is made is saved before it is made, so that one without
+// attempts is taken back, raised and brought up to date as if it had been said
+// by this process. The exception is an attempt that was made while home could not
+// be written, by a process that died before it could. Who may have heard of a
+// firing so must hear of the end: where its time had come, its episode counts as
+// inherited, whose end is told even if the firing is taken back. Its alerts are
+// neither raised nor joined by others, since the receiver may know it by its ID
+// and listen no more. A firing that is said again has the ID that it had.
 func (d *Desk) adoptMessages(all []Message, now time.Time) {
 	for _, m := range all {
 		b := d.named[m.Notifier]
@@ -142,20 +157,44 @@ func (d *Desk) adoptMessages(all []Message, now time.Time) {
 			d.journal.done(m.ID)
 			continue
 		}
-		l := &letter{Message: m, tried: m.Attempts > 0 || !m.Due.After(now)}
+		l := &letter{Message: m, tried: m.Attempts > 0}
+		l.doubtful = !l.tried && !l.Due.After(now)
+		l.Begun, l.Due, l.Tried = earlier(l.Begun, now), earlier(l.Due, now.Add(b.wait(l.Event))), earlier(l.Tried, now)
 		if !b.keepOwn(l) {
 			d.journal.done(m.ID)
 			continue
 		}
 		b.add(l)
-		if l.tried && !l.Sealed {
+		if (l.tried || l.doubtful) && !l.Sealed {
 			b.seal(l)
 			d.journal.message(l)
 		}
 		if !l.Sealed {
 			b.open[opening{l.Event, l.Via}] = l
 		}
+		if l.doubtful {
+			d.inherit(l)
+		}
 	}
+}
+
+// inherit has the end told of all that a message tells.
+func (d *Desk) inherit(l *letter) {
+	for i := range l.Alerts {
+		if v := d.episodes[l.Alerts[i].Episode]; v != nil && !v.Inherited {
+			v.Inherited = true
+			d.journal.episode(v.ID)
+		}
+	}
+}
+
+// earlier is the first of two moments. What a Store has from later than this is
+// of a clock that was set back: it must hold nothing up.
+func earlier(t, now time.Time) time.Time {
+	if t.After(now) {
+		return now
+	}
+	return t
 }
 
 // keepOwn takes those alerts out of a stored message that were meant for a

@@ -27,7 +27,7 @@ func (d *Desk) mirror(ctx context.Context, b *box) {
 			d.pause(ctx, b.wake, now.Add(lookEvery))
 			continue
 		}
-		due := d.rounds > 0 && b.changed && !b.retry.After(now) || !again.IsZero() && !again.After(now)
+		due := !d.reconciled.IsZero() && b.changed && !b.retry.After(now) || !again.IsZero() && !again.After(now)
 		wait := again
 		if b.changed && b.retry.After(now) {
 			wait = b.retry

@@ -17,7 +17,7 @@ func (d *Desk) Silenced(now time.Time) func(table string) bool {
 // silencesDue says whether it is time to read silences: always while there are
 // episodes.
 func (d *Desk) silencesDue(now time.Time) bool {
-	if len(d.order) == 0 && now.Sub(d.silencesRead) < silencesEvery {
+	if d.silenced && len(d.order) == 0 && now.Sub(d.silencesRead) < silencesEvery {
 		return false
 	}
 	d.silencesRead = now

@@ -111,7 +111,7 @@ func (d *Desk) part(b *box) {
 			continue
 		}
 		// What was attempted may have arrived: its alerts keep their IDs.
-		n := &letter{Message: l.Message, tried: l.tried, handed: l.handed, cramped: l.cramped, strikes: l.strikes, notBefore: l.notBefore}
+		n := &letter{Message: l.Message, tried: l.tried, doubtful: l.doubtful, handed: l.handed, cramped: l.cramped, strikes: l.strikes, notBefore: l.notBefore}
 		n.ID, n.Alerts, n.Cause, n.Sealed = digest(l.ID, left[0].ID, "left"), left, cause(left), true
 		for _, a := range left {
 			moved[a.Key] = true

@@ -15,7 +15,7 @@ const worthTelling = 10 * time.Minute
 // Sequence counts what was said: nothing (no Told), unsaid (Sequence 0 and
 // Resolved: what was to be said was taken back, as if it had never been), and
 // owed (Sequence 0 and not Resolved: it was taken back because the copy is well
-// again).
+// again, or another process may have said it).
 
 // aware says that the receiver knows of the episode and not of its end.
 func (t Told) aware() bool { return t.Sequence > 0 && !t.Resolved }
@@ -37,7 +37,7 @@ func (r *Receiver) next(e *Episode, t Told, now time.Time) word {
 	case e.asleep():
 		return word{}
 	case e.over() && t.owed():
-		if e.Closed.Sub(e.Opened) >= worthTelling {
+		if e.Inherited || e.Closed.Sub(e.Opened) >= worthTelling {
 			return word{Event: Resolved}
 		}
 		return word{Settled: true}

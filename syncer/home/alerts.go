@@ -3,7 +3,6 @@ package home
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -18,10 +17,9 @@ const (
 	// endedFor is how long an episode that everybody was told the end of is
 	// still part of what is loaded.
 	endedFor = time.Hour
-	// untoldFor is how long an episode is kept at least: longer than anybody
-	// tries to deliver its end.
-	untoldFor = 4 * 24 * time.Hour
-	// episodesKept bounds the episodes that have ended.
+	// episodesKept bounds the episodes that have ended, or were left to another
+	// daemon: also those that somebody has still to be told of, which no time
+	// ends.
 	episodesKept = 50_000
 )
 
@@ -140,8 +138,7 @@ func saveMessage(conn *sqlite.Conn, m alert.Message) error {
 			string(text), m.Cause, m.Via, m.Text, m.Attempts, micros(m.Tried), m.Failed}})
 }
 
-// Load implements alert.Store. Where part of it cannot be read, the rest is
-// returned with the error.
+// Load implements alert.Store.
 func (h *Home) Load(ctx context.Context) (alert.Memory, error) {
 	var m alert.Memory
 	err := h.use(ctx, func(conn *sqlite.Conn) (err error) {
@@ -165,7 +162,6 @@ const loaded = `closed IS NULL OR closed > ?1 OR id IN (SELECT episode FROM told
 // messages.
 func load(conn *sqlite.Conn, condition string, since int64) (alert.Memory, error) {
 	var m alert.Memory
-	var broken []error
 	bound := &sqlitex.ExecOptions{Args: []any{since}}
 	bound.ResultFunc = func(s *sqlite.Stmt) error { m.Episodes = append(m.Episodes, scanEpisode(s)); return nil }
 	err := sqlitex.Execute(conn, `SELECT id, key, table_name, source, consumer, digest, level, opened, stale_since,
@@ -180,14 +176,14 @@ func load(conn *sqlite.Conn, condition string, since int64) (alert.Memory, error
 			attempts, tried, failed FROM message ORDER BY number`, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
 			msg, err := scanMessage(s)
 			if err != nil {
-				broken = append(broken, err)
+				m.Unreadable = append(m.Unreadable, alert.Unreadable{Message: msg.ID, Notifier: msg.Notifier, Reason: err.Error()})
 				return nil
 			}
 			m.Messages = append(m.Messages, msg)
 			return nil
 		}})
 	}
-	return m, errors.Join(append(broken, err)...)
+	return m, err
 }
 
 func scanEpisode(s *sqlite.Stmt) alert.Episode {
@@ -218,7 +214,7 @@ func scanMessage(s *sqlite.Stmt) (alert.Message, error) {
 	}
 	var alerts []storedAlert
 	if err := json.Unmarshal([]byte(s.ColumnText(7)), &alerts); err != nil {
-		return m, fmt.Errorf("read alerts of message %s: %w", m.ID, err)
+		return m, fmt.Errorf("read its alerts: %w", err)
 	}
 	for _, a := range alerts {
 		a.Alert.Facts = a.Facts
@@ -227,7 +223,9 @@ func scanMessage(s *sqlite.Stmt) (alert.Message, error) {
 	return m, nil
 }
 
-// trim forgets, once an hour, episodes that ended too long ago.
+// trim forgets, once an hour, episodes that ended too long ago. What somebody has
+// still to be told, after a silence or when the lease comes back, is not among
+// them.
 func (h *Home) trim(conn *sqlite.Conn) (err error) {
 	now := time.Now()
 	if age := now.Sub(h.trimmed); age >= 0 && age < time.Hour {
@@ -240,11 +238,11 @@ func (h *Home) trim(conn *sqlite.Conn) (err error) {
 	defer commit(&err)
 	before := int64(0)
 	if h.keep > 0 {
-		before = now.Add(-max(h.keep, untoldFor)).UnixMicro()
+		before = now.Add(-h.keep).UnixMicro()
 	}
 	for _, step := range []string{
-		`DELETE FROM episode WHERE closed < ?1 OR closed IS NOT NULL AND number <=
-			(SELECT number FROM episode WHERE closed IS NOT NULL ORDER BY number DESC LIMIT 1 OFFSET ?2)`,
+		`DELETE FROM episode WHERE closed < ?1 AND id NOT IN (SELECT episode FROM told WHERE NOT resolved)
+			OR closed IS NOT NULL AND number <= (SELECT number FROM episode WHERE closed IS NOT NULL ORDER BY number DESC LIMIT 1 OFFSET ?2)`,
 		`DELETE FROM told WHERE episode NOT IN (SELECT id FROM episode) AND ?1 = ?1 AND ?2 = ?2`,
 		`DELETE FROM silence WHERE ends < ?1 AND ?2 = ?2`,
 	} {

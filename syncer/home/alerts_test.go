@@ -176,7 +176,7 @@ func TestEpisodesAreForgotten(t *testing.T) {
 		}
 		save(t, h, alert.Change{
 			Episodes: []alert.Episode{{ID: "ended", Closed: time.Now()}, {ID: "open"}},
-			Told:     []alert.Told{{Episode: "ended", Notifier: "a"}, {Episode: "open", Notifier: "a"}},
+			Told:     []alert.Told{{Episode: "ended", Notifier: "a", Resolved: true}, {Episode: "open", Notifier: "a"}},
 		})
 		time.Sleep(30*24*time.Hour - time.Minute)
 		save(t, h, alert.Change{Messages: []alert.Message{{ID: "m"}}})
@@ -191,15 +191,19 @@ func TestEpisodesAreForgotten(t *testing.T) {
 	})
 }
 
-// TestShortHistoryKeepsWhatIsNotTold: nobody who sets a short history means
-// that an end be told to nobody.
-func TestShortHistoryKeepsWhatIsNotTold(t *testing.T) {
+// TestWhatIsNotToldIsNotForgotten however long a silence lasts, or another daemon
+// holds the lease, and however short a history somebody wants.
+func TestWhatIsNotToldIsNotForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, filepath.Join(t.TempDir(), "larder.db"), time.Minute)
-		save(t, h, alert.Change{Episodes: []alert.Episode{{ID: "ended", Closed: time.Now()}}, Told: []alert.Told{{Episode: "ended", Notifier: "a"}}})
-		time.Sleep(72 * time.Hour)
+		save(t, h, alert.Change{
+			Episodes: []alert.Episode{{ID: "ended", Closed: time.Now(), Ending: alert.Recovered}, {ID: "left", Closed: time.Now(), Ending: alert.Left},
+				{ID: "told", Closed: time.Now(), Ending: alert.Recovered}},
+			Told: []alert.Told{{Episode: "ended", Notifier: "a"}, {Episode: "ended", Notifier: "b", Resolved: true}, {Episode: "left", Notifier: "a"},
+				{Episode: "told", Notifier: "a", Resolved: true}}})
+		time.Sleep(60 * 24 * time.Hour)
 		save(t, h, alert.Change{Messages: []alert.Message{{ID: "m"}}})
-		if got, want := ids(load(t, h)), "ended, told ended, message m"; got != want {
+		if got, want := ids(load(t, h)), "ended, left, told ended, told ended, told left, message m"; got != want {
 			t.Errorf("loaded are %s; want %s", got, want)
 		}
 	})
@@ -238,14 +242,18 @@ func TestSaveIsAllOrNothing(t *testing.T) {
 func TestOneBrokenMessageHidesNoOther(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "larder.db")
 	h := open(t, path, 0)
-	save(t, h, alert.Change{Episodes: []alert.Episode{{ID: "e", Table: "users"}}, Messages: []alert.Message{{ID: "broken"}, {ID: "m"}}})
+	save(t, h, alert.Change{Episodes: []alert.Episode{{ID: "e", Table: "users"}}, Told: []alert.Told{{Episode: "e", Notifier: "a"}},
+		Messages: []alert.Message{{ID: "broken", Notifier: "a"}, {ID: "m"}}})
 	execute(t, path, `UPDATE message SET alerts = '{' WHERE id = 'broken'; UPDATE episode SET last = '['`)
-	m, err := h.Load(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "message broken") {
-		t.Errorf("got %v", err)
-	}
-	if got := ids(m); got != "e, message m" || m.Episodes[0].Table != "users" {
+	m := load(t, h)
+	if got := ids(m); got != "e, told e, message m" || m.Episodes[0].Table != "users" {
 		t.Errorf("loaded are %s", got)
+	}
+	if u := m.Unreadable; len(u) != 1 || u[0].Message != "broken" || u[0].Notifier != "a" || !strings.Contains(u[0].Reason, "unexpected end") {
+		t.Errorf("unreadable are %+v", u)
+	}
+	if a, err := home.Read(t.Context(), path, time.Time{}, 5); err != nil || ids(a.Memory) != "e, told e, message m" {
+		t.Errorf("read are %s, %v", ids(a.Memory), err)
 	}
 }
 
