@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -65,7 +66,11 @@ func try(ctx context.Context, r *alert.Receiver, instance string) (answer string
 	now := time.Now()
 	m := alert.Trial(instance, r.Name, now)
 	if r.Mirror != nil {
-		return r.Mirror.Mirror(ctx, m.Alerts, nil, now.Add(trialLasts))
+		answer, err = r.Mirror.Mirror(ctx, m.Alerts, nil, now.Add(trialLasts))
+		if some := (*alert.PeersError)(nil); errors.As(err, &some) {
+			return answer, nil // which names them
+		}
+		return answer, err
 	}
 	return r.Notifier.Notify(ctx, m)
 }

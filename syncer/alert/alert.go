@@ -7,6 +7,9 @@ package alert
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/larder-sync/larder/syncer"
@@ -167,9 +170,22 @@ type Notifier interface {
 // Mirror is told all that fires, again and again, and keeps nothing: a receiver
 // with a memory of its own, as Alertmanager is. Resolved are the alerts that
 // ended not long ago. What is not told again before until is taken as resolved
-// by the receiver.
+// by the receiver. Where the receiver has several peers, and some were told and
+// some were not, the error is a *PeersError beside an answer.
 type Mirror interface {
 	Mirror(ctx context.Context, firing, resolved []Alert, until time.Time) (answer string, err error)
+}
+
+// PeersError says which peers of a Mirror could not be told, by names that hold
+// no secret, and why. Others were: what is to be told is told.
+type PeersError struct{ Failed map[string]error }
+
+func (e *PeersError) Error() string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(e.Failed)) {
+		all = append(all, name+": "+e.Failed[name].Error())
+	}
+	return strings.Join(all, "; ")
 }
 
 // Silence keeps tables from being told of, not from being judged.

@@ -2,6 +2,8 @@ package alert
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -18,6 +20,8 @@ type Backlog struct {
 	FailingSince time.Time
 	Error        string
 	Retry        time.Time
+	// Untold are the peers of a Mirror that could not be told while others were.
+	Untold []string
 	// Disabled receivers said that they take nothing any more; they are asked
 	// again when the process is started again.
 	Disabled bool
@@ -31,7 +35,8 @@ func (d *Desk) Backlog() []Backlog {
 	defer d.mu.Unlock()
 	all := make([]Backlog, 0, len(d.boxes))
 	for _, b := range d.boxes {
-		one := Backlog{Receiver: b.Name, Pending: len(b.queue), FailingSince: cmp.Or(b.failingSince, b.refusedSince), Error: b.failed, Retry: b.retry, Disabled: b.disabled}
+		one := Backlog{Receiver: b.Name, Pending: len(b.queue), FailingSince: cmp.Or(b.failingSince, b.refusedSince), Error: b.failed, Retry: b.retry, Disabled: b.disabled,
+			Untold: slices.Sorted(maps.Keys(b.untold))}
 		for _, l := range b.queue {
 			if !l.Due.After(now) && !d.asleep(l) && (one.Oldest.IsZero() || l.Due.Before(one.Oldest)) {
 				one.Oldest = l.Due

@@ -53,6 +53,8 @@ type box struct {
 	wake             chan struct{}
 	// changed says that a mirror has to be shown another picture at once.
 	changed bool
+	// untold is since when single peers of a mirror are not told.
+	untold map[string]time.Time
 }
 
 // opening tells apart the messages that alerts may be added to.

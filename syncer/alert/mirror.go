@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -90,8 +91,10 @@ func (d *Desk) shown(ctx context.Context, b *box, err error) time.Time {
 	now := d.clock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	var some *PeersError
 	switch {
-	case err == nil:
+	case err == nil, errors.As(err, &some):
+		d.notePeers(b, some, now)
 		d.recovered(b)
 		if d.Observer != nil {
 			d.Observer.Sent(b.Name, Firing)
@@ -109,4 +112,30 @@ func (d *Desk) shown(ctx context.Context, b *box, err error) time.Time {
 	d.observeFailed(b, reasonOf(err))
 	b.event(d.Log.Warn()).Str("reason", reasonOf(err)).Str("error", b.failed).Msg("receiver cannot be told")
 	return b.retry
+}
+
+// notePeers says when a peer of a mirror that is told begins and ceases to be left
+// out, which nobody would notice before the others fail as well.
+func (d *Desk) notePeers(b *box, untold *PeersError, now time.Time) {
+	var failed map[string]error
+	if untold != nil {
+		failed = untold.Failed
+	}
+	for name, since := range b.untold {
+		if failed[name] == nil {
+			b.event(d.Log.Info()).Str("peer", name).Time("failing_since", since).Msg("peer can be told again")
+			delete(b.untold, name)
+		}
+	}
+	for name, err := range failed {
+		d.observeFailed(b, reasonOf(err))
+		if _, known := b.untold[name]; known {
+			continue
+		}
+		if b.untold == nil {
+			b.untold = map[string]time.Time{}
+		}
+		b.untold[name] = now
+		b.event(d.Log.Warn()).Str("peer", name).Str("reason", reasonOf(err)).Str("error", oneLine(err.Error())).Msg("peer cannot be told")
+	}
 }

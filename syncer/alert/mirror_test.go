@@ -2,10 +2,14 @@ package alert_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/larder-sync/larder/syncer/alert"
 	"github.com/larder-sync/larder/syncer/alert/alerttest"
@@ -103,6 +107,58 @@ func TestAMirrorThatFailsIsShownAgainSoonAndItsFallbackIsTold(t *testing.T) {
 		w.want(r, `
 			10m31s firing shop.a:critical via am
 			20m31s resolved shop.a:critical:recovered`)
+	})
+}
+
+// TestAPeerOfAMirrorThatIsDownIsNoticed has one of two peers down for ten minutes,
+// and then the other one too for three.
+func TestAPeerOfAMirrorThatIsDownIsNoticed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		began := time.Now()
+		m := &alerttest.Mirror{Answer: func(context.Context) error {
+			switch at := time.Since(began); {
+			case at < 10*time.Minute, at >= 20*time.Minute:
+				return nil
+			case at >= 15*time.Minute && at < 18*time.Minute:
+				return errDown
+			default:
+				return &alert.PeersError{Failed: map[string]error{"am-2:9093": fmt.Errorf("dial from port %d: refused", int(at))}}
+			}
+		}}
+		var log strings.Builder
+		seen := &counts{}
+		w := open(t, func() *alert.Desk {
+			return &alert.Desk{Receivers: []*alert.Receiver{mirrored(m)}, Log: zerolog.New(&log), Observer: seen}
+		}, newTable("shop.a", 0, 5*time.Minute))
+		w.run(14 * time.Minute)
+		if b := w.desk.Backlog()[0]; !slices.Equal(b.Untold, []string{"am-2:9093"}) || !b.FailingSince.IsZero() {
+			t.Errorf("backlog while one peer is down: %+v", b)
+		}
+		w.run(10 * time.Minute)
+		if b := w.desk.Backlog()[0]; len(b.Untold) > 0 {
+			t.Errorf("backlog at the end: %+v", b)
+		}
+		var said []string
+		for line := range strings.Lines(log.String()) {
+			if strings.Contains(line, `"peer":"am-2:9093"`) {
+				said = append(said, line)
+			}
+		}
+		if len(said) != 2 || !strings.Contains(said[0], `"warn"`) || !strings.Contains(said[0], "refused") || !strings.Contains(said[1], "peer can be told again") {
+			t.Errorf("log tells of the peer:\n%s", strings.Join(said, ""))
+		}
+		failed, taken := 0, 0
+		for _, p := range m.Saw() {
+			if p.Err != nil {
+				failed++
+			}
+			if !errors.Is(p.Err, errDown) {
+				taken++
+			}
+		}
+		if failed < 8 || seen.failed[alert.ReasonTemporary] != failed || seen.sent != taken {
+			t.Errorf("counted %+v, want %d that failed and %d sent", seen, failed, taken)
+		}
 	})
 }
 

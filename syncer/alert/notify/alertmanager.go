@@ -3,7 +3,9 @@ package notify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,7 +30,7 @@ type AlertmanagerOptions struct {
 type Alertmanager struct {
 	instance string
 	peers    []*sender
-	shown    []string // the peers' hosts
+	shown    []string // the peers' hosts, each another
 
 	mu sync.Mutex
 	// last are the levels that were told last, by the alerts' keys, and ended
@@ -64,7 +66,11 @@ func NewAlertmanager(o AlertmanagerOptions) (*Alertmanager, error) {
 			return nil, wrongOf("urls", i, bare(err))
 		}
 		s.hider = newHider(addressSecrets(u)...) // our part of the path is everybody's
-		a.peers, a.shown = append(a.peers, s), append(a.shown, u.Host)
+		name := u.Host
+		if slices.Contains(a.shown, name) {
+			name = fmt.Sprintf("%s (url %d)", name, i+1)
+		}
+		a.peers, a.shown = append(a.peers, s), append(a.shown, name)
 	}
 	return a, nil
 }
@@ -79,7 +85,8 @@ type posted struct {
 }
 
 // Mirror implements [alert.Mirror]. All peers are told at one time; it is enough
-// that one takes everything, and the answer names those that did not.
+// that one takes everything, and the answer and the error name those that did
+// not.
 func (a *Alertmanager) Mirror(ctx context.Context, firing, resolved []alert.Alert, until time.Time) (string, error) {
 	bodies, err := a.bodies(firing, resolved, until)
 	if err != nil {
@@ -91,21 +98,22 @@ func (a *Alertmanager) Mirror(ctx context.Context, firing, resolved []alert.Aler
 		all.Go(func() { answers[i], errs[i] = tell(ctx, peer, bodies) })
 	}
 	all.Wait()
-	took, said, failed := 0, "nothing to tell", []string(nil)
+	said, failed := "nothing to tell", map[string]error{}
 	for i, err := range errs {
-		if err == nil {
-			took, said = took+1, answers[i]
+		if err != nil {
+			failed[a.shown[i]] = err
 			continue
 		}
-		failed = append(failed, a.shown[i]+": "+err.Error())
+		said = answers[i]
 	}
-	switch {
-	case took == 0:
-		return "", joined(strings.Join(failed, "; "), errs)
-	case len(failed) > 0:
-		said += "; not told: " + strings.Join(failed, "; ")
+	if len(failed) == 0 {
+		return said, nil
 	}
-	return said, nil
+	some := &alert.PeersError{Failed: failed}
+	if len(failed) == len(a.peers) {
+		return "", joined(some.Error(), errs)
+	}
+	return said + "; not told: " + some.Error(), some
 }
 
 // tell sends one peer everything, and goes on after a part that is refused.

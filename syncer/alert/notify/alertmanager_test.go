@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -115,10 +116,18 @@ func TestOneAlertmanagerIsEnough(t *testing.T) {
 	well, ill := newReceiver(t, nil), newReceiver(t, answering(503, "no", "Retry-After", "9"))
 	answer, err := newAlertmanager(t, ill.URL, well.URL).Mirror(t.Context(), firing().Alerts, nil, time.Now().Add(time.Minute))
 	host := strings.TrimPrefix(ill.URL, "http://")
-	if err != nil || !strings.Contains(answer, "not told: "+host+": receiver answered 503") {
-		t.Errorf("answer %q, error %v", answer, err)
+	var some *alert.PeersError
+	if !errors.As(err, &some) || len(some.Failed) != 1 || behaviourOf(t, some.Failed[host]) != (behaviour{after: 9 * time.Second}) {
+		t.Errorf("error %v, want that of %s alone", err, host)
+	}
+	if !strings.Contains(answer, "not told: "+host+": receiver answered 503") {
+		t.Errorf("answer %q", answer)
 	}
 	well.only(t)
+	_, err = newAlertmanager(t, well.URL, ill.URL+"/one", ill.URL+"/two").Mirror(t.Context(), firing().Alerts, nil, time.Now().Add(time.Minute))
+	if !errors.As(err, &some) || some.Failed[host] == nil || some.Failed[host+" (url 3)"] == nil {
+		t.Errorf("error %v, want both peers of one host", err)
+	}
 	gone := newReceiver(t, answering(410, ""))
 	_, err = newAlertmanager(t, ill.URL, gone.URL).Mirror(t.Context(), firing().Alerts, nil, time.Now().Add(time.Minute))
 	if err == nil || behaviourOf(t, err) != (behaviour{after: 9 * time.Second}) || !strings.Contains(err.Error(), host) {
