@@ -50,6 +50,7 @@ func (r *reader) target(s section, a *Alert) {
 	guarded := a.Kind != AlertWebhook && a.Kind != AlertNtfy || s.has("token")
 	if n := s.child("url"); n != nil && slices.Contains(may, "url") {
 		a.URL = r.secretURL(n, urlRules{guarded: guarded, bare: a.Kind == AlertNtfy})
+		r.warnReadable(n, a.URL, "whoever is on the way can read the messages")
 	}
 	if n := s.child("urls"); n != nil && a.Kind == AlertAlertmanager {
 		if n.kind == kindArray && len(n.below) == 0 {

@@ -114,6 +114,43 @@ func TestWarnings(t *testing.T) {
 	}, got)
 }
 
+// What others can read on its way is warned of where nothing but its text is lost by that. What carries a key is refused
+// there, and nothing is said of this machine, of https, and of Alertmanagers, which are asked by http everywhere.
+func TestReadableOnTheWay(t *testing.T) {
+	c := parsed(t, `larder.heartbeat = "http://watch.internal/beat"
+`+shop+`
+[alert.a]
+kind   = "webhook"
+url    = "http://10.0.0.7/x"
+secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
+[alert.b]
+kind  = "ntfy"
+topic = "larder"
+url   = "http://ntfy.lan"
+[alert.c]
+kind   = "webhook"
+url    = "http://127.0.0.1:9/x"
+secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
+[alert.d]
+kind  = "ntfy"
+topic = "larder"
+url   = "https://ntfy.lan"
+[alert.e]
+kind = "alertmanager"
+urls = "http://alertmanager:9093"
+`)
+	var got []string
+	for _, w := range c.Warnings {
+		got = append(got, w.Error())
+	}
+	const text = "; use https where the network is not yours alone"
+	same(t, "warnings", []string{
+		`larder.toml:1:20: larder: heartbeat.url: is http: whoever is on the way can ask for it in larder's place` + text,
+		`larder.toml:15:10: alert "a": url: is http: whoever is on the way can read the messages` + text,
+		`larder.toml:20:9: alert "b": url: is http: whoever is on the way can read the messages` + text,
+	}, got)
+}
+
 // Who only asks databases needs no secret of a receiver, or of those who ask larder.
 func TestNoSecretsOfAlertsForDatabases(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "larder.toml")

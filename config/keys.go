@@ -34,7 +34,7 @@ func larderKeys() []key {
 		{"listen", text(), defaultListen, "HOST:PORT of metrics and nudges; empty: none. Other than this machine's own needs tokens."},
 		{"tokens", table(
 			key{"read", secret(), required, "What whoever reads has to show, as Authorization: Bearer TOKEN; 16 characters at least."},
-		), none, "Who may ask for what is listened to."},
+		), none, "Who may read what is listened to. A nudge needs none of them: it proves itself by its own secret."},
 		{"heartbeat", tableOr("url",
 			key{"url", secret(), required, "What is asked."},
 			key{"every", duration(time.Second, day), "1m", "How often."},

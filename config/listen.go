@@ -71,6 +71,7 @@ func (r *reader) heartbeat(n *node) *Heartbeat {
 	}
 	if url := s.need("url", `url = "https://hc-ping.com/…"`); url != nil {
 		h.URL = r.secretURL(url, urlRules{})
+		r.warnReadable(url, h.URL, "whoever is on the way can ask for it in larder's place")
 	}
 	s.duration("every", &h.Every)
 	choose(s, "when", &h.When)
@@ -106,6 +107,13 @@ func (r *reader) secretURL(n *node, rules urlRules) Secret {
 		}
 		return ""
 	})
+}
+
+// warnReadable warns of a URL that is not protected on its way to another machine.
+func (r *reader) warnReadable(n *node, address Secret, why string) {
+	if u, err := url.Parse(address.Reveal()); err == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
+		r.warn(n, "is http: %s; use https where the network is not yours alone", why)
+	}
 }
 
 // fit reads a secret that has a form. Where nobody needs it, one from outside may have any.

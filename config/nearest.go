@@ -23,15 +23,18 @@ func hint(name string, known []string) string {
 
 // elsewhere returns the known name for what other programs call so, or that is a word of it; "" if there is none.
 func elsewhere(name string, known []string) string {
+	// Of several, the first that is known where it is written counts.
 	ours := map[string]string{
 		"api_key": "header", "cron": "schedule", "dsn": "database", "endpoint": "url", "every": "schedule", "field": "from",
 		"fields": "columns", "filter": "where", "frequency": "schedule", "id": "key", "interval": "schedule", "limit": "size",
-		"mapping": "columns", "params": "query", "path": "at", "token": "bearer", "type": "by", "tz": "timezone", "uri": "url",
+		"mapping": "columns", "params": "query", "path": "at", "token": "bearer secret auth", "type": "by kind", "tz": "timezone", "uri": "url",
 		"iso8601": "rfc3339", "iso": "rfc3339", "epoch": "unix", "timestamp": "unix", "milliseconds": "unix_ms", "retries": "retry", "instance": "name", "days_off": "hours_off", "quiet": "hours_off", "webhook": "url", "channel": "topic",
+		"secret": "auth", "severity": "levels", "hmac": "standard", "start": "from", "end": "to", "length": "duration", "warning": "warn", "crit": "critical",
+		"integration_key": "routing_key", "silence": "maintenance", "downtime": "maintenance", "alerting": "alert", "notify": "alert", "hook": "nudge",
 	}
-	all := []string{ours[name]}
+	all := strings.Fields(ours[name])
 	for _, word := range strings.FieldsFunc(name, func(c rune) bool { return c == '_' || c == '-' || c == '.' }) {
-		all = append(all, word, ours[word])
+		all = append(append(all, word), strings.Fields(ours[word])...)
 	}
 	for _, one := range all {
 		if slices.Contains(known, one) {

@@ -29,11 +29,17 @@ func (r *reader) nudge(n *node, c *Config) *Nudge {
 	if !ok {
 		return d
 	}
-	choose(s, "kind", &d.Kind)
+	if s.has("kind") {
+		d.Kind = "" // what it takes is not known where the word is none
+		choose(s, "kind", &d.Kind)
+	}
 	d.Source, _ = refer(s, "source", n.key, c.Sources)
 	if secret := s.need("secret", `secret = "${NUDGE_SECRET}"`); secret != nil {
 		fits := wrongToken
-		if d.Kind == NudgeStandard {
+		switch d.Kind {
+		case "":
+			fits = nil
+		case NudgeStandard:
 			fits = wrongSigning
 		}
 		d.Secrets = r.secrets(secret, fits)

@@ -76,6 +76,9 @@ func (r *reader) hintKey(n *node, name string) string {
 			}
 		}
 		for _, section := range []string{"owner", "source", "table", "consumer", "alert"} {
+			if section == "alert" && slices.Contains(targetKeys(), name) {
+				continue // words that mean something else elsewhere
+			}
 			whole := n.parent != nil && n.parent.parent != nil && n.parent.parent.parent == nil // such as source.users
 			if whole && slices.Contains(r.root.below("defaults").below(section).keyNames(), name) && elsewhere(name, known) == "" {
 				return "; it is a key of " + subjectOf(section)

@@ -75,6 +75,9 @@ func unlistened(c *config.Config) config.Mistakes {
 func unprovenNudges(c *config.Config) config.Mistakes {
 	var mistakes config.Mistakes
 	for _, n := range c.Nudges {
+		if n.Kind == "" {
+			continue // told as unknown
+		}
 		one := web.Nudge{Name: n.Name, Kind: web.Kind(n.Kind), Secrets: revealed(n.Secrets), Target: nobody{}}
 		if _, err := web.New(web.Options{Listen: "127.0.0.1:0", Nudges: []web.Nudge{one}, Log: zerolog.Nop()}); err != nil {
 			mistakes = append(mistakes, c.Mistake(n.KeyPath+".secret", "%v", errors.Unwrap(err)))

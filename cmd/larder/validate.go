@@ -17,7 +17,9 @@ func (a *app) validateCommand() *cobra.Command {
 each with its file, line and column and what to write instead, and exits 78.
 
 Schedules are judged too: a budget that would be broken even if every poll
-succeeded is a mistake, and of one that a single failed poll breaks it warns.
+succeeded is a mistake. What is allowed and rarely meant is a warning, in a
+line that begins so, and does not change the exit code: a budget that a single
+failed poll breaks, for one.
 Of a good file it says when each source is polled, and into which tables, so
 you see what a schedule that was left out comes to; and of how many tables each
 receiver of alerts is told.
@@ -42,10 +44,21 @@ there.`,
 			for _, w := range p.warnings {
 				a.say("warning: %v", w)
 			}
-			a.say("%s is good", a.configPath)
+			a.say("%s is good%s", a.configPath, countedWarnings(len(p.warnings)))
 			return nil
 		},
 	}
+}
+
+// countedWarnings is the end of a line that says that all is well.
+func countedWarnings(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return ", with 1 warning"
+	}
+	return fmt.Sprintf(", with %d warnings", n)
 }
 
 // nobodyIsTold is what there is to know of a configuration without alerts.
