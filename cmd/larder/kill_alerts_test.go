@@ -110,7 +110,7 @@ func TestASleeperDoesNotTell(t *testing.T) {
 	other := r.besides("8s")
 	r.begin("sleeper")
 	sleeper := r.larder.Start(t, "run")
-	r.logged(sleeper, "episode opens")
+	r.counts(r.home, "SELECT count(*) FROM message")
 	stopped := time.Now()
 	if err := sleeper.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
@@ -118,12 +118,7 @@ func TestASleeperDoesNotTell(t *testing.T) {
 	r.down.Store(false)
 	second := other.Start(t, "run")
 	r.logged(second, "lease is taken")
-	polled := fmt.Sprintf("SELECT count(*) FROM larder_watermark WHERE as_of > %d", stopped.Unix())
-	if _, err := killtest.Eventually(t.Context(), 50*time.Millisecond, func() (bool, error) {
-		return number(r.copied.File, polled) == 1, nil
-	}); err != nil {
-		t.Fatal(err)
-	}
+	r.counts(r.copied.File, fmt.Sprintf("SELECT count(*) FROM larder_watermark WHERE as_of > %d", stopped.Unix()))
 	<-time.After(time.Until(stopped.Add(syncer.LeaseTime + time.Second)))
 	if err := sleeper.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
@@ -153,6 +148,16 @@ func (r *alertRig) besides(group string) killtest.Larder {
 		}
 	}
 	return other
+}
+
+// counts waits until a file counts one of something.
+func (r *alertRig) counts(file, query string) {
+	r.Helper()
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	if _, err := killtest.Eventually(ctx, 20*time.Millisecond, func() (bool, error) { return number(file, query) == 1, nil }); err != nil {
+		r.Fatalf("%s: %v", query, err)
+	}
 }
 
 func (r *alertRig) logged(p *killtest.Process, words ...string) {
