@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // heard is what each receiver was sent, by the path at which it listens.
@@ -245,7 +247,19 @@ func TestCanariesOfAlertsShowNowhere(t *testing.T) {
 	if code := <-ended; code != 0 {
 		t.Errorf("the daemon exits %d: %s", code, &daemon.text)
 	}
+	eachKeyOnce(t, daemon.text.String())
 	noneShows(t, h, dir, map[string]string{"what commands print": out.String(), "the log": daemon.text.String()})
+}
+
+// eachKeyOnce looks at a log: of a key that is in a line twice readers take one
+// value or the other, or refuse the line.
+func eachKeyOnce(t *testing.T, log string) {
+	t.Helper()
+	for line := range strings.Lines(log) {
+		if _, err := jsontext.NewDecoder(strings.NewReader(line)).ReadValue(); err != nil {
+			t.Errorf("%v: %s", err, line)
+		}
+	}
 }
 
 // noneShows looks for all secrets in what was written, in the files of a folder,

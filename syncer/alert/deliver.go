@@ -110,7 +110,7 @@ func (d *Desk) attempt(ctx context.Context, r *Receiver, m Message) (err error) 
 	}()
 	answer, err := r.Notifier.Notify(ctx, m)
 	if err == nil {
-		r.event(d.Log.Info()).Str("event", string(m.Event)).Str("message", m.ID).Int("alerts", len(m.Alerts)).
+		r.event(d.Log.Info()).Str("event", string(m.Event)).Str("message_id", m.ID).Int("alerts", len(m.Alerts)).
 			Int("attempts", m.Attempts).Str("answer", oneLine(answer)).Msg("receiver is told")
 	}
 	return err
@@ -144,7 +144,7 @@ func (d *Desk) answered(ctx context.Context, b *box, l *letter, err error) {
 	}
 	l.Failed = oneLine(err.Error())
 	b.failed = l.Failed
-	b.event(d.Log.Warn()).Str("event", string(l.Event)).Str("message", l.ID).Int("attempts", l.Attempts).
+	b.event(d.Log.Warn()).Str("event", string(l.Event)).Str("message_id", l.ID).Int("attempts", l.Attempts).
 		Str("reason", reasonOf(err)).Str("error", l.Failed).Msg("receiver cannot be told")
 	switch {
 	case gone(err):

@@ -153,7 +153,7 @@ func (d *Desk) adoptMessages(all []Message, now time.Time) {
 	for _, m := range all {
 		b := d.named[m.Notifier]
 		if b == nil || b.Mirror != nil {
-			d.Log.Warn().Str("receiver", m.Notifier).Str("message", m.ID).Msg("message is given up: its receiver is not there any more")
+			d.Log.Warn().Str("receiver", m.Notifier).Str("message_id", m.ID).Msg("message is given up: its receiver is not there any more")
 			d.journal.done(m.ID)
 			continue
 		}

@@ -82,7 +82,7 @@ func (d *Desk) hand(b *box, l *letter, now time.Time) bool {
 			l.handed = false
 			if !l.cramped {
 				l.cramped = true
-				b.event(d.Log.Error()).Str("fallback", to.Name).Str("message", l.ID).Msg("fallback has no room for a message")
+				b.event(d.Log.Error()).Str("fallback", to.Name).Str("message_id", l.ID).Msg("fallback has no room for a message")
 				d.observeFailed(to, ReasonOverflow)
 			}
 			return false
@@ -138,7 +138,7 @@ func (d *Desk) giveUp(b *box, l *letter, reason string, now time.Time) {
 	asleep := d.asleep(l)
 	handed := l.handed || d.hand(b, l, now)
 	d.drop(b, l)
-	b.event(d.Log.Error()).Str("event", string(l.Event)).Str("message", l.ID).Int("alerts", len(l.Alerts)).Int("attempts", l.Attempts).
+	b.event(d.Log.Error()).Str("event", string(l.Event)).Str("message_id", l.ID).Int("alerts", len(l.Alerts)).Int("attempts", l.Attempts).
 		Str("reason", reason).Bool("fallback", handed).Msg("message is given up")
 	if !handed && !asleep && l.Event != Undelivered {
 		d.sayUndelivered(b, d.boxes, now)

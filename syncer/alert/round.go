@@ -43,7 +43,7 @@ func (d *Desk) open(j *syncer.Judged, now time.Time) {
 	d.tables[j.Table], d.episodes[v.ID] = v, v
 	d.order = append(d.order, v)
 	d.journal.episode(v.ID)
-	d.Log.Info().Str("table", v.Table).Str("episode", v.ID).Str("level", string(v.Level)).Time("stale_since", v.StaleSince).Msg("episode opens")
+	d.Log.Info().Str("table", v.Table).Str("episode", v.ID).Str("alarm", string(v.Level)).Time("stale_since", v.StaleSince).Msg("episode opens")
 }
 
 // step puts an episode's next state in its place.
