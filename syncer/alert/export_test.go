@@ -33,6 +33,23 @@ func (d *Desk) SetRoom(n int) {
 	}
 }
 
+// Attempt marks every nth message as attempted.
+func (d *Desk) Attempt(n int) {
+	for _, b := range d.boxes {
+		for i, l := range b.queue {
+			l.tried = i%n == 0
+		}
+	}
+}
+
+// Fail makes all receivers but the first look as if they had been failing since
+// then.
+func (d *Desk) Fail(since time.Time) {
+	for _, b := range d.boxes[1:] {
+		b.failures, b.failingSince, b.relieved = 1, since, true
+	}
+}
+
 // WakeAll has all senders look, as overdue timers do when a process that was
 // stopped goes on.
 func (d *Desk) WakeAll() {

@@ -21,6 +21,9 @@ func (d *Desk) relieve(now time.Time) {
 		for _, l := range slices.Clone(b.queue) {
 			if !l.handed && !l.Due.After(now) && !d.withheld(l, now) {
 				handed = d.hand(b, l, now) || handed
+				if !l.handed {
+					break // there is no room for the next one either
+				}
 			}
 		}
 		if handed {

@@ -100,3 +100,64 @@ func BenchmarkRoundOf10000QuietTables(b *testing.B) {
 		d.Round(b.Context(), now, all)
 	}
 }
+
+// BenchmarkRoundOfAThousandEpisodes is what a second costs while a thousand
+// tables are stale and four receivers are down with outboxes that are full: what
+// becomes critical finds no room, is tried again each second, and half of what
+// waits was attempted.
+func BenchmarkRoundOfAThousandEpisodes(b *testing.B) {
+	for name, prepare := range map[string]func(*alert.Desk, time.Time){
+		"told": func(*alert.Desk, time.Time) {},
+		"muted": func(d *alert.Desk, now time.Time) {
+			d.Maintenance = []alert.Maintenance{{Schedule: onceADay(now), Duration: 23 * time.Hour}}
+		},
+		"handed to a fallback that is full": func(d *alert.Desk, now time.Time) { d.Fail(now.Add(-time.Hour)) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			now := time.Now()
+			d, all := crowd(b, now)
+			prepare(d, now)
+			b.ReportAllocs()
+			for b.Loop() {
+				now = now.Add(time.Second)
+				d.Round(b.Context(), now, all)
+			}
+		})
+	}
+}
+
+// onceADay ticks once a day.
+type onceADay time.Time
+
+func (s onceADay) Next(after time.Time) time.Time {
+	next := time.Time(s)
+	for !next.After(after) {
+		next = next.Add(24 * time.Hour)
+	}
+	return next
+}
+
+// crowd is a desk whose receivers have outboxes that are full, half of it
+// attempted, and a thousand tables that are stale and have just become critical.
+func crowd(b *testing.B, now time.Time) (*alert.Desk, []syncer.Judged) {
+	d := &alert.Desk{Instance: "larder", Log: zerolog.New(io.Discard)}
+	for i := range 4 {
+		r := named(fmt.Sprintf("r%d", i), &alerttest.Recorder{})
+		r.Limit, r.Repeat, r.Group, r.Fallback = 1, nil, 0, "r0"
+		d.Receivers = append(d.Receivers, r)
+	}
+	all := make([]syncer.Judged, 6000)
+	for i := range all {
+		table := fmt.Sprintf("shop.t%d", i)
+		all[i] = syncer.Judged{Freshness: syncer.Freshness{Table: table, Level: syncer.Fresh}, Alarm: syncer.Fresh, Polled: now}
+		if i < 5000 {
+			all[i].Level, all[i].Alarm, all[i].Since = syncer.Warn, syncer.Warn, now
+		}
+	}
+	d.Round(b.Context(), now, all)
+	d.Attempt(2)
+	for i := range 1000 {
+		all[i].Level, all[i].Alarm = syncer.Critical, syncer.Critical
+	}
+	return d, all
+}
