@@ -17,6 +17,7 @@ type Alert struct {
 	URL        Secret   // webhook, slack, teams, discord; of pagerduty and ntfy where it is not their own
 	URLs       []Secret // alertmanager
 	Secrets    []Secret // webhook: a message is signed with each of them
+	Auth       Auth     // webhook, alertmanager; by bearer or basic, or none
 	RoutingKey Secret   // pagerduty
 	Topic      Secret   // ntfy
 	Token      Secret   // ntfy; zero: none

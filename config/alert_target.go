@@ -13,9 +13,9 @@ import (
 func targetOf(kind AlertKind) (needs [][2]string, may []string) {
 	switch kind {
 	case AlertWebhook:
-		return [][2]string{{"url", `"${ALERT_URL}"`}, {"secret", `"${ALERT_SECRET}"`}}, nil
+		return [][2]string{{"url", `"${ALERT_URL}"`}, {"secret", `"${ALERT_SECRET}"`}}, []string{"auth"}
 	case AlertAlertmanager:
-		return [][2]string{{"urls", `["http://alertmanager:9093"]`}}, nil
+		return [][2]string{{"urls", `["http://alertmanager:9093"]`}}, []string{"auth"}
 	case AlertPagerDuty:
 		return [][2]string{{"routing_key", `"${PAGERDUTY_KEY}"`}}, []string{"url"}
 	case AlertSlack, AlertTeams, AlertDiscord:
@@ -32,7 +32,7 @@ func targetOf(kind AlertKind) (needs [][2]string, may []string) {
 
 // targetKeys are the keys that say where some receiver is.
 func targetKeys() []string {
-	return []string{"url", "urls", "secret", "routing_key", "topic", "token", "smtp", "from", "to", "command"}
+	return []string{"url", "urls", "secret", "auth", "routing_key", "topic", "token", "smtp", "from", "to", "command"}
 }
 
 // target reads where the receiver is, by its kind.
@@ -47,7 +47,11 @@ func (r *reader) target(s section, a *Alert) {
 			r.wrong(c, "is no key of kind %q%s", a.Kind, targetHint(may))
 		}
 	}
-	guarded := a.Kind != AlertWebhook && a.Kind != AlertNtfy || s.has("token")
+	auth := s.has("auth") && slices.Contains(may, "auth")
+	if auth {
+		a.Auth = r.auth(s.child("auth"), receiverAuthKinds())
+	}
+	guarded := a.Kind != AlertWebhook && a.Kind != AlertNtfy || s.has("token") || auth
 	if n := s.child("url"); n != nil && slices.Contains(may, "url") {
 		a.URL = r.secretURL(n, urlRules{guarded: guarded, bare: a.Kind == AlertNtfy})
 		r.warnReadable(n, a.URL, "whoever is on the way can read the messages")
@@ -57,7 +61,7 @@ func (r *reader) target(s section, a *Alert) {
 			r.wrong(n, "the list is empty; name every Alertmanager of the cluster")
 		}
 		for _, one := range eachOf(n) {
-			a.URLs = append(a.URLs, r.secretURL(one, urlRules{noQuery: true}))
+			a.URLs = append(a.URLs, r.secretURL(one, urlRules{noQuery: true, guarded: auth}))
 		}
 	}
 	if n := s.child("secret"); n != nil && a.Kind == AlertWebhook {

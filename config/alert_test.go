@@ -30,7 +30,7 @@ func TestEveryKeyOfAlert(t *testing.T) {
 	want := []*config.Alert{
 		{
 			Name: "hook", Kind: config.AlertWebhook, URL: config.NewSecret("https://hooks.internal/canary-{hook}"),
-			Secrets: secretList(signing+"5", signing+"z"), Levels: both, Tables: []string{"app.*", "people"}, Consumers: []string{"app"},
+			Secrets: secretList(signing+"5", signing+"z"), Auth: config.Auth{Kind: config.AuthBearer, Scheme: "Token", Bearer: config.NewSecret("canary-gate")}, Levels: both, Tables: []string{"app.*", "people"}, Consumers: []string{"app"},
 			Repeat: config.Repeat{Critical: 2 * time.Hour}, Fallback: mail,
 			HoursOff: []config.HoursOff{
 				{From: 22 * time.Hour, To: 7*time.Hour + 30*time.Minute, Days: all, Timezone: "Europe/Berlin"},
@@ -38,7 +38,8 @@ func TestEveryKeyOfAlert(t *testing.T) {
 			},
 		},
 		mail,
-		{Name: "am", Kind: config.AlertAlertmanager, URLs: secretList("http://am-0:9093", "http://am-1:9093/canary-am")},
+		{Name: "am", Kind: config.AlertAlertmanager, URLs: secretList("https://am-0:9093", "https://am-1:9093/canary-am"),
+			Auth: config.Auth{Kind: config.AuthBasic, User: config.NewSecret("canary-user"), Password: config.NewSecret("canary-password")}},
 		{
 			Name: "pager", Kind: config.AlertPagerDuty, RoutingKey: config.NewSecret("canary-routing"),
 			URL: config.NewSecret("https://events.eu.pagerduty.com/v2/enqueue"),

@@ -45,27 +45,30 @@ type authKind struct {
 }
 
 func authKinds() []authKind {
-	return []authKind{
-		{AuthBearer, section.bearer, true},
-		{AuthBasic, section.basic, true},
+	return append(receiverAuthKinds(), []authKind{
 		{AuthHeader, section.authHeader, false}, // may be no secret at all
 		{AuthQuery, section.authQuery, false},
 		{AuthOAuth2, section.oauth2, true},
 		{AuthLogin, section.login, true},
 		{AuthHMAC, section.hmac, false}, // a signature is of one request
 		{AuthSigV4, section.sigv4, false},
-	}
+	}...)
 }
 
-// auth reads credentials. No value of theirs is ever part of a mistake.
-func (r *reader) auth(n *node) Auth {
+// receiverAuthKinds are the ways that receivers know, too.
+func receiverAuthKinds() []authKind {
+	return []authKind{{AuthBearer, section.bearer, true}, {AuthBasic, section.basic, true}}
+}
+
+// auth reads credentials by one of several kinds. No value of theirs is ever part of a mistake.
+func (r *reader) auth(n *node, kinds []authKind) Auth {
 	var a Auth
 	s, ok := r.section(n)
 	if !ok {
 		return a
 	}
 	var known, given []string
-	for _, k := range authKinds() {
+	for _, k := range kinds {
 		known = append(known, string(k.kind))
 		if own := s.child(string(k.kind)); own != nil {
 			given, a.Kind = append(given, string(k.kind)), k.kind

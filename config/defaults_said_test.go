@@ -23,6 +23,7 @@ var partners = []struct{ path, lines string }{
 	{"alert.NAME.repeat", `alert.a.kind = "log"`},
 	{"alert.NAME.resolved", `alert.a.kind = "log"`},
 	{"alert.NAME.group", `alert.a.kind = "log"`},
+	{"alert.NAME.auth.scheme", "alert.a.kind = \"webhook\"\nalert.a.url = \"https://h\"\nalert.a.secret = \"whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\"\nalert.a.auth.bearer = \"x\""},
 	{"alert.NAME.hours_off.", "alert.a.kind = \"log\"\nalert.a.hours_off.from = \"01:00\"\nalert.a.hours_off.to = \"02:00\""},
 	{"nudge.NAME.", `nudge.n.secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"`},
 	{"source.NAME.audit.", `source.s.audit.schedule = "@daily"`},

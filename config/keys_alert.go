@@ -8,6 +8,7 @@ func alertKeys() []key {
 		{"url", secret(), none, "Where messages are posted to: of webhook, slack, teams, discord, ntfy and pagerduty."},
 		{"urls", oneOrMore(secret()), none, "Every Alertmanager of the cluster, or a list of them."},
 		{"secret", oneOrMore(secret()), none, "What the messages of a webhook are signed with: whsec_ and base64; a list while it is replaced."},
+		{"auth", whole(receiverAuthKeys()...), none, "Who we are to a webhook, or to every Alertmanager: exactly one of the ways."},
 		{"routing_key", secret(), none, "The integration key of a PagerDuty service."},
 		{"topic", secret(), none, "The topic at ntfy."},
 		{"token", secret(), none, "The access token at ntfy."},

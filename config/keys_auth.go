@@ -2,7 +2,8 @@ package config
 
 import "time"
 
-func authKeys() []key {
+// receiverAuthKeys are the ways that receivers know, too.
+func receiverAuthKeys() []key {
 	return []key{
 		{"bearer", secret(), none, "A token, sent as Authorization: Bearer TOKEN."},
 		{"scheme", text(), "Bearer", "Another first word for bearer, such as Token."},
@@ -10,6 +11,11 @@ func authKeys() []key {
 			key{"user", secret(), required, "The user."},
 			key{"password", secret(), required, "The password."},
 		), none, "A user and a password."},
+	}
+}
+
+func authKeys() []key {
+	return append(receiverAuthKeys(), []key{
 		{"header", anyNames(secret()), none, "Headers that hold the key."},
 		{"query", anyNames(secret()), none, "Query parameters that hold the key."},
 		{"oauth2", table(
@@ -47,5 +53,5 @@ func authKeys() []key {
 			key{"secret_key", secret(), required, "The key."},
 			key{"session_token", secret(), none, "What belongs to temporary keys."},
 		), none, "A signature of each request as AWS has it."},
-	}
+	}...)
 }

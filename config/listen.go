@@ -95,7 +95,7 @@ func (r *reader) secretURL(n *node, rules urlRules) Secret {
 		case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
 			return "must begin with https://HOST or http://HOST"
 		case u.User != nil:
-			return "holds a user; no receiver is logged in to this way"
+			return "holds a user, which is not sent; a webhook and an alertmanager may have auth = { basic = { user, password } }"
 		case u.Fragment != "":
 			return "holds a fragment, which is never sent; leave out what follows #"
 		case (rules.noQuery || rules.bare) && (u.RawQuery != "" || u.ForceQuery):

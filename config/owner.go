@@ -44,7 +44,7 @@ func (r *reader) owner(n *node) *Owner {
 		o.URL = r.url(u)
 	}
 	if auth := s.child("auth"); auth != nil {
-		o.Auth = r.auth(auth)
+		o.Auth = r.auth(auth, authKinds())
 		r.checkPlainHTTP(auth, o)
 	}
 	if headers := s.child("headers"); headers != nil {

@@ -68,7 +68,7 @@ func (p *parts) receiver(a *config.Alert) (*alert.Receiver, error) {
 	}
 	r.Off = off
 	if a.Kind == config.AlertAlertmanager {
-		r.Mirror, err = notify.NewAlertmanager(notify.AlertmanagerOptions{URLs: revealed(a.URLs), Instance: p.config.Larder.Name})
+		r.Mirror, err = notify.NewAlertmanager(notify.AlertmanagerOptions{URLs: revealed(a.URLs), Auth: authorization(a.Auth), Instance: p.config.Larder.Name})
 	} else {
 		r.Notifier, err = p.notifier(a)
 	}
@@ -82,7 +82,7 @@ func (p *parts) receiver(a *config.Alert) (*alert.Receiver, error) {
 func (p *parts) notifier(a *config.Alert) (alert.Notifier, error) {
 	switch a.Kind {
 	case config.AlertWebhook:
-		return notify.NewWebhook(notify.WebhookOptions{URL: a.URL.Reveal(), Secrets: revealed(a.Secrets)})
+		return notify.NewWebhook(notify.WebhookOptions{URL: a.URL.Reveal(), Secrets: revealed(a.Secrets), Auth: authorization(a.Auth)})
 	case config.AlertPagerDuty:
 		return notify.NewPagerDuty(notify.PagerDutyOptions{RoutingKey: a.RoutingKey.Reveal(), URL: a.URL.Reveal()})
 	case config.AlertSlack:
@@ -101,6 +101,11 @@ func (p *parts) notifier(a *config.Alert) (alert.Notifier, error) {
 		return notify.NewLog(notify.LogOptions{Log: p.log.With().Str("receiver", a.Name).Logger()})
 	}
 	return nil, fmt.Errorf("kind %q is not known", a.Kind)
+}
+
+// authorization is who we are to a receiver.
+func authorization(a config.Auth) notify.Authorization {
+	return notify.Authorization{Scheme: a.Scheme, Token: a.Bearer.Reveal(), User: a.User.Reveal(), Password: a.Password.Reveal()}
 }
 
 // email takes a mail server's URL apart.

@@ -175,6 +175,8 @@ func receiversOf(t *testing.T, url, mail string) string {
 		}
 	}
 	add("hook", "webhook", "url", url+"/hook/"+canaryOf("hook"), "secret", webhookKeyOf("signed"))
+	t.Setenv("C_GATE", canaryOf("gate"))
+	text.WriteString("auth = { bearer = \"${C_GATE}\" }\n")
 	add("slack", "slack", "url", url+"/slack/"+canaryOf("slack"))
 	add("teams", "teams", "url", url+"/teams/"+canaryOf("teams")+"?sig="+canaryOf("sig"))
 	add("discord", "discord", "url", url+"/discord/"+canaryOf("discord"))
@@ -184,7 +186,8 @@ func receiversOf(t *testing.T, url, mail string) string {
 	text.WriteString("from = \"larder@example.com\"\nto = \"oncall@example.com\"\n")
 	add("am", "alertmanager")
 	t.Setenv("C_AM", url+"/am/"+canaryOf("am"))
-	text.WriteString("urls = [\"${C_AM}\"]\n")
+	t.Setenv("C_PASSWORD", canaryOf("password"))
+	text.WriteString("urls = [\"${C_AM}\"]\nauth = { basic = { user = \"larder\", password = \"${C_PASSWORD}\" } }\n")
 	add("program", "exec")
 	text.WriteString("command = [\"sh\", \"-c\", \"cat >> DIR/program.txt; env >> DIR/program.txt\"]\n")
 	add("log", "log")
@@ -196,6 +199,7 @@ func canaryWords() map[string]string {
 	words := map[string]string{
 		canaryOf("tokens"): "", canaryOf("nudge"): "", webhookKeyOf("nudge-signing"): "", webhookKeyOf("signed"): "", canaryOf("heartbeat"): "heartbeat",
 		canaryOf("sig"): "teams", canaryOf("routing"): "pager", canaryOf("token"): "ntfy", canaryOf("topic"): "ntfy",
+		canaryOf("gate"): "hook", canaryOf("password"): "", base64.StdEncoding.EncodeToString([]byte("larder:" + canaryOf("password"))): "am",
 	}
 	for _, one := range []string{"hook", "slack", "teams", "discord", "mail", "am"} {
 		words[canaryOf(one)] = one

@@ -19,6 +19,8 @@ type AlertmanagerOptions struct {
 	// URLs are the bases of all peers of one cluster, as "http://alertmanager:9093":
 	// each is told everything, because they do not tell each other of alerts.
 	URLs []string
+	// Auth is for what stands before each of them.
+	Auth Authorization
 	// Instance is the name of this larder, for the label larder.
 	Instance string
 	// Transport carries the requests; nil: one of its own, which refuses
@@ -58,6 +60,9 @@ func NewAlertmanager(o AlertmanagerOptions) (*Alertmanager, error) {
 		if err == nil && u.RawQuery != "" {
 			err = errors.New("must hold no query")
 		}
+		if err == nil {
+			err = o.Auth.travels(base)
+		}
 		if err != nil {
 			return nil, wrongOf("urls", i, bare(err))
 		}
@@ -65,7 +70,8 @@ func NewAlertmanager(o AlertmanagerOptions) (*Alertmanager, error) {
 		if err != nil {
 			return nil, wrongOf("urls", i, bare(err))
 		}
-		s.hider = newHider(addressSecrets(u)...) // our part of the path is everybody's
+		s.authorization = o.Auth.header()
+		s.hider = newHider(append(addressSecrets(u), o.Auth.secrets()...)...) // our part of the path is everybody's
 		name := u.Host
 		if slices.Contains(a.shown, name) {
 			name = fmt.Sprintf("%s (url %d)", name, i+1)

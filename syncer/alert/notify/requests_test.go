@@ -3,7 +3,9 @@ package notify_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/alert"
+	"github.com/larder-sync/larder/syncer/alert/notify"
 )
 
 var update = flag.Bool("update", false, "write the requests of this run into testdata")
@@ -120,5 +123,34 @@ func TestPayloadIsAsTheManualShowsIt(t *testing.T) {
 	_, body, _ := strings.Cut(string(sent), "\n")
 	if !strings.Contains(string(manual), "```json\n"+body+"```\n") {
 		t.Error("the manual does not show what testdata/webhook_firing.json holds")
+	}
+}
+
+// carrier is a RoundTripper that goes nowhere.
+type carrier func(*http.Request)
+
+func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) {
+	c(r)
+	return nil, errors.New("nowhere")
+}
+
+// Where messages go that nobody said an address for is what the manual says.
+func TestAddressesOfTheirOwn(t *testing.T) {
+	var got []string
+	note := carrier(func(r *http.Request) { got = append(got, strings.TrimSuffix(r.URL.String(), "/")) })
+	for _, n := range []alert.Notifier{
+		must[*notify.PagerDuty](t)(notify.NewPagerDuty(notify.PagerDutyOptions{RoutingKey: canary, Transport: note})),
+		must[*notify.Ntfy](t)(notify.NewNtfy(notify.NtfyOptions{Topic: "larder", Transport: note})),
+	} {
+		if _, err := n.Notify(t.Context(), firing()); err == nil {
+			t.Error("nowhere is reached")
+		}
+	}
+	manual, err := os.ReadFile(filepath.Join("..", "..", "..", "config", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 2 || !strings.Contains(string(manual), "Of PagerDuty and ntfy it is `"+got[0]+"` and `"+got[1]+"` unless said") {
+		t.Errorf("messages go to %v, and the manual says otherwise", got)
 	}
 }

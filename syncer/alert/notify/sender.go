@@ -38,6 +38,8 @@ type sender struct {
 	address string
 	client  *http.Client
 	limit   time.Duration
+	// authorization is the header of this name; "": none.
+	authorization string
 }
 
 // newSender posts to an address of which all behind the host is secret; so are
@@ -154,6 +156,9 @@ func (s *sender) do(ctx context.Context, method string, header http.Header, body
 		r.Header[name] = values
 	}
 	r.Header.Set("User-Agent", "larder")
+	if s.authorization != "" {
+		r.Header.Set("Authorization", s.authorization)
+	}
 	if len(body) > 0 {
 		r.Header.Set("Content-Type", "application/json")
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,8 @@ type WebhookOptions struct {
 	// Secrets are the keys that each message is signed with, all of them, so
 	// that one can follow another: "whsec_" and 24 to 64 bytes in Base64.
 	Secrets []string
+	// Auth is for what stands before the receiver; signatures are sent anyway.
+	Auth Authorization
 	// Transport carries the requests; nil: one of its own, which refuses
 	// link-local addresses.
 	Transport http.RoundTripper
@@ -59,9 +62,15 @@ func NewWebhook(o WebhookOptions) (*Webhook, error) {
 	for i, secret := range o.Secrets {
 		bare[i] = strings.TrimPrefix(secret, "whsec_")
 	}
+	if err := o.Auth.travels(o.URL); err != nil {
+		return nil, &OptionError{"url", -1, err}
+	}
 	var err error
-	w.sender, err = newSender(o.URL, o.Transport, append(bare, o.Secrets...)...)
-	return w, err
+	if w.sender, err = newSender(o.URL, o.Transport, slices.Concat(bare, o.Secrets, o.Auth.secrets())...); err != nil {
+		return nil, err
+	}
+	w.sender.authorization = o.Auth.header()
+	return w, nil
 }
 
 // Notify implements [alert.Notifier].
