@@ -54,7 +54,7 @@ func (r *Runner) startLists(ctx context.Context, s *Scheduled, walks *sync.WaitG
 			walks.Go(func() {
 				defer signal(s.listed)
 				defer lane.audit(false)
-				r.record(ctx, s.scheduledAudit(ctx, p, tick))
+				r.record(s.scheduledAudit(ctx, p, tick))
 			})
 		}
 	}
@@ -68,7 +68,7 @@ func (r *Runner) list(ctx context.Context, s *Scheduled, p Partition, force bool
 	reports, mine := s.Feed.list(ctx, p, force)
 	if mine {
 		s.ended(reports, time.Now())
-		r.record(ctx, reports)
+		r.record(reports)
 	}
 	return reports
 }

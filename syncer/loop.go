@@ -44,7 +44,7 @@ func (r *Runner) loop(ctx context.Context, s *Scheduled) {
 		if known && !kicked {
 			r.tellPolled(s, reports, due, now)
 		}
-		r.record(ctx, reports)
+		r.record(reports)
 		answers.Go(func() {
 			lists.walks.Wait()
 			for _, w := range waiting {

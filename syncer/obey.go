@@ -123,7 +123,7 @@ func (k *keeper) pollFor(ctx context.Context, s *Scheduled) (string, error) {
 // auditFor compares one table on behalf of an order.
 func (k *keeper) auditFor(ctx context.Context, s *Scheduled, c *Copy, repair bool) (string, error) {
 	reports, err := s.AuditNow(ctx, c, repair)
-	k.record(ctx, reports)
+	k.record(reports)
 	if err != nil {
 		return "", err
 	}

@@ -14,6 +14,12 @@ type Observer interface {
 	Late(source string, by time.Duration)
 	// Skipped says that polls did not take place when they were due.
 	Skipped(source string, why Skip, polls int)
+	// Reported hands over the report of a walk that ended. It is not to be
+	// changed.
+	Reported(r Report)
+	// Unrecorded says that reports are not in history, and never will be: it
+	// failed, or did not keep up.
+	Unrecorded(reports int)
 }
 
 // Skip is why a poll that was due did not take place. The set is closed: it
@@ -35,6 +41,8 @@ func (nobody) Begins(string)              {}
 func (nobody) Ends(string)                {}
 func (nobody) Late(string, time.Duration) {}
 func (nobody) Skipped(string, Skip, int)  {}
+func (nobody) Reported(Report)            {}
+func (nobody) Unrecorded(int)             {}
 
 func (r *Runner) observer() Observer {
 	if r.Observer == nil {

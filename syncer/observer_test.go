@@ -21,6 +21,8 @@ type observer struct {
 	start time.Time
 	lines []string
 	under int
+	// unrecorded reports are not in history.
+	unrecorded int
 }
 
 func (o *observer) note(format string, args ...any) {
@@ -39,6 +41,12 @@ func (o *observer) count(n int) {
 func (o *observer) Late(_ string, by time.Duration) { o.note("late by %s", by) }
 func (o *observer) Skipped(_ string, why syncer.Skip, polls int) {
 	o.note("%d skipped: %s", polls, why)
+}
+func (o *observer) Reported(syncer.Report) {}
+func (o *observer) Unrecorded(n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.unrecorded += n
 }
 func (o *observer) want(t *testing.T, what string, lines ...string) {
 	t.Helper()

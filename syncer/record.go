@@ -1,24 +1,18 @@
 package syncer
 
 import (
-	"context"
 	"slices"
 
 	"github.com/rs/zerolog"
 )
 
-// record keeps the reports in history and says what went wrong.
-func (r *Runner) record(ctx context.Context, reports []Report) {
-	ctx, cancel := withGrace(ctx)
-	defer cancel()
+// record gives the reports to history and says what went wrong. It waits for
+// nobody.
+func (r *Runner) record(reports []Report) {
 	for _, rep := range reports {
 		r.sayReport(rep)
-		if r.History == nil {
-			continue
-		}
-		if err := r.History.Record(ctx, rep); err != nil {
-			r.Log.Warn().Err(err).Str("source", rep.Source).Msg("poll history is not written")
-		}
+		r.observer().Reported(rep)
+		r.past.add(rep)
 	}
 }
 

@@ -62,7 +62,8 @@ func (r Report) OK() bool {
 	return true
 }
 
-// History remembers reports. The Runner writes to it and goes on without it.
+// History remembers reports. The Runner writes to it and goes on without it. Its
+// calls come one at a time.
 type History interface {
 	Record(ctx context.Context, r Report) error
 }

@@ -17,7 +17,8 @@ type Runner struct {
 	// do not wait for them.
 	Concurrency int
 	// History remembers every poll; nil: nobody does. Polling goes on where it
-	// fails.
+	// fails or hangs, and does not wait for it: it is told of one poll after the
+	// other, in their order, a little later.
 	History History
 	// Observer is told of polls as they begin and end; nil: nobody is.
 	Observer Observer
@@ -27,6 +28,8 @@ type Runner struct {
 
 	// tried is closed when every lease has been asked for once.
 	tried chan struct{}
+	// past writes history.
+	past *historian
 	// absent has the fields of sources of which it was said that no record has
 	// them.
 	absent sync.Map
@@ -74,9 +77,9 @@ type Consumer struct {
 
 // Run keeps all feeds in step. It returns nil when ctx has ended, the
 // transactions in hand have committed, the leases are given back and
-// everything it started has ended.
+// everything it started has ended, but for a call of a History that hangs.
 func (r *Runner) Run(ctx context.Context) error {
-	r.tried = make(chan struct{})
+	r.tried, r.past = make(chan struct{}), newHistorian(r)
 	turns := newTurns(r.Concurrency)
 	for _, s := range r.Feeds {
 		s.turns = turns
@@ -108,6 +111,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	loops.Wait()
 	release()
 	keepers.Wait()
+	r.past.close()
 	return nil
 }
 

@@ -40,24 +40,11 @@ type watchFunc func(time.Time, []syncer.Judged)
 // Judged implements syncer.Watch.
 func (f watchFunc) Judged(now time.Time, all []syncer.Judged) { f(now, all) }
 
-// histories remember polls each on its own: one that fails keeps no other from
-// it.
-type histories []syncer.History
-
-// Record implements syncer.History.
-func (hs histories) Record(ctx context.Context, r syncer.Report) error {
-	var errs []error
-	for _, h := range hs {
-		errs = append(errs, h.Record(ctx, r))
-	}
-	return errors.Join(errs...)
-}
-
 // daemon puts everything together that runs: the Runner, which polls and judges;
 // and what hears its judgements: the desk, metrics, the server, the heartbeat
-// and systemd. Polls are told to history, too.
+// and systemd. Polls are remembered by history.
 func (p *parts) daemon(ctx context.Context, history syncer.History) (*daemon, error) {
-	d := &daemon{runner: p.runner(histories{history, p.metrics})}
+	d := &daemon{runner: p.runner(history)}
 	desk, err := p.desk(p.metrics)
 	if err != nil {
 		return nil, err

@@ -31,7 +31,6 @@ import (
 
 var _ interface {
 	syncer.Watch
-	syncer.History
 	syncer.Observer
 	alert.Observer
 } = (*metrics.Metrics)(nil)
@@ -91,15 +90,14 @@ func scripted(t *testing.T) *metrics.Metrics {
 		{Source: "orders", Walk: "d", Started: told(9_991), Failure: &syncer.Failure{Class: syncer.ClassStopped}},
 		{Source: "not configured", Walk: "e", Started: told(9_992)},
 	} {
-		if err := m.Record(t.Context(), r); err != nil {
-			t.Fatal(err)
-		}
+		m.Reported(r)
 	}
 	m.Begins("users")
 	m.Begins("orders")
 	m.Ends("orders")
 	m.Late("users", 2*time.Second)
 	m.Late("orders", 0)
+	m.Unrecorded(4)
 	m.Skipped("users", syncer.SkipPaused, 1)
 	m.Skipped("users", "a reason of another release", 1)
 	for _, status := range []int{200, 200, 304, 404, 503, 0, 99, 777} {
@@ -326,9 +324,7 @@ func TestCardinality(t *testing.T) {
 		for i := range n {
 			name := fmt.Sprintf("s%d", i)
 			all = append(all, syncer.Judged{Freshness: syncer.Freshness{Table: "shop." + name, Level: syncer.Fresh, AsOf: told(1)}, Source: name, NextPoll: told(2), Newest: told(1)})
-			if err := m.Record(t.Context(), syncer.Report{Source: name, Walk: "w", Took: time.Second}); err != nil {
-				t.Fatal(err)
-			}
+			m.Reported(syncer.Report{Source: name, Walk: "w", Took: time.Second})
 			m.Requested(name, 200, time.Second)
 		}
 		m.Judged(told(3), all)
@@ -356,7 +352,7 @@ func TestConcurrency(t *testing.T) {
 		all.Go(func() {
 			for range 50 {
 				m.Judged(time.Now(), judged())
-				_ = m.Record(t.Context(), syncer.Report{Source: "users", Walk: "w", Batches: 1})
+				m.Reported(syncer.Report{Source: "users", Walk: "w", Batches: 1})
 				m.Begins("users")
 				m.Ends("users")
 				m.Late("users", 0)

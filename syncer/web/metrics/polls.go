@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"context"
 	"slices"
 	"time"
 
@@ -11,7 +10,7 @@ import (
 )
 
 // polls is what is told of polls, by their reports and while they run. It is a
-// syncer.History and a syncer.Observer.
+// syncer.Observer.
 type polls struct {
 	sources map[string]bool
 
@@ -20,6 +19,7 @@ type polls struct {
 	pages, bytes, rows     *prometheus.CounterVec
 	took                   *prometheus.HistogramVec
 	delay                  prometheus.Observer
+	unrecorded             prometheus.Counter
 }
 
 // The outcomes of a poll, what it did to rows, and why one that was due did not
@@ -53,6 +53,7 @@ func newPolls(r prometheus.Registerer, sources []string) polls {
 			[]float64{.1, .5, 1, 5, 15, 60, 300, 900, 3600, 14400}, "source"),
 		delay: histograms(r, "larder_poll_start_delay_seconds", "How long after they were due polls sent their first request.",
 			[]float64{.1, .5, 1, 5, 15, 60, 300, 900, 3600}).WithLabelValues(),
+		unrecorded: counters(r, "larder_history_lost_total", "Polls that are not in poll history, because it could not be written, or not as fast.").WithLabelValues(),
 	}
 	for _, s := range sources {
 		p.sources[s] = true
@@ -84,11 +85,11 @@ func own(source string, of int) string {
 	return source
 }
 
-// Record implements syncer.History. Sources that the configuration did not name
-// are not counted.
-func (p *polls) Record(_ context.Context, r syncer.Report) error {
+// Reported implements syncer.Observer. Sources that the configuration did not
+// name are not counted.
+func (p *polls) Reported(r syncer.Report) {
 	if !p.sources[r.Source] {
-		return nil
+		return
 	}
 	why := reasons(r)
 	outcome := "success"
@@ -113,8 +114,10 @@ func (p *polls) Record(_ context.Context, r syncer.Report) error {
 	for _, t := range r.Tables {
 		p.count(r.Source, t)
 	}
-	return nil
 }
+
+// Unrecorded implements syncer.Observer.
+func (p *polls) Unrecorded(reports int) { p.unrecorded.Add(float64(max(reports, 0))) }
 
 func (p *polls) count(source string, t syncer.TableReport) {
 	for op, n := range map[string]int{
