@@ -94,7 +94,7 @@ func (c *copied) typed(ctx context.Context) (row.Spec, error) {
 
 // build makes the parts, connecting to nothing.
 func build(c *config.Config, log zerolog.Logger) (*parts, error) {
-	p := &parts{config: c, log: log, home: &atHome{options: home.Options{File: c.Larder.Home, Keep: c.Larder.History}}}
+	p := &parts{config: c, log: log, home: newAtHome(home.Options{File: c.Larder.Home, Keep: c.Larder.History})}
 	schedules, mistakes := schedulesOf(c)
 	mistakes = append(mistakes, expressionMistakes(c)...)
 	if len(mistakes) > 0 {

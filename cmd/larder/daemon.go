@@ -51,6 +51,7 @@ func (p *parts) daemon(ctx context.Context, history syncer.History) (*daemon, er
 	}
 	p.told.Store(desk)
 	d.add("alerts", desk.Run)
+	d.add("home", p.openHome)
 	heard := watches{desk, p.metrics}
 	if h := p.config.Larder.Heartbeat; h != nil {
 		beat, err := p.heartbeat(h)

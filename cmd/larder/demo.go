@@ -61,7 +61,7 @@ func newDemoEngine(s demo.Setup) (demo.Engine, error) {
 
 // Run is the daemon.
 func (e demoEngine) Run(ctx context.Context, told func(demo.Poll)) error {
-	d, err := e.daemon(ctx, toldHistory{e.history(ctx), told})
+	d, err := e.daemon(ctx, toldHistory{e.home, told})
 	if err != nil {
 		return err
 	}

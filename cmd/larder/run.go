@@ -36,7 +36,7 @@ SIGTERM or Ctrl-C lets the transaction in hand commit; a second one does not.`,
 			if len(p.feeds) == 0 {
 				return errors.New("no source is enabled and has a table; there is nothing to do")
 			}
-			d, err := p.daemon(cmd.Context(), p.history(cmd.Context()))
+			d, err := p.daemon(cmd.Context(), p.home)
 			if err != nil {
 				return err
 			}
