@@ -56,7 +56,6 @@ func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 	sent.Header.Del("Referer")
 	resp, took, err := a.send(sent, to, body)
 	body.took = took
-	a.requested(r.Context(), resp, took)
 	if err != nil {
 		err = body.explain(err)
 		body.stop()
@@ -91,9 +90,7 @@ func (a *attempts) send(r *http.Request, to reach, body *attemptBody) (*http.Res
 			a.owner.Auth.Strip(r.URL)
 		}
 		a.echoed.withhold(r.URL)
-		start := time.Now()
-		resp, err := a.base.RoundTrip(r) // of the owner's quota it takes nothing
-		return resp, time.Since(start), err
+		return a.timed(r) // of the owner's quota it takes nothing
 	}
 	resp, number, took, err := a.sendOnce(r, body)
 	if err != nil || !a.refuses(resp) || r.Body != nil && r.GetBody == nil {
@@ -139,20 +136,29 @@ func (a *attempts) sendOnce(r *http.Request, body *attemptBody) (resp *http.Resp
 		}
 		return nil, 0, 0, err
 	}
-	resp, took, err = a.timed(r, body)
+	resp, took, err = a.counted(r, body)
 	return resp, number, took, err
 }
 
-// timed sends a request to the owner in the attempt's turn. It hears what the
+// counted sends a request to the owner in the attempt's turn. It hears what the
 // headers tell of the quota, and tells how long the owner took.
-func (a *attempts) timed(r *http.Request, body *attemptBody) (*http.Response, time.Duration, error) {
-	start := time.Now()
+func (a *attempts) counted(r *http.Request, body *attemptBody) (*http.Response, time.Duration, error) {
 	body.turn.sent = true
-	resp, err := a.base.RoundTrip(r)
+	resp, took, err := a.timed(r)
 	if err == nil {
 		a.gate.hear(body.turn.request, a.quota.read(resp.Header, nil))
 	}
-	return resp, time.Since(start), err
+	return resp, took, err
+}
+
+// timed sends a request, and tells how long it took until the headers of its
+// answer were there.
+func (a *attempts) timed(r *http.Request) (*http.Response, time.Duration, error) {
+	start := time.Now()
+	resp, err := a.base.RoundTrip(r)
+	took := time.Since(start)
+	a.requested(r.Context(), resp, took)
+	return resp, took, err
 }
 
 // errands carries what an attempt asks the owner besides, to have credentials:
@@ -177,7 +183,7 @@ func (e errands) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	resp, _, err := e.attempts.timed(r, e.body)
+	resp, _, err := e.attempts.counted(r, e.body)
 	e.body.turn.end()
 	return resp, err
 }

@@ -11,9 +11,9 @@ import (
 // Observer hears of every request that is sent for a source, and of every one
 // that is sent again. It must not block and is called by many goroutines.
 type Observer interface {
-	// Requested tells of a request to the owner or to where it led: its answer's
-	// status, 0 if there was none, and how long it took until the headers were
-	// there.
+	// Requested tells of a request to the owner, a login included, or to where it
+	// led: its answer's status, 0 if there was none, and how long it took until
+	// the headers were there.
 	Requested(source string, status int, took time.Duration)
 	// Retried tells of one that is sent again, and why.
 	Retried(source string, why syncer.Class)
@@ -32,9 +32,9 @@ func sourceOf(ctx context.Context) string {
 	return name
 }
 
-// requested tells of an attempt; one that was not sent took no time.
+// requested tells of a request that was sent.
 func (c *Client) requested(ctx context.Context, resp *http.Response, took time.Duration) {
-	if c.owner.Observer == nil || resp == nil && took == 0 {
+	if c.owner.Observer == nil {
 		return
 	}
 	status := 0

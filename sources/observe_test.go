@@ -116,3 +116,31 @@ func TestObserverHearsNothingOfWhatIsNotSent(t *testing.T) {
 		}
 	})
 }
+
+// TestObserverHearsOfRefusedCredentials: a request that is sent once more with
+// others is two requests of the owner, and one of them a 401.
+func TestObserverHearsOfRefusedCredentials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sessions := 0
+		owner := scripted(func(_ int, w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.URL.Path == "/v1/login":
+				sessions++
+				fmt.Fprintf(w, `{"token":"session-%d"}`, sessions)
+			case sessions < 2:
+				w.WriteHeader(http.StatusUnauthorized)
+			default:
+				fmt.Fprint(w, `{"data":[{"id":1}]}`)
+			}
+		})
+		heard := &overheard{}
+		owner.Observer = heard
+		owner.Auth = auth.Login(auth.LoginOptions{URL: "https://owner.example/v1/login", Header: "X-Session",
+			Token: auth.Place{Steps: []auth.Step{{Name: "token", Index: -1}}}})
+		complete(t, source(t, owner, list(sources.Paging{})), snapshot())
+		login, refused, page := "list asked: 200", "list asked: 401", "list asked: 200"
+		if diff := cmp.Diff([]string{login, refused, login, page}, heard.all); diff != "" {
+			t.Errorf("heard (-want +got):\n%s", diff)
+		}
+	})
+}

@@ -28,7 +28,7 @@ func retries() []syncer.Class {
 func newRequests(r prometheus.Registerer, sources []string) requests {
 	q := requests{
 		known:    make(map[string]bool),
-		sent:     counters(r, "larder_http_requests_total", "Requests to owners, redirects and retries included, by the class of the answer's status; none: there was no answer.", "source", "code_class"),
+		sent:     counters(r, "larder_http_requests_total", "Requests to owners, redirects, retries and logins included, by the class of the answer's status; none: there was no answer.", "source", "code_class"),
 		retried:  counters(r, "larder_http_retries_total", "Requests that were sent again, by what went wrong before.", "source", "reason"),
 		answered: histograms(r, "larder_http_request_duration_seconds", "How long owners took until the headers of the answer were there.", []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}, "source"),
 	}
