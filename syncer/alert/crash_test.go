@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/larder-sync/larder/syncer"
@@ -333,6 +334,8 @@ func (g *game) judgeReceiver(r *receiver) string {
 				order = append(order, l)
 			case l.message != h.ID || l.Event != a.Event || l.Episode != a.Episode || l.Sequence != a.Sequence:
 				return fmt.Sprintf("alert %s comes as %s of %s in message %s and as %s of %s in %s", a.ID, l.Event, l.Table, l.message, a.Event, a.Table, h.ID)
+			case !cmp.Equal(l.Alert, a):
+				return fmt.Sprintf("%s of %s comes in other words:\n%s", a.Event, a.Table, cmp.Diff(l.Alert, a))
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package alert_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,6 +34,7 @@ func planted() map[string]plant {
 				return answer, err
 			})
 		}},
+		"an attempt is saved after it is made":    {store: func(s alert.Store) alert.Store { return &belated{Store: s} }},
 		"what was told is saved after it is sent": {store: func(s alert.Store) alert.Store { return &tardy{Store: s} }},
 		"an attempted firing is taken back":       {store: func(s alert.Store) alert.Store { return innocent{s} }},
 		"messages are sent twice in another order": {notifier: func(n alert.Notifier) alert.Notifier {
@@ -58,6 +60,32 @@ func (s *tardy) Save(ctx context.Context, c alert.Change) error {
 	defer s.mu.Unlock()
 	late := alert.Change{Told: c.Told, Messages: c.Messages}
 	c.Told, c.Messages = s.late.Told, s.late.Messages
+	if err := s.Store.Save(ctx, c); err != nil {
+		return err
+	}
+	s.late = late
+	return nil
+}
+
+// belated saves that attempts were made with the next change only.
+type belated struct {
+	alert.Store
+	mu   sync.Mutex
+	late []alert.Message
+}
+
+func (s *belated) Save(ctx context.Context, c alert.Change) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	prompt, late := s.late, []alert.Message(nil)
+	for _, m := range c.Messages {
+		if m.Attempts > 0 {
+			late = append(late, m)
+		} else {
+			prompt = append(prompt, m)
+		}
+	}
+	c.Messages = slices.DeleteFunc(prompt, func(m alert.Message) bool { return slices.Contains(c.Done, m.ID) })
 	if err := s.Store.Save(ctx, c); err != nil {
 		return err
 	}
