@@ -55,7 +55,8 @@ type Options struct {
 	// Holder is what a daemon that stands by is told about this one; "" is
 	// made of host and process.
 	Holder string
-	// Observe hears how long each writing transaction took, and why it failed;
+	// Observe hears how long each writing transaction took, and why it failed,
+	// and of each call for the lease that failed unless another daemon holds it;
 	// nil: nobody does. It must not block.
 	Observe func(took time.Duration, err error)
 	Log     zerolog.Logger

@@ -27,6 +27,10 @@ const layoutComment = "larder: where copies stand and how old they are; layout "
 // Acquire implements syncer.Lease. A lease that somebody else holds is only
 // looked at, never locked, so that a standby does not get in the way.
 func (d *Database) Acquire(ctx context.Context) error {
+	return d.observedFailure(time.Now(), d.acquire(ctx))
+}
+
+func (d *Database) acquire(ctx context.Context) error {
 	pool, err := d.leasePool(ctx)
 	if err != nil {
 		return err
@@ -73,6 +77,10 @@ func (d *Database) holder(ctx context.Context, pool *pgxpool.Pool) error {
 // Renew implements syncer.Lease. It leaves the generation alone, and with it
 // the key that open commits have locked, and so never waits for them.
 func (d *Database) Renew(ctx context.Context) error {
+	return d.observedFailure(time.Now(), d.renew(ctx))
+}
+
+func (d *Database) renew(ctx context.Context) error {
 	held := d.generation.Load()
 	if held == 0 {
 		return syncer.ErrFenced
@@ -95,6 +103,10 @@ func (d *Database) Renew(ctx context.Context) error {
 
 // Release implements syncer.Lease.
 func (d *Database) Release(ctx context.Context) error {
+	return d.observedFailure(time.Now(), d.release(ctx))
+}
+
+func (d *Database) release(ctx context.Context) error {
 	held := d.generation.Swap(0)
 	if held == 0 {
 		return syncer.ErrFenced

@@ -1,9 +1,12 @@
 package postgres
 
 import (
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/larder-sync/larder/syncer"
 )
 
 // Pool is how the connections to the database are: in use, idle, and being made;
@@ -37,4 +40,13 @@ func (d *Database) observed(began time.Time, err error) error {
 		d.options.Observe(time.Since(began), err)
 	}
 	return err
+}
+
+// observedFailure tells of a call for the lease that failed, and returns its
+// error. A standby makes one each second, of which nothing is to be told.
+func (d *Database) observedFailure(began time.Time, err error) error {
+	if err == nil || errors.Is(err, syncer.ErrFenced) {
+		return err
+	}
+	return d.observed(began, err)
 }

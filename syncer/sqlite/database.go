@@ -43,7 +43,8 @@ type Options struct {
 	Connections int
 	// Holder tells the loser of the lease who holds it: host, process, start.
 	Holder string
-	// Observe hears how long each writing transaction took, and why it failed;
+	// Observe hears how long each writing transaction took, and why it failed,
+	// and of each call for the lease that failed unless another daemon holds it;
 	// nil: nobody does. It must not block.
 	Observe func(took time.Duration, err error)
 	Log     zerolog.Logger

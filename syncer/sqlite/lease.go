@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 
@@ -42,6 +43,15 @@ func (d *Database) heldByOther(l lease) error {
 
 // Acquire implements syncer.Lease. A daemon that stands by only reads.
 func (d *Database) Acquire(ctx context.Context) error {
+	began := time.Now()
+	err := d.acquire(ctx)
+	if err == nil || errors.Is(err, syncer.ErrFenced) { // as a standby hears each second
+		return err
+	}
+	return d.observed(began, err)
+}
+
+func (d *Database) acquire(ctx context.Context) error {
 	err := d.read(ctx, func(c *sqlite.Conn) error {
 		l, err := readLease(c, d.names)
 		return errors.Join(err, d.heldByOther(l))

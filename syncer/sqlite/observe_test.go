@@ -39,3 +39,24 @@ func TestTransactionsAreObserved(t *testing.T) {
 		t.Errorf("one without the lease: %v, observed as %v", err, errs)
 	}
 }
+
+// TestFailingLeaseIsObserved has a file that cannot be, of which nothing else would
+// be told: nobody begins a transaction without the lease.
+func TestFailingLeaseIsObserved(t *testing.T) {
+	var errs []error
+	observe := func(_ time.Duration, err error) { errs = append(errs, err) }
+	dir := t.TempDir()
+	broken := sqlite.New(sqlite.Options{File: filepath.Join(dir, "nowhere", "shop.db"), Observe: observe})
+	t.Cleanup(func() { _ = broken.Close() })
+	if err := broken.Acquire(t.Context()); err == nil || len(errs) != 1 || !errors.Is(errs[0], err) {
+		t.Errorf("a lease of a file that cannot be: %v, observed as %v", err, errs)
+	}
+	errs = nil
+	for i, want := range []error{nil, syncer.ErrFenced} {
+		db := sqlite.New(sqlite.Options{File: filepath.Join(dir, "shop.db"), Observe: observe})
+		t.Cleanup(func() { _ = db.Close() })
+		if err := db.Acquire(t.Context()); !errors.Is(err, want) || len(errs) != 0 {
+			t.Errorf("daemon %d: %v, observed as %v", i, err, errs)
+		}
+	}
+}

@@ -45,7 +45,7 @@ func newPolls(r prometheus.Registerer, sources []string) polls {
 		running:   gauges(r, "larder_poll_in_progress", "Polls and lists that are under way, or wait for their turn.", "source"),
 		ended:     counters(r, "larder_polls_total", "Polls that ended: one for each walk of a source or partition.", "source", "outcome"),
 		failed:    counters(r, "larder_poll_errors_total", "Why polls, or tables in them, did not complete.", "source", "reason"),
-		skipped:   counters(r, "larder_runs_skipped_total", "Polls that did not take place when they were due: the one before was still running, the daemon or the tables could not, or all tables are paused.", "source", "reason"),
+		skipped:   counters(r, "larder_runs_skipped_total", "Polls that did not take place when they were due: the one before was still running, the daemon or the tables could not, which is counted when they can again, or all tables are paused.", "source", "reason"),
 		pages:     counters(r, "larder_pages_total", "Pages, or windows of streamed bodies, that owners sent.", "source"),
 		bytes:     counters(r, "larder_response_bytes_total", "Bytes that owners sent, unpacked.", "source"),
 		rows:      counters(r, "larder_rows_total", "Rows by what became of them, over all tables of the source.", "source", "op"),

@@ -29,7 +29,7 @@ func newTransactions(r prometheus.Registerer) transactions {
 		lasted: histograms(r, "larder_db_transaction_duration_seconds", "How long transactions that write to consumers' databases took, well or not.",
 			[]float64{.001, .005, .01, .05, .1, .5, 1, 5, 30}).WithLabelValues(),
 		refused: counters(r, "larder_db_errors_total",
-			"Transactions that failed, by the class of their SQLSTATE; none: there was none, because the database did not answer or is SQLite.", "sqlstate_class"),
+			"Transactions that failed, those for the lease included, by the class of their SQLSTATE; none: there was none, because the database did not answer or is SQLite.", "sqlstate_class"),
 	}
 	for _, s := range states() {
 		t.refused.WithLabelValues(s)
