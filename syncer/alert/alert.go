@@ -216,6 +216,9 @@ type Memory struct {
 	Episodes []Episode
 	Told     []Told
 	Messages []Message
+	// New says that nothing was loaded before this process: nothing is known of
+	// what another one told.
+	New bool
 	// Unreadable are messages that are lost: the desk says so, and they are Done.
 	Unreadable []Unreadable
 }

@@ -57,6 +57,11 @@ type Desk struct {
 	episodes map[string]*live
 	order    []*live
 	journal  journal
+	// foreign are tables of which another process may have told since this one last
+	// knew how they stood; untold says that all are, because nothing is known of
+	// what was told.
+	foreign  map[string]bool
+	untold   bool
 	silences []Silence
 	// silencesRead is when reading them was last tried, silenced that it went well
 	// once.
@@ -93,6 +98,7 @@ func (d *Desk) begin() {
 		d.clock = time.Now
 	}
 	d.named, d.tables, d.episodes, d.journal = map[string]*box{}, map[string]*live{}, map[string]*live{}, newJournal()
+	d.foreign = map[string]bool{}
 	for _, r := range d.Receivers {
 		b := newBox(r)
 		d.boxes, d.named[r.Name] = append(d.boxes, b), b

@@ -28,6 +28,7 @@ type table struct {
 	failure  *syncer.Failure
 	since    time.Time // of failing
 	polled   time.Time
+	watched  time.Time
 	// unknown says that nothing can be told of it.
 	unknown, paused, standby bool
 	clock                    func() time.Time
@@ -57,7 +58,7 @@ func (c *table) fail(class syncer.Class, text string) {
 
 func (c *table) judged(now time.Time) syncer.Judged {
 	j := syncer.Judged{Freshness: syncer.Judge(c.standing, c.budget, now), Alarm: syncer.Fresh, Digest: c.budget.String(),
-		Failure: c.failure, FailingSince: c.since, Polled: c.polled, Paused: c.paused, Standby: c.standby}
+		Failure: c.failure, FailingSince: c.since, Polled: c.polled, Watched: c.watched, Paused: c.paused, Standby: c.standby}
 	j.Table = c.name
 	j.Consumer, j.Source, _ = strings.Cut(c.name, ".")
 	if c.unknown {

@@ -17,7 +17,7 @@ func (d *Desk) load(ctx context.Context, now time.Time) {
 	if d.loaded {
 		return
 	}
-	var m Memory
+	m := Memory{New: d.Store == nil}
 	if d.Store != nil {
 		if err := d.ask(ctx, func(ctx context.Context) (err error) {
 			m, err = d.Store.Load(ctx)
@@ -31,6 +31,12 @@ func (d *Desk) load(ctx context.Context, now time.Time) {
 	d.loaded = true
 	for _, b := range d.boxes {
 		b.changed = b.Mirror != nil
+	}
+	if m.New {
+		d.untold = d.rounds == 0
+		for _, v := range d.order {
+			d.inherit(v) // opened before that was known
+		}
 	}
 	stored := d.adoptEpisodes(m.Episodes, now)
 	d.adoptTold(m.Told, now)
@@ -173,13 +179,13 @@ func (d *Desk) adoptMessages(all []Message, now time.Time) {
 			b.open[opening{l.Event, l.Via}] = l
 		}
 		if l.doubtful {
-			d.inherit(l)
+			d.doubt(l)
 		}
 	}
 }
 
-// inherit has the end told of all that a message tells.
-func (d *Desk) inherit(l *letter) {
+// doubt has the end told of all that a message tells.
+func (d *Desk) doubt(l *letter) {
 	for i := range l.Alerts {
 		if v := d.episodes[l.Alerts[i].Episode]; v != nil && !v.Inherited {
 			v.Inherited = true

@@ -64,7 +64,7 @@ func TestTheEndIsToldAfterAStartWithAHomeThatIsBusy(t *testing.T) {
 		w.want(r, `
 			10m30s firing shop.a:critical
 			11m36s resolved shop.a:critical:recovered`)
-		if heard := r.Taken(); heard[0].Alerts[0].Episode != heard[1].Alerts[0].Episode {
+		if heard := r.Taken(); !t.Failed() && heard[0].Alerts[0].Episode != heard[1].Alerts[0].Episode {
 			t.Error("the end is that of another episode")
 		}
 	})
@@ -142,7 +142,7 @@ func TestWhatWasToldBlindlyEndsWithTheStoredEpisode(t *testing.T) {
 		w.want(late, `
 			7m31s firing shop.a:critical
 			13m31s resolved shop.a:critical:recovered`)
-		if heard := r.Taken(); heard[0].Alerts[0].Episode != heard[3].Alerts[0].Episode {
+		if heard := r.Taken(); !t.Failed() && heard[0].Alerts[0].Episode != heard[3].Alerts[0].Episode {
 			t.Error("the end is not that of the stored episode")
 		}
 		m, err := w.store.Load(t.Context())
@@ -339,6 +339,9 @@ func TestAStartSendsWhatIsKnownThen(t *testing.T) {
 		w.start()
 		w.run(time.Minute)
 		w.want(r, `5m31s firing shop.stale:critical`)
+		if t.Failed() {
+			return
+		}
 		if a := r.Taken()[0].Alerts[0]; a.Staleness < 5*time.Minute+20*time.Second || a.Failure == nil {
 			t.Errorf("told as %v stale, failure %v: as the last process saw it", a.Staleness, a.Failure)
 		}

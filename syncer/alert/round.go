@@ -12,6 +12,7 @@ func (d *Desk) advance(now time.Time, all []syncer.Judged) {
 	d.rounds++
 	for i := range all {
 		j := &all[i]
+		inherited := d.inherits(j)
 		v := d.tables[j.Table]
 		if v != nil {
 			v.round = d.rounds
@@ -21,14 +22,21 @@ func (d *Desk) advance(now time.Time, all []syncer.Judged) {
 				if !v.asleep() {
 					v.Last = factsOf(j)
 				}
+				if inherited {
+					d.inherit(v)
+				}
 				continue
 			}
 			delete(d.tables, j.Table)
 		}
 		if loud(j) {
-			d.open(j, now)
+			v = d.open(j, now)
+			if inherited {
+				d.inherit(v)
+			}
 		}
 	}
+	d.untold = false
 	for table, v := range d.tables {
 		if v.round != d.rounds {
 			// The table left the configuration.
@@ -38,12 +46,39 @@ func (d *Desk) advance(now time.Time, all []syncer.Judged) {
 	}
 }
 
-func (d *Desk) open(j *syncer.Judged, now time.Time) {
+// inherits says whether another process may have told that a copy is loud, which
+// this one judges for the first time since then.
+func (d *Desk) inherits(j *syncer.Judged) bool {
+	if j.Standby || d.untold {
+		d.foreign[j.Table] = true
+	}
+	if j.Standby || !loud(j) && !well(j) || !d.foreign[j.Table] {
+		return false
+	}
+	delete(d.foreign, j.Table)
+	return loud(j)
+}
+
+// inherit has everybody told the end of an episode who may have heard of it from
+// another process. Receivers close by the key what they know; who knew nothing
+// hears that it is well.
+func (d *Desk) inherit(v *live) {
+	v.Inherited = true
+	d.journal.episode(v.ID)
+	for _, b := range d.boxes {
+		if t := b.told[v.ID]; t.Sequence == 0 && b.Resolved && b.fits(&v.Episode) {
+			d.tell(b, Told{Episode: v.ID, Notifier: b.Name})
+		}
+	}
+}
+
+func (d *Desk) open(j *syncer.Judged, now time.Time) *live {
 	v := &live{Episode: opened(d.Instance, j, now), judged: *j, round: d.rounds}
 	d.tables[j.Table], d.episodes[v.ID] = v, v
 	d.order = append(d.order, v)
 	d.journal.episode(v.ID)
 	d.Log.Info().Str("table", v.Table).Str("episode", v.ID).Str("alarm", string(v.Level)).Time("stale_since", v.StaleSince).Msg("episode opens")
+	return v
 }
 
 // step puts an episode's next state in its place.

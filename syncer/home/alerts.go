@@ -142,16 +142,34 @@ func saveMessage(conn *sqlite.Conn, m alert.Message) error {
 func (h *Home) Load(ctx context.Context) (alert.Memory, error) {
 	var m alert.Memory
 	err := h.use(ctx, func(conn *sqlite.Conn) (err error) {
-		defer sqlitex.Transaction(conn)(&err)
-		now := time.Now()
-		m, err = load(conn, loaded, now.Add(-endedFor).UnixMicro())
-		h.loaded = true
-		return err
+		if m, err = loadAll(conn); err != nil {
+			return err
+		}
+		h.loaded, h.first = true, h.first || m.New
+		m.New = h.first
+		_ = noteLoad(conn) // where it cannot be noted, the next process takes it for new, too
+		return nil
 	})
 	if err != nil {
 		return m, fmt.Errorf("load alerts: %w", err)
 	}
 	return m, nil
+}
+
+func loadAll(conn *sqlite.Conn) (m alert.Memory, err error) {
+	defer sqlitex.Transaction(conn)(&err)
+	m, err = load(conn, loaded, time.Now().Add(-endedFor).UnixMicro())
+	if err != nil {
+		return m, err
+	}
+	loads, err := sqlitex.ResultInt(conn.Prep("SELECT count(*) FROM first_load"))
+	m.New = loads == 0
+	return m, err
+}
+
+func noteLoad(conn *sqlite.Conn) error {
+	return sqlitex.Execute(conn, `INSERT INTO first_load SELECT ? WHERE NOT EXISTS (SELECT * FROM first_load)`,
+		&sqlitex.ExecOptions{Args: []any{time.Now().UnixMicro()}})
 }
 
 // loaded are the episodes that Load returns; its parameter is since when an
@@ -255,14 +273,20 @@ func (h *Home) trim(conn *sqlite.Conn) (err error) {
 }
 
 // forgetAlerts ends what is open in a file that was put in place of the one
-// that this process wrote: nobody here knows of it.
+// that this process wrote: nobody here knows of it, and it is told all there is.
 func forgetAlerts(conn *sqlite.Conn) error {
 	err := sqlitex.Execute(conn, `UPDATE episode SET closed = ?, ending = ? WHERE closed IS NULL`,
 		&sqlitex.ExecOptions{Args: []any{time.Now().UnixMicro(), string(alert.Changed)}})
 	if err != nil {
 		return err
 	}
-	return sqlitex.ExecuteScript(conn, `UPDATE told SET resolved = 1; DELETE FROM message;`, nil)
+	if err := sqlitex.Execute(conn, `UPDATE told SET resolved = 1`, nil); err != nil {
+		return err
+	}
+	if err := sqlitex.Execute(conn, `DELETE FROM message`, nil); err != nil {
+		return err
+	}
+	return noteLoad(conn)
 }
 
 // micros is an instant as it is stored; nil for none.

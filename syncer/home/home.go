@@ -61,7 +61,9 @@ type Home struct {
 	// has not heard of that.
 	anew bool
 	// loaded says that the alerts of this process began with what was here.
-	loaded  bool
+	loaded bool
+	// first says that no process before this one loaded them from here.
+	first   bool
 	trimmed time.Time
 	// tokens are those that were read or kept, so that a new file gets them.
 	tokens   map[string]keptToken

@@ -91,6 +91,10 @@ CREATE TABLE IF NOT EXISTS message (
   failed TEXT NOT NULL
 ) STRICT;
 
+-- One row, when alerts were first loaded from here; none: whoever does it knows
+-- nothing of what was told.
+CREATE TABLE IF NOT EXISTS first_load (at INTEGER NOT NULL) STRICT;
+
 -- Tables that nobody is told of for a while; tables are globs, as JSON.
 CREATE TABLE IF NOT EXISTS silence (
   id TEXT PRIMARY KEY,

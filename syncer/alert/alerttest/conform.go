@@ -45,6 +45,7 @@ func ConformStore(t *testing.T, open func(t *testing.T) *Subject) {
 		{"a store that is deleted says so once and goes on", (*Subject).anew},
 		{"a thousand episodes in one change", (*Subject).thousand},
 		{"text that is hostile", (*Subject).hostile},
+		{"a store that is new says so, and not to the next process", (*Subject).fresh},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(open(t), t) })
 	}
@@ -224,6 +225,32 @@ func (s *Subject) hostile(t *testing.T) {
 	s.wantMemory(t, alert.Memory{Episodes: c.Episodes, Told: c.Told, Messages: c.Messages})
 }
 
+func (s *Subject) fresh(t *testing.T) {
+	if !s.load(t).New {
+		t.Error("a store that was never loaded does not say so")
+	}
+	if s.Reopen == nil {
+		return
+	}
+	s.Store = s.Reopen(t)
+	for range 2 {
+		if s.load(t).New {
+			t.Error("a store that was loaded says that it is new")
+		}
+	}
+	if s.Wipe == nil {
+		return
+	}
+	// What takes the place of one that is deleted is told all there is.
+	s.Wipe(t)
+	_ = s.Store.Save(t.Context(), Sample(time.Now(), 1))
+	s.save(t, Sample(time.Now(), 1))
+	s.Store = s.Reopen(t)
+	if s.load(t).New {
+		t.Error("a store that was deleted and written anew says that it is new")
+	}
+}
+
 func (s *Subject) save(t *testing.T, c alert.Change) {
 	t.Helper()
 	if err := s.Store.Save(t.Context(), c); err != nil {
@@ -243,7 +270,7 @@ func (s *Subject) load(t *testing.T) alert.Memory {
 // wantMemory compares what the Store has; only messages have an order.
 func (s *Subject) wantMemory(t *testing.T, want alert.Memory) {
 	t.Helper()
-	if diff := cmp.Diff(want, s.load(t), instants(), cmpopts.EquateEmpty(),
+	if diff := cmp.Diff(want, s.load(t), instants(), cmpopts.EquateEmpty(), cmpopts.IgnoreFields(alert.Memory{}, "New"),
 		cmpopts.SortSlices(func(a, b alert.Episode) bool { return a.ID < b.ID }),
 		cmpopts.SortSlices(func(a, b alert.Told) bool {
 			return a.Episode+"\n"+a.Notifier < b.Episode+"\n"+b.Notifier

@@ -34,6 +34,7 @@ type Store struct {
 	mu       sync.Mutex
 	fails    error
 	wiped    bool
+	loaded   bool
 	saves    int
 	episodes map[string]alert.Episode
 	told     map[toldKey]alert.Told
@@ -82,7 +83,7 @@ func (s *Store) Load(ctx context.Context) (alert.Memory, error) {
 		return alert.Memory{}, err
 	}
 	s.mu.Lock()
-	var m alert.Memory
+	m := alert.Memory{New: !s.loaded}
 	for _, e := range s.episodes {
 		if s.kept(e) {
 			m.Episodes = append(m.Episodes, e)
@@ -100,7 +101,11 @@ func (s *Store) Load(ctx context.Context) (alert.Memory, error) {
 		m.Messages = append(m.Messages, cloned(s.messages[id]))
 	}
 	s.mu.Unlock()
-	return m, s.leave(ctx, "load")
+	err := s.leave(ctx, "load")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loaded = s.loaded || err == nil
+	return m, err
 }
 
 // kept says whether an episode is to be loaded.
