@@ -70,7 +70,8 @@ type toldLine struct {
 	Level     syncer.Level `json:"level"`
 	At        *time.Time   `json:"at"`
 	Reminders int          `json:"reminders"`
-	Resolved  bool         `json:"resolved"`
+	// Resolved says that it was told the end.
+	Resolved bool `json:"resolved"`
 	// Waiting says that news of it is not delivered, and Error why.
 	Waiting bool   `json:"waiting"`
 	Error   string `json:"error,omitempty"`
@@ -123,7 +124,8 @@ func episodeLines(m alert.Memory, now time.Time) []episodeLine {
 			Ended: instant(e.Closed), Ending: e.Ending, Seconds: lasted.Round(time.Millisecond).Seconds(), Reason: e.Last.Reason,
 			Told: []toldLine{}, lasted: lasted}
 		for _, t := range m.Told {
-			if t.Episode == e.ID {
+			// Without a sequence it was taken back before it was sent.
+			if t.Episode == e.ID && t.Sequence > 0 {
 				l.Told = append(l.Told, newTold(t, m.Messages))
 			}
 		}
@@ -143,7 +145,7 @@ func episodeLines(m alert.Memory, now time.Time) []episodeLine {
 }
 
 func newTold(t alert.Told, waiting []alert.Message) toldLine {
-	l := toldLine{Notifier: t.Notifier, Level: t.Level, At: instant(t.At), Reminders: t.Reminders, Resolved: t.Resolved}
+	l := toldLine{Notifier: t.Notifier, Level: t.Level, At: instant(t.At), Reminders: t.Reminders, Resolved: t.Ended}
 	for _, m := range waiting {
 		about := slices.ContainsFunc(m.Alerts, func(a alert.Alert) bool { return a.Episode == t.Episode })
 		if about && (m.Notifier == t.Notifier || m.Via == t.Notifier) {
