@@ -129,7 +129,7 @@ func TestAMessageThatCannotBeReadIsSaidToBeLost(t *testing.T) {
 		w.want(r, `
 			5m31s firing shop.a:critical
 			7m31s resolved shop.a:critical:recovered`)
-		if n := strings.Count(log.String(), `"message":"broken"`); n != 1 {
+		if n := strings.Count(log.String(), `"message_id":"broken"`); n != 1 {
 			t.Errorf("said %d times to be lost:\n%s", n, &log)
 		}
 		if m, err := w.store.Load(t.Context()); err != nil || len(m.Messages) != 0 {

@@ -42,7 +42,7 @@ func (d *Desk) load(ctx context.Context, now time.Time) {
 	d.adoptTold(m.Told, now)
 	d.adoptMessages(m.Messages, now)
 	for _, u := range m.Unreadable {
-		d.Log.Error().Str("receiver", u.Notifier).Str("message", u.Message).Str("error", oneLine(u.Reason)).Msg("message is lost: home has it and it cannot be read")
+		d.Log.Error().Str("receiver", u.Notifier).Str("message_id", u.Message).Str("error", oneLine(u.Reason)).Msg("message is lost: home has it and it cannot be read")
 		d.journal.done(u.Message)
 	}
 	for _, v := range stored {
