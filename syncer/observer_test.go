@@ -2,6 +2,7 @@ package syncer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -109,5 +110,42 @@ func TestObserver(t *testing.T) {
 		defer k.close()
 		time.Sleep(time.Second)
 		o.want(t, "after a stop", "0s 9 skipped: missed", "0s late by 9m45s")
+	})
+}
+
+// TestMissedPollsAreCountedWhenTheDatabaseIsBack: while it is away, from the start
+// or later, nobody knows of a schedule what was polled last.
+func TestMissedPollsAreCountedWhenTheDatabaseIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		minutely, err := schedule.Parse("* * * * *", time.UTC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, down := &syncertest.Memory{}, errors.New("connect: refused")
+		run := func(before error) (*kitchen, *breakable, *observer) {
+			k, o := newKitchen("us", m, numbered(1, func(context.Context, int) error { return nil }), minutely), &observer{start: time.Now()}
+			k.Observer = o
+			lease := k.breakable()
+			lease.fail(before)
+			k.start(t)
+			return k, lease, o
+		}
+		k, lease, o := run(nil)
+		time.Sleep(90 * time.Second)
+		o.want(t, "at first", "0s late by 0s", "1m0s late by 0s")
+		lease.fail(down)
+		time.Sleep(10 * time.Minute) // 11:30, over the ticks from 2:00 to 11:00
+		o.want(t, "while it is away")
+		lease.fail(nil)
+		time.Sleep(10 * time.Second)
+		o.want(t, "when it is back", "11m30s 9 skipped: missed", "11m30s late by 9m30s")
+		k.close()
+		k, lease, o = run(down)
+		time.Sleep(10 * time.Minute)
+		o.want(t, "while it is away from the start")
+		lease.fail(nil)
+		time.Sleep(10 * time.Second)
+		o.want(t, "when it is back", "10m0s 9 skipped: missed", "10m0s late by 9m40s")
+		k.close()
 	})
 }
