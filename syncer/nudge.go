@@ -1,9 +1,14 @@
 package syncer
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
 
 // ErrNotPolled says that none of a source's tables is polled by this process at
-// the moment: another daemon holds the lease, or the databases are down.
+// the moment. With ErrFenced, another daemon holds the lease and polls; without
+// it, the databases are down, or nobody has asked them yet.
 var ErrNotPolled = errors.New("source is not polled here")
 
 // Nudge hints that something changed at the owner: an ordinary poll is due at
@@ -16,7 +21,11 @@ func (s *Scheduled) Nudge() error {
 	s.mu.Lock()
 	nudged := s.nudged
 	s.mu.Unlock()
-	if nudged == nil || !s.anyReady() {
+	switch {
+	case nudged != nil && s.anyReady():
+	case slices.ContainsFunc(s.Copies, func(c *Copy) bool { return errors.Is(c.Ready(), ErrFenced) }):
+		return fmt.Errorf("%w: %w", ErrNotPolled, ErrFenced)
+	default:
 		return ErrNotPolled
 	}
 	signal(nudged)

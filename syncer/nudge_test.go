@@ -191,12 +191,12 @@ func TestNudgeOfAStandby(t *testing.T) {
 		n.nudge(t, 1)
 		lease.fail(errors.New("database is down"))
 		time.Sleep(time.Minute)
-		if err := n.feed.Nudge(); !errors.Is(err, syncer.ErrNotPolled) {
+		if err := n.feed.Nudge(); !errors.Is(err, syncer.ErrNotPolled) || errors.Is(err, syncer.ErrFenced) {
 			t.Errorf("nudge while the database is down: %v", err)
 		}
 		lease.fail(&syncer.HeldError{Holder: "them"})
 		time.Sleep(time.Minute)
-		if err := n.feed.Nudge(); !errors.Is(err, syncer.ErrNotPolled) {
+		if err := n.feed.Nudge(); !errors.Is(err, syncer.ErrNotPolled) || !errors.Is(err, syncer.ErrFenced) {
 			t.Errorf("nudge of a standby: %v", err)
 		}
 		lease.fail(nil)

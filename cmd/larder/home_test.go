@@ -4,16 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/rs/zerolog"
-
-	"github.com/larder-sync/larder/config"
 	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/home"
 )
@@ -107,62 +102,21 @@ func TestHomeThatIsClosedIsNotOpenedAgain(t *testing.T) {
 	}
 }
 
-const hungConfig = `
-larder.listen = ""
-consumer.shop.database = %q
-owner.users.url = %q
-[source.users]
-schedule  = "@every 1s"
-jitter    = "0s"
-request   = { path = "/users", query = { since = "{since}" } }
-records   = { key = "id", deleted = "deleted_at" }
-watermark = "updated_at"
-[[table]]
-source  = "users"
-budget  = "1h"
-columns = { id = "bigint" }
-`
-
 // A daemon whose home hangs from its start on polls, judges, and stops.
 func TestDaemonStartsWithoutAHomeThatHangs(t *testing.T) {
-	polled := make(chan struct{}, 100)
-	owner := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, `[{"id": 1, "updated_at": "2026-01-01T00:00:00Z"}]`)
-		select {
-		case polled <- struct{}{}:
-		default:
-		}
-	}))
-	t.Cleanup(owner.Close)
-	c, err := config.Parse("larder.toml", fmt.Appendf(nil, hungConfig, "sqlite:"+filepath.Join(t.TempDir(), "shop.db"), owner.URL),
-		func(string) (string, bool) { return "", false }, judge)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := build(c, zerolog.Nop())
-	if err != nil {
-		t.Fatal(err)
-	}
+	owner, polled := ownerOfOne(t)
+	p := partsOf(t, fmt.Sprintf(oneSource, "", "sqlite:"+filepath.Join(t.TempDir(), "shop.db"), owner))
 	free := make(chan struct{})
 	p.home.opens = func(context.Context, home.Options) (*home.Home, error) {
 		<-free
 		return nil, errors.New("disk is gone")
 	}
-	t.Cleanup(p.close)
 	t.Cleanup(func() { close(free) })
 	d, err := p.daemon(t.Context(), p.home)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fresh := make(chan struct{}, 1)
-	d.runner.Watch = append(d.runner.Watch.(watches), watchFunc(func(_ time.Time, all []syncer.Judged) {
-		if all[0].Level == syncer.Fresh && !all[0].Polled.IsZero() {
-			select {
-			case fresh <- struct{}{}:
-			default:
-			}
-		}
-	}))
+	fresh := d.judges(func(j syncer.Judged) bool { return j.Level == syncer.Fresh && !j.Polled.IsZero() })
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	ended := make(chan error, 1)

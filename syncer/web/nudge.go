@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/larder-sync/larder/syncer"
 )
 
 const (
@@ -36,7 +38,8 @@ type Nudge struct {
 // Poker is a source that can be asked to be polled at once, and once more after
 // its lag. Nudge only leaves a mark: it does not wait, and marks that were left
 // before the poll began are one. An error says that the source is not polled by
-// this process at the moment. A syncer.Scheduled is a Poker.
+// this process at the moment, and is a syncer.ErrFenced where another daemon
+// polls it. A syncer.Scheduled is a Poker.
 type Poker interface {
 	Nudge() error
 }
@@ -79,9 +82,12 @@ func (s *Server) nudge(w http.ResponseWriter, r *http.Request) {
 	}
 	waits, err := n.accept(time.Now())
 	switch {
+	case errors.Is(err, syncer.ErrFenced):
+		refuse(w, http.StatusServiceUnavailable, "this larder stands by: another daemon holds the lease and polls the source",
+			"send it to that one; it polls by its schedule, too")
 	case err != nil:
-		refuse(w, http.StatusServiceUnavailable, "source is not polled here: another daemon holds the lease, or the databases are down",
-			"send it to that one, or again later; the schedule polls as soon as it can")
+		refuse(w, http.StatusServiceUnavailable, "source is not polled at the moment: its consumers' databases are down, or were not asked yet",
+			"send it again later; the schedule polls as soon as it can")
 	case waits:
 		answer(w, http.StatusAccepted, map[string]string{"status": "accepted", "poll": "after " + n.Debounce.String()})
 	default:

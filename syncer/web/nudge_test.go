@@ -213,10 +213,15 @@ func TestNudgeBodyIsBounded(t *testing.T) {
 
 func TestNudgeOfAStandby(t *testing.T) {
 	h, n := nudged(t, web.Bearer, "s")
-	n.fail(fmt.Errorf("source %q: %w", "users", syncer.ErrNotPolled))
-	got := ask(h, "POST", "/nudge/x", "", "Authorization", "Bearer s")
-	if got.status != 503 || !strings.Contains(got.field(t, "error"), "another daemon holds the lease") {
-		t.Errorf("while another daemon holds the lease: %d %s", got.status, got.text)
+	for want, err := range map[string]error{
+		"another daemon holds the lease": fmt.Errorf("%w: %w", syncer.ErrNotPolled, syncer.ErrFenced),
+		"databases are down":             syncer.ErrNotPolled,
+	} {
+		n.fail(err)
+		got := ask(h, "POST", "/nudge/x", "", "Authorization", "Bearer s")
+		if got.status != 503 || !strings.Contains(got.field(t, "error"), want) {
+			t.Errorf("while %s: %d %s", want, got.status, got.text)
+		}
 	}
 	n.fail(nil)
 	if got := ask(h, "POST", "/nudge/x", "", "Authorization", "Bearer s"); got.status != 202 {
