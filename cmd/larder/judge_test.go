@@ -44,6 +44,23 @@ func TestJudgeAddsNoConsequences(t *testing.T) {
 	}
 }
 
+// What the server does not take is told at its key: an address that only looks like one of this machine, and a nudge that
+// nobody could prove.
+func TestWhatTheServerDoesNotTakeIsAMistake(t *testing.T) {
+	text := "larder.listen = \"door.localhost:8421\"" + strings.NewReplacer("SCHEDULE", "auto", "SOURCE\n", "", "BUDGET", `"1h"`).Replace(linted) +
+		"[nudge.users]\nkind = \"bearer\"\nsecret = \"canary-canary-canary\"\n"
+	c, err := config.Parse("larder.toml", []byte(text), func(string) (string, bool) { return "", false }, judge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Nudges[0].Kind = config.NudgeStandard
+	want := `larder.toml:1:17: larder: listen: listen on "door.localhost:8421": other than loopback needs a token for reading
+larder.toml:16:10: nudge "users": secret: secret of kind standard must be whsec_ and base64`
+	if got := judgeOutside(c).Error(); got != want {
+		t.Errorf("told is\n%s\nwant\n%s", got, want)
+	}
+}
+
 const unmade = `
 [alert.slack]
 kind = "slack"

@@ -181,6 +181,7 @@ func TestQuietWithoutEnd(t *testing.T) {
 		{"Sunday free", off(`{ from = "00:00", to = "24:00", days = ["mon", "tue", "wed", "thu", "fri", "sat"] }`), ""},
 		{"days and the weekend", off(`[ { from = "00:00", to = "24:00", days = ["mon", "tue", "wed", "thu", "fri"] }, { from = "00:00", to = "24:00", days = ["sat", "sun"] } ]`), "no time in which"},
 		{"free in Berlin alone", off(`[ { from = "00:00", to = "12:00", timezone = "UTC" }, { from = "12:00", to = "24:00" } ]`), ""},
+		{"free in summer", off(`[ { from = "00:00", to = "12:00", timezone = "UTC" }, { from = "13:00", to = "01:00" } ]`), ""},
 		{"nowhere free", off(`[ { from = "00:00", to = "12:00", timezone = "UTC" }, { from = "12:00", to = "03:00" } ]`), "no time in which"},
 	} {
 		judgedWith(t, x.name, x.text, x.want)

@@ -45,24 +45,30 @@ const (
 // endlessMaintenance tells the maintenances that leave no time only together, for
 // some table: each of them is good by itself.
 func endlessMaintenance(c *config.Config, zone *time.Location) config.Mistakes {
+	windows := make(map[string]alert.Maintenance)
+	for _, m := range c.Maintenance {
+		if s, err := schedule.Parse(m.Schedule, zone); err == nil && m.Duration > 0 {
+			windows[m.KeyPath] = alert.Maintenance{Schedule: s, Duration: m.Duration}
+		}
+	}
 	var mistakes config.Mistakes
 	seen := map[string]bool{}
 	for _, t := range c.Tables {
-		var windows []alert.Maintenance
 		var paths []string
+		var all []alert.Maintenance
 		for _, m := range c.Maintenance {
-			s, err := schedule.Parse(m.Schedule, zone)
-			if err == nil && m.Duration > 0 && m.Covers(t) {
-				windows, paths = append(windows, alert.Maintenance{Schedule: s, Duration: m.Duration}), append(paths, m.KeyPath)
+			if w, ok := windows[m.KeyPath]; ok && m.Covers(t) {
+				paths, all = append(paths, m.KeyPath), append(all, w)
 			}
 		}
 		together := strings.Join(paths, ", ")
-		if len(paths) < 2 || seen[together] || !endless(windows, time.Now()) {
+		if seen[together] {
 			continue
 		}
-		seen[together] = true
-		mistakes = append(mistakes, c.Mistake(paths[len(paths)-1], "%s leave no time in which anybody is told of %s.%s; make one of them shorter, or pause the table",
-			together, t.Consumer.Name, t.Name))
+		if seen[together] = true; len(paths) > 1 && endless(all, time.Now()) {
+			mistakes = append(mistakes, c.Mistake(paths[len(paths)-1], "%s leave no time in which anybody is told of %s.%s; make one of them shorter, or pause the table",
+				together, t.Consumer.Name, t.Name))
+		}
 	}
 	return mistakes
 }
@@ -81,7 +87,7 @@ func endless(windows []alert.Maintenance, from time.Time) bool {
 			switch one := tick.Add(w.Duration); {
 			case tick.IsZero():
 			case !tick.After(at):
-				end = latest(end, one)
+				end = one
 			case next.IsZero() || tick.Before(next):
 				next = tick
 			}
@@ -95,13 +101,6 @@ func endless(windows []alert.Maintenance, from time.Time) bool {
 		at = end
 	}
 	return false
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // endlessHours tells the receivers that have no hour in which they are told.
