@@ -119,6 +119,10 @@ func (m *month) until(at string) {
 	}
 }
 
+// firstWeek is where the month ends for those who have little time: with a week in
+// which something fires, rises, is reminded of and ends, before the first restart.
+const firstWeek = "03-17 12:00"
+
 // TestSimulatedMonth compares every message of thirty days with a list in which
 // each line says why it is there.
 func TestSimulatedMonth(t *testing.T) {
@@ -171,6 +175,10 @@ func monthlyDesk(t *testing.T, first, second alert.Notifier) func() *alert.Desk 
 
 // live is what befalls the daemon beside outages of owners.
 func (m *month) live() {
+	if testing.Short() {
+		m.until(firstWeek)
+		return
+	}
 	m.until("03-20 12:45")
 	m.restart()
 	m.until("03-21 02:00")
@@ -225,7 +233,11 @@ func compareMonth(t *testing.T, first, second *alerttest.Recorder) {
 	}
 	var want []string
 	for line := range strings.Lines(string(golden)) {
-		if line, _, _ = strings.Cut(line, "#"); strings.TrimSpace(line) != "" {
+		line, _, _ = strings.Cut(line, "#")
+		if testing.Short() && line > firstWeek {
+			continue
+		}
+		if strings.TrimSpace(line) != "" {
 			want = append(want, strings.TrimSpace(line))
 		}
 	}

@@ -56,6 +56,9 @@ func TestAThousandTablesThatCrossTogetherAreEnqueuedWithinOneSecond(t *testing.T
 }
 
 func TestAnOutboxThatIsFullLosesNoFiringAndNoEnd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("thousands of messages, one by one: the race detector takes minutes over them")
+	}
 	bubble(t, func(t *testing.T) {
 		const many = 7000
 		r := &alerttest.Recorder{Answer: between(0, 6*time.Minute, errDown)}

@@ -100,6 +100,7 @@ func TestAnInheritedEndOutlivesARestartAndASilence(t *testing.T) {
 		p.die()
 		w := p.second
 		w.run(5 * time.Second)
+		w.every = 5 * time.Second
 		now := time.Now()
 		if err := w.store.Silence(t.Context(), alert.Silence{ID: "s", Tables: []string{"*"}, From: now, Until: now.Add(10 * time.Hour)}); err != nil {
 			t.Fatal(err)
