@@ -66,7 +66,7 @@ func unlistened(c *config.Config) config.Mistakes {
 		return nil
 	}
 	if _, err := web.New(web.Options{Listen: l.Listen, Tokens: web.Tokens{Read: l.ReadToken.Reveal()}, Log: zerolog.Nop()}); err != nil {
-		return config.Mistakes{c.Mistake("larder.listen", "%v", err)}
+		return config.Mistakes{c.Mistake("larder.listen", "%v; write 127.0.0.1, or tokens beside it", err)}
 	}
 	return nil
 }

@@ -54,8 +54,8 @@ func TestWhatTheServerDoesNotTakeIsAMistake(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Nudges[0].Kind = config.NudgeStandard
-	want := `larder.toml:1:17: larder: listen: listen on "door.localhost:8421": other than loopback needs a token for reading
-larder.toml:16:10: nudge "users": secret: secret of kind standard must be whsec_ and base64`
+	want := `larder.toml:1:17: larder: listen: listen on "door.localhost:8421": other than loopback needs a token for reading; write 127.0.0.1, or tokens beside it
+larder.toml:17:10: nudge "users": secret: secret of kind standard must be whsec_ and base64`
 	if got := judgeOutside(c).Error(); got != want {
 		t.Errorf("told is\n%s\nwant\n%s", got, want)
 	}
