@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
@@ -88,6 +89,9 @@ type world struct {
 	every  time.Duration
 	// ahead is how far the process's clock is ahead of the bubble's.
 	ahead atomic.Int64
+	// set is by how much its wall clock was set ahead, in seconds, which the
+	// monotonic one knows nothing of.
+	set atomic.Int64
 }
 
 // open starts a desk; make is called again for each restart.
@@ -135,7 +139,27 @@ func (w *world) restart() {
 	w.start()
 }
 
-func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+func (w *world) now() time.Time {
+	now := time.Now().Add(time.Duration(w.ahead.Load()))
+	return clocks(now.Add(time.Duration(w.set.Load())*time.Second), now)
+}
+
+// clocks is a moment with two readings, as time.Now returns it outside a bubble:
+// there is none that differ unless one knows how package time keeps them.
+func clocks(wall, monotonic time.Time) (t time.Time) {
+	type readings struct {
+		wall uint64 // a mark, seconds since 1885, nanoseconds
+		ext  int64  // nanoseconds since anything
+		loc  *time.Location
+	}
+	since := time.Date(1885, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	t = wall
+	*(*readings)(unsafe.Pointer(&t)) = readings{wall: 1<<63 | uint64(wall.Unix()-since)<<30 | uint64(wall.Nanosecond()), ext: monotonic.UnixNano(), loc: time.UTC}
+	if !t.Round(0).Equal(wall) || !strings.Contains(t.String(), " m=") {
+		panic("package time keeps its readings in another way than this test knows")
+	}
+	return t
+}
 
 // sleep is what a process sees that is stopped for as long as that: nothing of it
 // runs, and then all that is overdue.
@@ -150,6 +174,7 @@ func (w *world) tick() {
 	now := w.now()
 	all := make([]syncer.Judged, len(w.tables))
 	for i, c := range w.tables {
+		c.clock = w.now // it may have come later
 		all[i] = c.judged(now)
 	}
 	w.desk.Judged(now, all)

@@ -195,12 +195,17 @@ func (d *Desk) doubt(l *letter) {
 }
 
 // earlier is the first of two moments. What a Store has from later than this is
-// of a clock that was set back: it must hold nothing up.
+// of a clock that was set back: it must hold nothing up. It gets the monotonic
+// reading that it lost in the Store, so that a clock which is set while this
+// process runs holds nothing up either.
 func earlier(t, now time.Time) time.Time {
-	if t.After(now) {
+	switch {
+	case t.IsZero():
+		return t
+	case t.After(now):
 		return now
 	}
-	return t
+	return now.Add(t.Sub(now))
 }
 
 // keepOwn takes those alerts out of a stored message that were meant for a

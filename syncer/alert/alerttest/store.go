@@ -101,11 +101,35 @@ func (s *Store) Load(ctx context.Context) (alert.Memory, error) {
 		m.Messages = append(m.Messages, cloned(s.messages[id]))
 	}
 	s.mu.Unlock()
+	bare(&m)
 	err := s.leave(ctx, "load")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loaded = s.loaded || err == nil
 	return m, err
+}
+
+// bare takes the monotonic readings out of what is loaded, as a file does.
+func bare(m *alert.Memory) {
+	strip := func(all ...*time.Time) {
+		for _, t := range all {
+			*t = t.Round(0)
+		}
+	}
+	for i := range m.Episodes {
+		e := &m.Episodes[i]
+		strip(&e.Opened, &e.StaleSince, &e.Escalated, &e.Recovering, &e.Closed, &e.Last.AsOf, &e.Last.Since, &e.Last.NextPoll)
+	}
+	for i := range m.Told {
+		strip(&m.Told[i].At)
+	}
+	for i := range m.Messages {
+		strip(&m.Messages[i].Begun, &m.Messages[i].Due, &m.Messages[i].Tried)
+		for j := range m.Messages[i].Alerts {
+			a := &m.Messages[i].Alerts[j]
+			strip(&a.Opened, &a.StaleSince, &a.Closed, &a.AsOf, &a.Since, &a.NextPoll)
+		}
+	}
 }
 
 // kept says whether an episode is to be loaded.
