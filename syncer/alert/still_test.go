@@ -151,6 +151,9 @@ func TestAStandbyTellsNothingOfWhatItCouldNotDeliver(t *testing.T) {
 // The lease does not come back: nothing is ever told, not even that a receiver
 // that nobody has to be told by cannot be reached.
 func TestAStandbyGivesUpQuietly(t *testing.T) {
+	if testing.Short() {
+		t.Skip("eighty hours of rounds")
+	}
 	bubble(t, func(t *testing.T) {
 		r, other := &alerttest.Recorder{Answer: between(0, 20*time.Minute, errDown)}, &alerttest.Recorder{}
 		second := named("other", other)
