@@ -140,7 +140,7 @@ type Message struct {
 	Instance string
 	// Begun is when the first alert came in. Alerts are added until Due, when
 	// the group's wait is over, or until it is Sealed: from then on the message
-	// is what it is, because an attempt to send it may have arrived.
+	// has the alerts that it has.
 	Begun, Due time.Time
 	Sealed     bool
 	Alerts     []Alert
@@ -151,8 +151,11 @@ type Message struct {
 	Via string
 	// Text says what an Undelivered message is about.
 	Text string
-	// Attempts were made, the last one at Tried, which failed by Failed.
+	// Attempts were made, the last one at Tried, which failed by Failed. Unsure
+	// says that one of them may have arrived: the message stays as it is then, and
+	// is not taken back.
 	Attempts int
+	Unsure   bool
 	Tried    time.Time
 	Failed   string
 }
@@ -161,7 +164,8 @@ type Message struct {
 // answered, without secrets, once it has taken the message. An error may say
 // more by methods: Permanent() bool, that the same message will never be taken;
 // Gone() bool, that no message will be; RetryAfter() time.Duration, how long
-// the receiver wishes not to be asked. Its text has no secrets in it. Messages
+// the receiver wishes not to be asked; NotTaken() bool, that the message has
+// certainly not arrived. Its text has no secrets in it. Messages
 // of a receiver come one at a time.
 type Notifier interface {
 	Notify(ctx context.Context, m Message) (answer string, err error)

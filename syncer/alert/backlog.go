@@ -10,8 +10,8 @@ import (
 // Backlog is how a receiver keeps up.
 type Backlog struct {
 	Receiver string
-	// Pending messages are not delivered. Of those that are due, and not another
-	// daemon's to tell, Oldest is since when the oldest is; zero: none is.
+	// Pending messages are not delivered. Of those that are due and may be
+	// told, Oldest is since when the oldest is; zero: none is.
 	Pending int
 	Oldest  time.Time
 	// FailingSince is since when no attempt got an answer; while it answers, since
@@ -35,10 +35,11 @@ func (d *Desk) Backlog() []Backlog {
 	defer d.mu.Unlock()
 	all := make([]Backlog, 0, len(d.boxes))
 	for _, b := range d.boxes {
+		withheld := d.withholding(b, now)
 		one := Backlog{Receiver: b.Name, Pending: len(b.queue), FailingSince: cmp.Or(b.failingSince, b.refusedSince), Error: b.failed, Retry: b.retry, Disabled: b.disabled,
 			Untold: slices.Sorted(maps.Keys(b.untold))}
 		for _, l := range b.queue {
-			if !l.Due.After(now) && !d.asleep(l) && (one.Oldest.IsZero() || l.Due.Before(one.Oldest)) {
+			if !l.Due.After(now) && !withheld(l) && (one.Oldest.IsZero() || l.Due.Before(one.Oldest)) {
 				one.Oldest = l.Due
 			}
 		}

@@ -7,8 +7,8 @@ import (
 	"github.com/larder-sync/larder/syncer"
 )
 
-// withdraw takes back what was to be said of an episode to a receiver and was
-// never attempted, the latest first. owed says that the copy is well again, so
+// withdraw takes back what was to be said of an episode to a receiver and has
+// certainly not arrived, the latest first. owed says that the copy is well again, so
 // that a firing which is taken back may still be worth a word at the end; else
 // it is as if nothing had been said.
 func (d *Desk) withdraw(b *box, episode string, owed bool) {
@@ -17,7 +17,7 @@ func (d *Desk) withdraw(b *box, episode string, owed bool) {
 		at := l.of(episode)
 		// What was meant for a receiver that is failing is not said again when a
 		// mute of this one ends.
-		if l.tried || !owed && l.Via != "" {
+		if l.Unsure || !owed && l.Via != "" {
 			return
 		}
 		a := l.Alerts[at]
@@ -54,11 +54,11 @@ func (d *Desk) drop(b *box, l *letter) {
 	d.journal.done(l.ID)
 }
 
-// raise makes a firing that was never attempted say critical, and at once: the
+// raise makes a firing that has not arrived say critical, and at once: the
 // receiver is told one thing then. It reports whether there is one.
 func (d *Desk) raise(b *box, e *Episode, now time.Time) bool {
 	for _, l := range b.waiting[e.ID] {
-		if l.tried || l.doubtful || l.Event != Firing {
+		if l.Unsure || l.doubtful || l.handed || l.Event != Firing {
 			continue
 		}
 		at := l.of(e.ID)
@@ -86,7 +86,7 @@ func (d *Desk) makeRoom(b *box) bool {
 	}
 	for _, l := range b.queue {
 		switch {
-		case l.tried:
+		case l.Unsure:
 		case l.Event == Undelivered:
 			d.drop(b, l)
 			d.observeFailed(b, ReasonOverflow)
@@ -127,7 +127,7 @@ func (d *Desk) tell(b *box, t Told) {
 }
 
 // refresh gives the alerts of a message what is known of their copies, before it
-// is sent for the first time.
+// is sent and may arrive for the first time.
 func (d *Desk) refresh(l *letter) {
 	for i := range l.Alerts {
 		a := &l.Alerts[i]
@@ -137,11 +137,11 @@ func (d *Desk) refresh(l *letter) {
 	}
 }
 
-// withdrawReminders takes reminders back that were never attempted: something
+// withdrawReminders takes reminders back that have not arrived: something
 // worse is told in their place.
 func (d *Desk) withdrawReminders(b *box, episode string) {
 	for _, l := range slices.Clone(b.waiting[episode]) {
-		if !l.tried && l.Event == Reminder {
+		if !l.Unsure && l.Event == Reminder {
 			d.tell(b, b.told[episode].unsaid(Reminder))
 			d.cut(b, l, l.of(episode))
 		}

@@ -119,20 +119,27 @@ func (n mortalNotifier) Notify(ctx context.Context, m alert.Message) (string, er
 }
 
 // receiver is what is on the other side: got is what has arrived there, tried
-// when an alert was first sent.
+// when an alert was first sent so that it may have arrived, or else last.
 type receiver struct {
 	mu    sync.Mutex
 	mode  string
 	got   []alerttest.Heard
 	tried map[string]time.Time
+	// unsure are the alerts that may have arrived.
+	unsure map[string]bool
+}
+
+func newOther() *receiver {
+	return &receiver{mode: "takes", tried: map[string]time.Time{}, unsure: map[string]bool{}}
 }
 
 func (r *receiver) Notify(ctx context.Context, m alert.Message) (string, error) {
 	r.mu.Lock()
 	mode := r.mode
 	for _, a := range m.Alerts {
-		if _, again := r.tried[a.ID]; !again {
+		if !r.unsure[a.ID] {
 			r.tried[a.ID] = time.Now()
+			r.unsure[a.ID] = mode != "refuses"
 		}
 	}
 	if mode == "takes" || mode == "takes and fails" {
@@ -146,6 +153,8 @@ func (r *receiver) Notify(ctx context.Context, m alert.Message) (string, error) 
 	case "hangs":
 		<-ctx.Done()
 		return "", ctx.Err()
+	case "refuses":
+		return "", errRefused
 	}
 	return "", errDown
 }
@@ -166,7 +175,7 @@ type stretch struct {
 // run plays a script and returns what is wrong with what the receivers got.
 func (s script) run(t *testing.T, p plant) (complaint string) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &game{receivers: []*receiver{{mode: "takes", tried: map[string]time.Time{}}, {mode: "takes", tried: map[string]time.Time{}}}, broken: p, script: s}
+		g := &game{receivers: []*receiver{newOther(), newOther()}, broken: p, script: s}
 		g.world = &world{t: t, began: time.Now(), store: &alerttest.Store{}, every: 10 * time.Second,
 			tables: []*table{newTable("shop.a", 5*time.Minute, 15*time.Minute), newTable("blog.b", 0, 10*time.Minute)}}
 		g.history = make([][]stretch, len(g.tables))

@@ -18,10 +18,10 @@ func (d *Desk) deliver(ctx context.Context, b *box) {
 			d.pause(ctx, b.wake, again)
 			continue
 		}
-		// That an attempt is made is saved before it is made: what may have
-		// arrived is not taken back, nor changed.
+		// That an attempt is made is saved before it is made, and that it did not
+		// arrive after it: what may have arrived is not taken back, nor changed.
 		d.commit(ctx)
-		if d.holdBack(l, d.clock()) {
+		if d.holdBack(b, l, d.clock()) {
 			continue
 		}
 		err := d.attempt(ctx, b.Receiver, m)
@@ -54,7 +54,7 @@ func (d *Desk) next(b *box, now time.Time) (Message, *letter, time.Time) {
 		return Message{}, nil, now.Add(lookEvery)
 	}
 	d.sweep(b, now)
-	withheld := func(l *letter) bool { return d.withheld(l, now) }
+	withheld := d.withholding(b, now)
 	if b.disabled {
 		_, again := b.pick(now, withheld)
 		return Message{}, nil, again
@@ -66,11 +66,11 @@ func (d *Desk) next(b *box, now time.Time) (Message, *letter, time.Time) {
 	if l == nil {
 		return Message{}, nil, again
 	}
-	if !l.tried {
+	if !l.Unsure {
 		d.refresh(l)
 		b.seal(l)
 	}
-	l.tried, l.underWay = true, true
+	l.wasUnsure, l.Unsure, l.underWay = l.Unsure, true, true
 	l.Attempts, l.Tried = l.Attempts+1, now
 	d.journal.message(l)
 	m := l.Message
@@ -82,11 +82,12 @@ func (d *Desk) next(b *box, now time.Time) (Message, *letter, time.Time) {
 // nothing any more.
 func (d *Desk) sweep(b *box, now time.Time) {
 	var expired, lost []*letter
+	withheld := d.withholding(b, now)
 	for _, l := range b.queue {
 		switch {
 		case now.Sub(l.Begun) > messageTTL:
 			expired = append(expired, l)
-		case b.disabled && !l.Due.After(now) && !d.withheld(l, now):
+		case b.disabled && !l.Due.After(now) && !withheld(l):
 			lost = append(lost, l)
 		}
 	}
@@ -141,6 +142,9 @@ func (d *Desk) answered(ctx context.Context, b *box, l *letter, err error) {
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return // the desk is stopped: nothing is known of the receiver
+	}
+	if notTaken(err) {
+		l.Unsure = l.wasUnsure
 	}
 	l.Failed = oneLine(err.Error())
 	b.failed = l.Failed
@@ -210,7 +214,7 @@ func (d *Desk) recovered(b *box) {
 	b.failed, b.refusedSince, b.blamed = "", time.Time{}, false
 	for _, o := range d.boxes {
 		for _, l := range slices.Clone(o.queue) {
-			if l.Event == Undelivered && l.Via == b.Name && !l.tried {
+			if l.Event == Undelivered && l.Via == b.Name && !l.Unsure {
 				d.drop(o, l)
 			}
 		}
@@ -251,6 +255,11 @@ func (d *Desk) observeFailed(b *box, reason string) {
 func permanent(err error) bool {
 	var p interface{ Permanent() bool }
 	return errors.As(err, &p) && p.Permanent()
+}
+
+func notTaken(err error) bool {
+	var n interface{ NotTaken() bool }
+	return errors.As(err, &n) && n.NotTaken()
 }
 
 func gone(err error) bool {

@@ -37,7 +37,7 @@ func (d *Desk) SetRoom(n int) {
 func (d *Desk) Attempt(n int) {
 	for _, b := range d.boxes {
 		for i, l := range b.queue {
-			l.tried = i%n == 0
+			l.Unsure = i%n == 0
 		}
 	}
 }

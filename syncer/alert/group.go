@@ -68,14 +68,13 @@ type letter struct {
 	Message
 	// place numbers the letters of a box in the order of its queue.
 	place int
-	// tried says that an attempt was made, or may have been: nothing of it can
-	// be taken back.
-	tried bool
 	// doubtful says that another process may have made one that it could not
 	// save.
 	doubtful bool
 	// underWay says that an attempt is being made.
 	underWay bool
+	// wasUnsure is what Unsure was before the attempt that is being made.
+	wasUnsure bool
 	// handed says that it was given to the fallback too, cramped that the
 	// fallback had no room for it.
 	handed, cramped bool
@@ -265,6 +264,12 @@ func cause(alerts []Alert) string {
 // resolving says that the end of an episode waits to be told.
 func (b *box) resolving(episode string) bool {
 	return len(b.waiting[episode]) > 0 && b.told[episode].Resolved
+}
+
+// pointless says that something of an episode waits before its end and has
+// certainly not arrived.
+func (b *box) pointless(episode string) bool {
+	return slices.ContainsFunc(b.waiting[episode], func(l *letter) bool { return !l.Unsure && l.Event != Resolved })
 }
 
 // needs says that an episode which is over, or left, must be remembered for this

@@ -147,8 +147,8 @@ func (d *Desk) adoptTold(all []Told, now time.Time) {
 
 // adoptMessages takes over what is not delivered.
 //
-// That an attempt is made is saved before it is made, so that one without
-// attempts is taken back, raised and brought up to date as if it had been said
+// That an attempt is made is saved before it is made, so that one that is not
+// unsure is taken back, raised and brought up to date as if it had been said
 // by this process. The exception is an attempt that was made while home could not
 // be written, by a process that died before it could. Who may have heard of a
 // firing so must hear of the end: where its time had come, its episode counts as
@@ -163,15 +163,15 @@ func (d *Desk) adoptMessages(all []Message, now time.Time) {
 			d.journal.done(m.ID)
 			continue
 		}
-		l := &letter{Message: m, tried: m.Attempts > 0}
-		l.doubtful = !l.tried && !l.Due.After(now)
+		l := &letter{Message: m}
+		l.doubtful = !l.Unsure && !l.Due.After(now)
 		l.Begun, l.Due, l.Tried = earlier(l.Begun, now), earlier(l.Due, now.Add(b.wait(l.Event))), earlier(l.Tried, now)
 		if !b.keepOwn(l) {
 			d.journal.done(m.ID)
 			continue
 		}
 		b.add(l)
-		if (l.tried || l.doubtful) && !l.Sealed {
+		if (l.Unsure || l.doubtful) && !l.Sealed {
 			b.seal(l)
 			d.journal.message(l)
 		}

@@ -130,7 +130,7 @@ func TestSimulatedMonth(t *testing.T) {
 		time.Sleep(time.Until(day(t, "03-10 00:00")))
 		down := func(context.Context, alert.Message) error {
 			if now := time.Now(); now.After(day(t, "03-27 09:00")) && now.Before(day(t, "03-27 14:00")) {
-				return errDown
+				return errRefused
 			}
 			return nil
 		}

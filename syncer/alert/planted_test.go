@@ -25,6 +25,24 @@ func planted() map[string]plant {
 				return n.Notify(ctx, m)
 			})
 		}},
+		"what was refused is sent as it was": {notifier: func(n alert.Notifier) alert.Notifier {
+			return notify(func(ctx context.Context, m alert.Message) (string, error) {
+				answer, err := n.Notify(ctx, m)
+				if err != nil {
+					err = errDown
+				}
+				return answer, err
+			})
+		}},
+		"what may have arrived is taken back": {notifier: func(n alert.Notifier) alert.Notifier {
+			return notify(func(ctx context.Context, m alert.Message) (string, error) {
+				answer, err := n.Notify(ctx, m)
+				if err != nil {
+					err = errRefused
+				}
+				return answer, err
+			})
+		}},
 		"an end is dropped when it fails": {notifier: func(n alert.Notifier) alert.Notifier {
 			return notify(func(ctx context.Context, m alert.Message) (string, error) {
 				answer, err := n.Notify(ctx, m)
@@ -99,7 +117,7 @@ type innocent struct{ alert.Store }
 func (s innocent) Load(ctx context.Context) (alert.Memory, error) {
 	m, err := s.Store.Load(ctx)
 	for i := range m.Messages {
-		m.Messages[i].Attempts, m.Messages[i].Sealed = 0, false
+		m.Messages[i].Attempts, m.Messages[i].Unsure, m.Messages[i].Sealed = 0, false, false
 		m.Messages[i].Due = time.Now().Add(5 * time.Minute)
 	}
 	return m, err

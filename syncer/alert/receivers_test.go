@@ -12,7 +12,11 @@ import (
 	"github.com/larder-sync/larder/syncer/alert/alerttest"
 )
 
-var errDown = errors.New("connect: refused")
+// errDown leaves open whether the message has arrived, errRefused does not.
+var (
+	errDown    = errors.New("connect: refused")
+	errRefused = &alerttest.Refusal{Text: "connect: refused"}
+)
 
 // between answers by an error for a stretch of time since now.
 func between(from, until time.Duration, err error) func(context.Context, alert.Message) error {

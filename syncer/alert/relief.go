@@ -18,8 +18,9 @@ func (d *Desk) relieve(now time.Time) {
 			continue
 		}
 		handed := d.relieveMirror(b, now)
+		withheld := d.withholding(b, now)
 		for _, l := range slices.Clone(b.queue) {
-			if !l.handed && !l.Due.After(now) && !d.withheld(l, now) {
+			if !l.handed && !l.Due.After(now) && !withheld(l) {
 				handed = d.hand(b, l, now) || handed
 				if !l.handed {
 					break // there is no room for the next one either

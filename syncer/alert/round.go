@@ -115,10 +115,10 @@ func (d *Desk) reconcile(now time.Time) {
 		left := false
 		for i, v := range d.order {
 			d.settle(b, v, covered[i] || off, now)
-			left = left || v.asleep() && len(b.waiting[v.ID]) > 0
+			left = left || len(b.waiting[v.ID]) > 0 && (v.asleep() || covered[i] || d.woken.holds(&v.judged, d.StartupGrace, now))
 		}
 		if left {
-			d.part(b)
+			d.part(b, quiet, now)
 		}
 	}
 }
@@ -137,7 +137,7 @@ func (d *Desk) settle(b *box, v *live, muted bool, now time.Time) {
 		d.withdraw(b, v.ID, false)
 		return
 	case v.over() || !v.Recovering.IsZero():
-		if !b.resolving(v.ID) {
+		if !b.resolving(v.ID) || b.pointless(v.ID) {
 			d.withdraw(b, v.ID, true)
 		}
 	}

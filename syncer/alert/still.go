@@ -59,23 +59,38 @@ func (d *Desk) standsStill(now time.Time) bool {
 
 // holdBack says that an attempt which was written down is not made, because the
 // process slept meanwhile, or because something is not its to tell any more.
-func (d *Desk) holdBack(l *letter, now time.Time) bool {
+func (d *Desk) holdBack(b *box, l *letter, now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.standsStill(now) && !d.withheld(l, now) {
+	if !d.standsStill(now) && !d.withholding(b, now)(l) {
 		return false
 	}
-	l.underWay = false
+	l.Unsure, l.underWay = l.wasUnsure, false
+	l.Attempts--
+	d.journal.message(l)
 	return true
 }
 
-// withheld says that a message tells of something that is not this daemon's to
-// tell at the moment, or of which it does not know whether it is.
-func (d *Desk) withheld(l *letter, now time.Time) bool {
-	return slices.ContainsFunc(l.Alerts, func(a Alert) bool {
-		v := d.episodes[a.Episode]
-		return v != nil && (v.asleep() || d.woken.doubts(&v.judged, now))
-	})
+// withholding says of the messages for a receiver which of them may not be told
+// at a moment: the receiver is off, or they tell of something that is muted, or
+// that is not this daemon's to tell, or of which it does not know whether it is.
+func (d *Desk) withholding(b *box, now time.Time) func(*letter) bool {
+	if b.Off != nil && b.Off(now) {
+		return func(*letter) bool { return true }
+	}
+	quiet := mutesAt(d.silences, d.Maintenance, now)
+	return func(l *letter) bool {
+		return slices.ContainsFunc(l.Alerts, func(a Alert) bool {
+			v := d.episodes[a.Episode]
+			return d.apart(&a, quiet, now) || v != nil && d.woken.doubts(&v.judged, now)
+		})
+	}
+}
+
+// apart says that an alert has to wait longer than others of its message may.
+func (d *Desk) apart(a *Alert, quiet mutes, now time.Time) bool {
+	v := d.episodes[a.Episode]
+	return quiet.cover(a.Table) || v != nil && (v.asleep() || a.Event == Firing && !v.over() && d.woken.holds(&v.judged, d.StartupGrace, now))
 }
 
 // asleep says that all of a message is another daemon's to tell.
@@ -91,18 +106,23 @@ func (d *Desk) elsewhere(a Alert) bool {
 
 // idle says that nothing is due that may be told a receiver.
 func (d *Desk) idle(b *box, now time.Time) bool {
-	return b.Mirror == nil && !slices.ContainsFunc(b.queue, func(l *letter) bool { return !l.Due.After(now) && !d.withheld(l, now) })
+	if b.Mirror != nil {
+		return false
+	}
+	withheld := d.withholding(b, now)
+	return !slices.ContainsFunc(b.queue, func(l *letter) bool { return !l.Due.After(now) && !withheld(l) })
 }
 
-// part gives what another daemon tells messages of its own, so that the rest of
-// theirs does not wait with it. What is said of a table keeps its order.
-func (d *Desk) part(b *box) {
+// part gives what is muted or another daemon's to tell messages of its own, so
+// that the rest of theirs does not wait with it. What is said of a table keeps its
+// order.
+func (d *Desk) part(b *box, quiet mutes, now time.Time) {
 	moved := map[string]bool{}
 	for _, l := range slices.Clone(b.queue) {
 		var left []Alert
 		again := false
 		for _, a := range l.Alerts {
-			if d.elsewhere(a) {
+			if d.apart(&a, quiet, now) {
 				left = append(left, a)
 				again = again || moved[a.Key]
 			}
@@ -110,8 +130,8 @@ func (d *Desk) part(b *box) {
 		if l.underWay || len(left) == 0 || len(left) == len(l.Alerts) && !again {
 			continue
 		}
-		// What was attempted may have arrived: its alerts keep their IDs.
-		n := &letter{Message: l.Message, tried: l.tried, doubtful: l.doubtful, handed: l.handed, cramped: l.cramped, strikes: l.strikes, notBefore: l.notBefore}
+		// What is unsure may have arrived: its alerts keep their IDs.
+		n := &letter{Message: l.Message, doubtful: l.doubtful, handed: l.handed, cramped: l.cramped, strikes: l.strikes, notBefore: l.notBefore}
 		n.ID, n.Alerts, n.Cause, n.Sealed = digest(l.ID, left[0].ID, "left"), left, cause(left), true
 		for _, a := range left {
 			moved[a.Key] = true

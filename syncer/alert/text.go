@@ -64,12 +64,24 @@ func (m Message) Lines() []string {
 		lines = append(lines, Plain(fmt.Sprintf("meant for %q, which cannot be reached", m.Via), mostTitle))
 	}
 	if m.Attempts > 1 && len(m.Alerts) > 0 {
-		lines = append(lines, fmt.Sprintf("told late, by attempt %d: this was so at %s", m.Attempts, dated(m.Begun)))
+		lines = append(lines, fmt.Sprintf("told late, by attempt %d: this was so at %s", m.Attempts, dated(m.stood())))
 	}
 	if m.Instance != "" && m.Instance != "larder" && m.Event != Test {
 		lines = append(lines, Plain(fmt.Sprintf("told by larder %q", m.Instance), mostTitle))
 	}
 	return lines
+}
+
+// stood is when what a message says was so. It is brought up to date before each
+// attempt, until one may have arrived.
+func (m Message) stood() time.Time {
+	at := m.Begun
+	for _, a := range m.Alerts {
+		if a.Event != Resolved && !a.AsOf.IsZero() && a.AsOf.Add(a.Staleness).After(at) {
+			at = a.AsOf.Add(a.Staleness)
+		}
+	}
+	return at
 }
 
 // worst is the word that a message about several tables begins with.

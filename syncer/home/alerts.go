@@ -128,14 +128,14 @@ func saveMessage(conn *sqlite.Conn, m alert.Message) error {
 		return err
 	}
 	return sqlitex.Execute(conn, `INSERT INTO message (id, notifier, event, instance, begun, due, sealed, alerts,
-			cause, via, text, attempts, tried, failed)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			cause, via, text, attempts, tried, failed, unsure)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET notifier = excluded.notifier, event = excluded.event, instance = excluded.instance,
 			begun = excluded.begun, due = excluded.due, sealed = excluded.sealed, alerts = excluded.alerts,
 			cause = excluded.cause, via = excluded.via, text = excluded.text, attempts = excluded.attempts,
-			tried = excluded.tried, failed = excluded.failed`,
+			tried = excluded.tried, failed = excluded.failed, unsure = excluded.unsure`,
 		&sqlitex.ExecOptions{Args: []any{m.ID, m.Notifier, string(m.Event), m.Instance, micros(m.Begun), micros(m.Due), m.Sealed,
-			string(text), m.Cause, m.Via, m.Text, m.Attempts, micros(m.Tried), m.Failed}})
+			string(text), m.Cause, m.Via, m.Text, m.Attempts, micros(m.Tried), m.Failed, m.Unsure}})
 }
 
 // Load implements alert.Store.
@@ -191,7 +191,7 @@ func load(conn *sqlite.Conn, condition string, since int64) (alert.Memory, error
 	}
 	if err == nil {
 		err = sqlitex.Execute(conn, `SELECT id, notifier, event, instance, begun, due, sealed, alerts, cause, via, text,
-			attempts, tried, failed FROM message ORDER BY number`, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+			attempts, tried, failed, unsure FROM message ORDER BY number`, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
 			msg, err := scanMessage(s)
 			if err != nil {
 				m.Unreadable = append(m.Unreadable, alert.Unreadable{Message: msg.ID, Notifier: msg.Notifier, Reason: err.Error()})
@@ -228,7 +228,7 @@ func scanMessage(s *sqlite.Stmt) (alert.Message, error) {
 	m := alert.Message{
 		ID: s.ColumnText(0), Notifier: s.ColumnText(1), Event: alert.Event(s.ColumnText(2)), Instance: s.ColumnText(3),
 		Begun: instant(s, 4), Due: instant(s, 5), Sealed: s.ColumnBool(6), Cause: s.ColumnText(8), Via: s.ColumnText(9),
-		Text: s.ColumnText(10), Attempts: s.ColumnInt(11), Tried: instant(s, 12), Failed: s.ColumnText(13),
+		Text: s.ColumnText(10), Attempts: s.ColumnInt(11), Tried: instant(s, 12), Failed: s.ColumnText(13), Unsure: s.ColumnBool(14),
 	}
 	var alerts []storedAlert
 	if err := json.Unmarshal([]byte(s.ColumnText(7)), &alerts); err != nil {

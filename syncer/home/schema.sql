@@ -72,7 +72,8 @@ CREATE TABLE IF NOT EXISTS told (
 CREATE INDEX IF NOT EXISTS told_unresolved ON told (episode) WHERE NOT resolved;
 
 -- The messages that are not delivered, in the order in which they were begun;
--- alerts is what they say, as JSON, and failed why the last attempt failed.
+-- alerts is what they say, as JSON, failed why the last attempt failed, and unsure
+-- whether one may have arrived.
 CREATE TABLE IF NOT EXISTS message (
   number INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -88,7 +89,8 @@ CREATE TABLE IF NOT EXISTS message (
   text TEXT NOT NULL,
   attempts INTEGER NOT NULL,
   tried INTEGER,
-  failed TEXT NOT NULL
+  failed TEXT NOT NULL,
+  unsure INTEGER NOT NULL
 ) STRICT;
 
 -- One row, when alerts were first loaded from here; none: whoever does it knows

@@ -77,7 +77,7 @@ func (s *Subject) replace(t *testing.T) {
 	e, told, m := c.Episodes[0], c.Told[0], c.Messages[0]
 	e.Level, e.Escalated, e.Recovering, e.Last = syncer.Critical, now, now, alert.Facts{Level: syncer.Never}
 	told.Sequence, told.Reminders, told.Level = 7, 5, syncer.Critical
-	m.Sealed, m.Attempts, m.Tried, m.Failed, m.Cause, m.Alerts = true, 3, now, "refused", "", m.Alerts[:1]
+	m.Sealed, m.Attempts, m.Tried, m.Failed, m.Cause, m.Alerts, m.Unsure = true, 3, now, "refused", "", m.Alerts[:1], false
 	s.save(t, alert.Change{Episodes: []alert.Episode{e}, Told: []alert.Told{told}, Messages: []alert.Message{m}})
 	s.wantMemory(t, alert.Memory{Episodes: []alert.Episode{e}, Told: []alert.Told{told, c.Told[1]}, Messages: []alert.Message{m}})
 }

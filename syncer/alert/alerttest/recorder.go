@@ -108,5 +108,8 @@ func (e *Refusal) Permanent() bool { return e.IsPermanent }
 // Gone says that no message will be.
 func (e *Refusal) Gone() bool { return e.Out }
 
+// NotTaken says that the message has not arrived.
+func (e *Refusal) NotTaken() bool { return true }
+
 // RetryAfter is how long the receiver wishes not to be asked.
 func (e *Refusal) RetryAfter() time.Duration { return e.After }

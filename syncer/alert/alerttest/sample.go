@@ -14,7 +14,7 @@ func Sample(now time.Time, n int) alert.Change {
 	var c alert.Change
 	m := alert.Message{ID: "m", Notifier: "oncall", Event: alert.Firing, Instance: "larder",
 		Begun: now, Due: now.Add(30 * time.Second), Sealed: true, Cause: "connect: refused", Via: "pager", Text: "text",
-		Attempts: 2, Tried: now.Add(time.Minute), Failed: "HTTP 503"}
+		Attempts: 2, Tried: now.Add(time.Minute), Failed: "HTTP 503", Unsure: true}
 	for i := range n {
 		id, table := fmt.Sprintf("e%d", i), fmt.Sprintf("shop.t%d", i)
 		facts := alert.Facts{Level: syncer.Warn, Reason: "last poll: connect: refused", AsOf: now.Add(-time.Hour),

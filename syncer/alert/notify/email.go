@@ -159,7 +159,7 @@ func (e *Email) Notify(ctx context.Context, m alert.Message) (string, error) {
 	if answer != "" && all.permanent {
 		return answer + "; not taken for " + all.text, nil
 	}
-	return "", all
+	return "", unsure(all, answer != "")
 }
 
 func (e *Email) mails(m alert.Message) []*gomail.Msg {
@@ -262,11 +262,14 @@ func (e *Email) ofSMTP(ctx context.Context, err error) error {
 	}
 	switch {
 	case code != 0:
-		return &Error{text: "server answered " + e.line(said), permanent: code >= 500, cause: err}
+		return &Error{text: "server answered " + e.line(said), permanent: code >= 500, notTaken: true, cause: err}
 	case ctx.Err() != nil:
 		err = ctx.Err() // the connection broke because we closed it
 	case err == nil:
 		err = errors.New("connection ended")
 	}
-	return e.ofCarriage("send mail", err)
+	out := e.ofCarriage("send mail", err)
+	var dial *net.OpError
+	out.notTaken = errors.As(err, &dial) && dial.Op == "dial"
+	return out
 }

@@ -15,6 +15,7 @@ type Error struct {
 	permanent  bool
 	gone       bool
 	timeout    bool
+	notTaken   bool
 	retryAfter time.Duration
 	cause      error
 }
@@ -30,6 +31,11 @@ func (e *Error) Permanent() bool { return e.permanent }
 // Gone reports whether no message will ever be taken.
 func (e *Error) Gone() bool { return e.gone }
 
+// NotTaken reports whether the message has certainly not arrived: it was not
+// sent, or the receiver itself refused it. What may have arrived is not told so:
+// an answer did not come, or a proxy's says that the receiver's did not.
+func (e *Error) NotTaken() bool { return e.notTaken }
+
 // Is reports whether target is context.DeadlineExceeded and there was no answer
 // in time, whatever it was that ran out.
 func (e *Error) Is(target error) bool { return e.timeout && target == context.DeadlineExceeded }
@@ -44,7 +50,7 @@ func (e *Error) RetryAfter() time.Duration { return e.retryAfter }
 // so these are tried again as what a server cannot do at the moment is.
 func ofStatus(r *http.Response, answer string) error {
 	status := r.StatusCode
-	e := &Error{text: "receiver answered " + answer, gone: status == http.StatusGone}
+	e := &Error{text: "receiver answered " + answer, gone: status == http.StatusGone, notTaken: status <= 501 || status == http.StatusServiceUnavailable}
 	switch {
 	case status >= 200 && status <= 299:
 		return nil
@@ -79,21 +85,31 @@ func (h *hider) ofCarriage(step string, err error) *Error {
 
 // ofEncoding is the error of a message that could not be written down.
 func ofEncoding(err error) *Error {
-	return &Error{text: "write message as JSON: " + newHider().line(err.Error()), permanent: true, cause: err}
+	return &Error{text: "write message as JSON: " + newHider().line(err.Error()), permanent: true, notTaken: true, cause: err}
 }
 
-// joined is one error of several, which is as permanent as all of them are.
+// joined is one error of several, which is as permanent, and as certain, as all of
+// them are.
 func joined(text string, all []error) *Error {
-	out := &Error{text: text, permanent: true, gone: true, cause: errors.Join(all...)}
+	out := &Error{text: text, permanent: true, gone: true, notTaken: true, cause: errors.Join(all...)}
 	for _, err := range all {
 		e := &Error{}
 		errors.As(err, &e)
 		out.permanent = out.permanent && (e.permanent || e.gone)
 		out.gone = out.gone && e.gone
+		out.notTaken = out.notTaken && e.notTaken
 		out.timeout = out.timeout || e.timeout
 		out.retryAfter = max(out.retryAfter, e.retryAfter)
 	}
 	return out
+}
+
+// unsure takes back that a message has not arrived, where a part of it has.
+func unsure(err error, inPart bool) error {
+	if e := (&Error{}); inPart && errors.As(err, &e) {
+		e.notTaken = false
+	}
+	return err
 }
 
 // refuses reports whether an error says that this message, and not any, will

@@ -29,7 +29,8 @@ type ExecOptions struct {
 // there may be secrets in it.
 //
 // It has 15 seconds, and is killed then with all that it started. Any exit code
-// but 0 is a failure, and the message is tried again.
+// but 0 is a failure, and the message is tried again; only of a command that cannot
+// be started is it certain that the message has not arrived.
 type Exec struct {
 	command []string
 	limit   time.Duration
@@ -79,7 +80,7 @@ func (x *Exec) Notify(ctx context.Context, m alert.Message) (string, error) {
 	case errors.As(err, &exit) && exit.ExitCode() >= 0:
 		return "", &Error{text: strings.TrimSuffix(fmt.Sprintf("command ended with exit code %d: %s", exit.ExitCode(), said), ": "), cause: err}
 	}
-	return "", &Error{text: "run command: " + alert.Plain(err.Error(), mostAnswer), cause: err}
+	return "", &Error{text: "run command: " + alert.Plain(err.Error(), mostAnswer), notTaken: cmd.Process == nil, cause: err}
 }
 
 // inherited is what of our environment programs need to run.

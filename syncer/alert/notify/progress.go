@@ -39,14 +39,14 @@ func (p *progress) each(m alert.Message, most int, send func(id string, part ale
 		case refuses(err) && parts > 1:
 			refused = append(refused, err)
 		default:
-			return "", err
+			return "", unsure(err, i > 0)
 		}
 		p.note(m.ID, i+1, parts)
 	}
 	delete(p.taken, m.ID)
 	switch {
 	case len(refused) > 0:
-		return "", joined(fmt.Sprintf("%d of %d parts were refused: %v", len(refused), parts, refused[0]), refused)
+		return "", unsure(joined(fmt.Sprintf("%d of %d parts were refused: %v", len(refused), parts, refused[0]), refused), true)
 	case parts > 1:
 		answer = fmt.Sprintf("took %d parts; the last: %s", parts, answer)
 	}

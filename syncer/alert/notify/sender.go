@@ -10,10 +10,12 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -162,9 +164,12 @@ func (s *sender) do(ctx context.Context, method string, header http.Header, body
 	if len(body) > 0 {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	resp, err := s.client.Do(r)
+	var way carriage
+	resp, err := s.client.Do(r.WithContext(httptrace.WithClientTrace(ctx, way.trace())))
 	if err != nil {
-		return "", nil, s.ofCarriage("send", err)
+		e := s.ofCarriage("send", err)
+		e.notTaken = way.none()
+		return "", nil, e
 	}
 	defer func() { _ = resp.Body.Close() }()
 	// A body that breaks off says no less about the status that came before it.
@@ -175,6 +180,18 @@ func (s *sender) do(ctx context.Context, method string, header http.Header, body
 	}
 	return answer, raw, ofStatus(resp, answer)
 }
+
+// carriage is how far a request came: whether a connection was asked for, and
+// whether there was one, by which it may have arrived.
+type carriage struct{ asked, got atomic.Bool }
+
+func (c *carriage) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{GetConn: func(string) { c.asked.Store(true) }, GotConn: func(httptrace.GotConnInfo) { c.got.Store(true) }}
+}
+
+// none says that nothing was sent for want of a connection: its name was not
+// found, nobody listened, TLS did not come about.
+func (c *carriage) none() bool { return c.asked.Load() && !c.got.Load() }
 
 // retryAfter reads how long the receiver wants to be left alone: seconds, or a
 // date, which is measured by the receiver's own clock where it tells it. Of

@@ -90,7 +90,7 @@ func (w *Webhook) send(ctx context.Context, id string, m alert.Message) (string,
 	for _, key := range w.keys {
 		signature, err := key.Sign(id, at, body)
 		if err != nil {
-			return "", &Error{text: "sign message", cause: err}
+			return "", &Error{text: "sign message", notTaken: true, cause: err}
 		}
 		signatures = append(signatures, signature)
 	}
