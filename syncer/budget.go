@@ -62,6 +62,21 @@ func (b Budget) At(asOf time.Time) Budget {
 // when it was first seen.
 func (b Budget) Of(st Standing) Budget { return b.At(b.countsFrom(st)) }
 
+// lateBy says which poll was due when, and with which grace, where the budget
+// that a judgement passed is not a plain age. Zero: it is one. What is not known
+// at all is not late.
+func (b Budget) lateBy(f judged) (due time.Time, grace time.Duration) {
+	plain := b.Critical
+	grace = b.Grace.Critical
+	if f.alarm == Warn {
+		plain, grace = b.Warn, b.Grace.Warn
+	}
+	if f.since.IsZero() || f.measure != MeasureStaleness || grace <= 0 || f.limit == plain || f.Level == Unknown {
+		return time.Time{}, 0
+	}
+	return f.since.Add(-grace), grace
+}
+
 // IsZero reports whether g bounds nothing.
 func (g Grace) IsZero() bool { return g.Warn <= 0 && g.Critical <= 0 }
 

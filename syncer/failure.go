@@ -47,6 +47,12 @@ const (
 	ClassInternal    Class = "internal"
 )
 
+// Classes are all of them.
+func Classes() []Class {
+	return []Class{ClassDNS, ClassConnect, ClassTLS, ClassTimeout, ClassRateLimited, ClassAuth, ClassHTTP4xx, ClassHTTP5xx, ClassAnswer,
+		ClassDecode, ClassPaging, ClassTooLarge, ClassBlockedURL, ClassMisfit, ClassDatabase, ClassFenced, ClassStopped, ClassInternal}
+}
+
 // Failure is why a poll did not complete, as it is stored and shown.
 type Failure struct {
 	Class Class

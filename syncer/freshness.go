@@ -92,6 +92,9 @@ type judged struct {
 	age     time.Duration
 	// alarm is how loud that is. See louder.
 	alarm Level
+	// due and grace say it by the schedule. See lateBy.
+	due   time.Time
+	grace time.Duration
 	// part is the name of the partition that is judged.
 	part string
 }

@@ -50,7 +50,8 @@ func (c *Copy) judge(now, woken time.Time, j *Judged) {
 	}
 	switch {
 	case j.Standby:
-		f.alarm, f.since, f.limit = Fresh, time.Time{}, c.unknown.of(c.Budget, j.Watched).Critical
+		f.alarm, f.since, f.due, f.grace = Fresh, time.Time{}, time.Time{}, 0
+		f.limit = c.unknown.of(c.Budget, j.Watched).Critical
 	case c.doubtful(now, woken):
 		f = judged{Freshness: Freshness{Level: Unknown, Reason: "daemon stood still: it is not known yet who holds the lease"}}
 		fallthrough
@@ -59,7 +60,7 @@ func (c *Copy) judge(now, woken time.Time, j *Judged) {
 	}
 	f.Table = c.Name
 	j.Freshness, j.Since, j.Limit, j.Measure, j.Age = f.Freshness, f.since, f.limit, f.measure, f.age
-	j.Alarm = f.alarm
+	j.Alarm, j.Due, j.Grace = f.alarm, f.due, f.grace
 }
 
 // judgePolls fills in what became of the polls of a copy that is ours.
@@ -115,6 +116,7 @@ func (c *Copy) weigh(now time.Time) (worst, told judged) {
 		ages := k.budget.of(c.Budget, from)
 		f := judge(k.standing, ages, now).louder(ages, from, now)
 		f.part = name
+		f.due, f.grace = c.Budget.lateBy(f)
 		if first || f.worseThan(worst) {
 			worst = f
 		}

@@ -101,6 +101,9 @@ func (m *member) settled(s Settled, end *End) {
 		k.ended = time.Now()
 		k.failed, st.LastPoll = nil, k.ended
 		k.calm()
+		if k.failure() == nil {
+			st.FailingSince = time.Time{}
+		}
 		a := m.report.Applied
 		k.quarantined = int64(m.quarantined)
 		k.rows = int64(a.Inserted + a.Updated + a.Deleted + s.Swept)
@@ -160,11 +163,15 @@ func (m *member) failed(g *group, why *Failure) {
 	})
 }
 
-// fails notes a failure of a poll or resync that began at a moment.
+// fails notes a failure of a poll or resync that began at a moment. A row of
+// failures that another process saw begin goes on.
 func (k *known) fails(which **Failure, why *Failure, began time.Time) {
 	*which = why
 	if k.failingSince.IsZero() {
 		k.failingSince = began
+		if at := k.standing.FailingSince; !at.IsZero() && at.Before(began) {
+			k.failingSince = at
+		}
 	}
 }
 

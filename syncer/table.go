@@ -70,6 +70,9 @@ type Standing struct {
 	Newest time.Time
 	// LastPoll is when a walk last ended, well or not; zero: never.
 	LastPoll time.Time
+	// FailingSince is when the first of an unbroken row of failed polls began;
+	// zero: the last one did not fail.
+	FailingSince time.Time
 	// Paused tables are not polled.
 	Paused bool
 	// Resync asks for the next walk to start from zero.

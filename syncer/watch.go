@@ -29,11 +29,16 @@ type Judged struct {
 	Limit   time.Duration
 	Measure Measure
 	Age     time.Duration
+	// Due is the tick of the schedule whose poll has not come, and Grace how late
+	// it may be, where the budget that was passed counts from ticks: Limit is the
+	// age that this comes to for the copy as it is. Zero: it is a plain age.
+	Due   time.Time
+	Grace time.Duration
 	// Digest is another text whenever the copy's budget is another one.
 	Digest string
 	// Failure is why the last poll or resync failed, and FailingSince when the
-	// first of an unbroken row of such began in this process; nil and zero if it
-	// did not. Where another partition alarms than fails, it is nil. While the
+	// first of an unbroken row of such began, in this process or in one before
+	// it; nil and zero if it did not. Where another partition alarms than fails, it is nil. While the
 	// database cannot be reached at all, that is the failure.
 	Failure      *Failure
 	FailingSince time.Time

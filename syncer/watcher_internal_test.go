@@ -197,7 +197,7 @@ func TestWatcherSaysWhichBudgetIsPassed(t *testing.T) {
 				since = ago(test.sincePassed)
 			}
 			if j.Alarm != test.alarm || j.Measure != test.measure || j.Age != test.age || j.Limit != test.limit || !j.Since.Equal(since) ||
-				j.Staleness != test.asOf {
+				j.Staleness != test.asOf || !j.Due.IsZero() {
 				t.Errorf("judged %+v", j)
 			}
 		})

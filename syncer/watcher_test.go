@@ -274,12 +274,19 @@ func TestWatchOverAQuietGap(t *testing.T) {
 		}
 		owner.now(fails(errOwner))
 		time.Sleep(5 * time.Minute)
-		if j := w.last(); j.Alarm != syncer.Fresh {
+		if j := w.last(); j.Alarm != syncer.Fresh || !j.Due.IsZero() {
 			t.Errorf("before grace is over: %+v", j)
 		}
 		time.Sleep(2 * time.Second)
 		if j := w.last(); j.Alarm != syncer.Warn || !j.Since.Equal(monday.Add(time.Hour+5*time.Minute)) || j.Limit != time.Hour+5*time.Minute-30*time.Second {
 			t.Errorf("after grace is over: %+v", j)
+		}
+		if j := w.last(); !j.Due.Equal(monday.Add(time.Hour)) || j.Grace != 5*time.Minute {
+			t.Errorf("the poll due %v is late by more than %v", j.Due, j.Grace)
+		}
+		time.Sleep(10 * time.Minute)
+		if j := w.last(); j.Alarm != syncer.Critical || !j.Due.Equal(monday.Add(time.Hour)) || j.Grace != 15*time.Minute {
+			t.Errorf("at critical, the poll due %v is late by more than %v: %+v", j.Due, j.Grace, j)
 		}
 	})
 }
@@ -346,6 +353,37 @@ func TestWatchOfAPausedCopy(t *testing.T) {
 			if j := w.last(); j.Paused != (kind == syncer.OrderPause) {
 				t.Errorf("after %s: %+v", kind, j)
 			}
+		}
+	})
+}
+
+// A row of failures goes on over a restart: since when, the database knows.
+func TestWatchKnowsSinceWhenItFailsAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start, owner, db := time.Now(), newAnswers(whole(3)), &syncertest.Memory{}
+		run := func(name string, lasts time.Duration) syncer.Judged {
+			k, w := newKitchen(name, db, owner, every(time.Minute)), &watch{}
+			k.Watch = w
+			k.start(t)
+			defer k.close()
+			time.Sleep(lasts)
+			return w.last()
+		}
+		run("first", 30*time.Second)
+		owner.now(fails(errOwner))
+		run("second", 10*time.Minute)
+		j := run("third", 5*time.Minute)
+		if since := j.FailingSince.Sub(start); j.Failure == nil || since < 30*time.Second || since > 2*time.Minute {
+			t.Errorf("fails by %v since %v after the start, want since the second daemon", j.Failure, since)
+		}
+		owner.now(whole(3))
+		if j := run("fourth", 5*time.Minute); j.Failure != nil || !j.FailingSince.IsZero() {
+			t.Errorf("well again, it fails by %v since %v", j.Failure, j.FailingSince)
+		}
+		before := time.Now()
+		owner.now(fails(errOwner))
+		if j := run("fifth", 5*time.Minute); j.Failure == nil || j.FailingSince.Before(before) {
+			t.Errorf("a new row of failures, by %v, is since %v, before it began at %v", j.Failure, j.FailingSince, before)
 		}
 	})
 }

@@ -74,16 +74,23 @@ type Episode struct {
 
 // Facts are what a message says of a copy beside its level. See syncer.Judged.
 type Facts struct {
+	// At is when this was so.
+	At        time.Time
 	Level     syncer.Level
 	Reason    string
 	AsOf      time.Time
 	Staleness time.Duration
 	// Limit is the budget, Measure what it bounds, and Age how much of that
 	// there is.
-	Limit    time.Duration
-	Measure  syncer.Measure
-	Age      time.Duration
-	Failure  *syncer.Failure
+	Limit   time.Duration
+	Measure syncer.Measure
+	Age     time.Duration
+	// Due and Grace say it by the schedule, where the budget does.
+	Due     time.Time
+	Grace   time.Duration
+	Failure *syncer.Failure
+	// Was is the failure that ended within the episode: what was wrong.
+	Was      *syncer.Failure
 	Since    time.Time // of an unbroken row of failures
 	NextPoll time.Time
 	// LastRows were written or deleted by the last complete poll, and

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/larder-sync/larder/syncer"
@@ -20,7 +21,7 @@ func well(j *syncer.Judged) bool {
 // opened is the episode that a loud copy begins.
 func opened(instance string, j *syncer.Judged, now time.Time) Episode {
 	e := Episode{Key: Key(instance, j.Table), Table: j.Table, Source: j.Source, Consumer: j.Consumer,
-		Digest: j.Digest, Level: j.Alarm, Opened: now, StaleSince: j.Since, Last: factsOf(j)}
+		Digest: j.Digest, Level: j.Alarm, Opened: now, StaleSince: j.Since, Last: factsOf(j, now)}
 	if e.StaleSince.IsZero() || e.StaleSince.After(now) {
 		e.StaleSince = now
 	}
@@ -80,9 +81,19 @@ func (e Episode) end(why Ending, at time.Time) Episode {
 	return e
 }
 
+// facts are the news of the copy of an episode. What failed is remembered, so that
+// the end can say what was wrong.
+func (e *Episode) facts(j *syncer.Judged, now time.Time) Facts {
+	f := factsOf(j, now)
+	if f.Failure == nil {
+		f.Was = cmp.Or(e.Last.Failure, e.Last.Was)
+	}
+	return f
+}
+
 // factsOf is what messages say of a copy.
-func factsOf(j *syncer.Judged) Facts {
-	return Facts{Level: j.Level, Reason: j.Reason, AsOf: j.AsOf, Staleness: j.Staleness, Limit: j.Limit, Measure: j.Measure, Age: j.Age,
+func factsOf(j *syncer.Judged, now time.Time) Facts {
+	return Facts{At: now, Due: j.Due, Grace: j.Grace, Level: j.Level, Reason: j.Reason, AsOf: j.AsOf, Staleness: j.Staleness, Limit: j.Limit, Measure: j.Measure, Age: j.Age,
 		Failure: j.Failure, Since: j.FailingSince, NextPoll: j.NextPoll, LastRows: j.LastRows, LastQuarantined: j.LastQuarantined, Held: j.Held}
 }
 

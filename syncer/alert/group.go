@@ -2,7 +2,6 @@ package alert
 
 import (
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -228,37 +227,6 @@ func (b *box) pick(now time.Time, withheld func(*letter) bool) (chosen *letter, 
 		}
 	}
 	return chosen, again
-}
-
-// cause names what all alerts of a message have in common that tells why: the
-// class of failure, the consumer or the source that it befell, and the text if
-// it is one. It is "" for a single alert and where nothing is shared.
-func cause(alerts []Alert) string {
-	if len(alerts) < 2 || alerts[0].Failure == nil {
-		return ""
-	}
-	first := &alerts[0]
-	consumer, source, text := true, true, true
-	for i := 1; i < len(alerts); i++ {
-		a := &alerts[i]
-		if a.Failure == nil || a.Failure.Class != first.Failure.Class {
-			return ""
-		}
-		consumer = consumer && a.Consumer == first.Consumer
-		source = source && a.Source == first.Source
-		text = text && a.Failure.Text == first.Failure.Text
-	}
-	parts := []string{string(first.Failure.Class)}
-	if source {
-		parts = append(parts, "source "+first.Source)
-	}
-	if consumer {
-		parts = append(parts, "consumer "+first.Consumer)
-	}
-	if text && first.Failure.Text != "" {
-		return strings.Join(parts, ", ") + ": " + first.Failure.Text
-	}
-	return strings.Join(parts, ", ")
 }
 
 // resolving says that the end of an episode waits to be told.

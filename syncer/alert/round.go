@@ -18,10 +18,10 @@ func (d *Desk) advance(now time.Time, all []syncer.Judged) {
 			v.round = d.rounds
 			v.judged = *j
 			d.step(v, v.advance(j, d.holdOf(j.Table), now))
+			if !v.asleep() && (!v.over() || v.Ending == Recovered) {
+				v.Last = v.facts(j, now)
+			}
 			if !v.over() {
-				if !v.asleep() {
-					v.Last = factsOf(j)
-				}
 				if inherited {
 					d.inherit(v)
 				}

@@ -30,9 +30,9 @@ func (m Message) Title() string {
 	case len(m.Alerts) == 1:
 		return m.Alerts[0].Title()
 	}
-	title := m.worst() + " " + fmt.Sprint(len(m.Alerts)) + " tables " + m.predicate()
-	if m.Cause != "" {
-		title += ": " + m.Cause
+	title := fmt.Sprintf("%s %d tables %s", m.worst(), len(m.Alerts), m.predicate())
+	if why := sharedBy(m.Alerts).phrase(); why != "" {
+		title += ": " + why
 	}
 	return Plain(title, mostTitle)
 }
@@ -49,16 +49,7 @@ func (m Message) Lines() []string {
 	case len(m.Alerts) == 1:
 		lines = append(lines, m.Alerts[0].Lines()...)
 	default:
-		for i, a := range m.Alerts {
-			if i == mostListed {
-				lines = append(lines, fmt.Sprintf("and %d more", len(m.Alerts)-i))
-				break
-			}
-			lines = append(lines, a.brief(m.Cause != ""))
-		}
-		if m.Event != Resolved {
-			lines = append(lines, "see larder status")
-		}
+		lines = append(lines, m.several()...)
 	}
 	if m.Via != "" && m.Event != Undelivered {
 		lines = append(lines, Plain(fmt.Sprintf("meant for %q, which cannot be reached", m.Via), mostTitle))
@@ -77,11 +68,62 @@ func (m Message) Lines() []string {
 func (m Message) stood() time.Time {
 	at := m.Begun
 	for _, a := range m.Alerts {
-		if a.Event != Resolved && !a.AsOf.IsZero() && a.AsOf.Add(a.Staleness).After(at) {
-			at = a.AsOf.Add(a.Staleness)
+		if a.Event != Resolved && a.moment().After(at) {
+			at = a.moment()
 		}
 	}
 	return at
+}
+
+// several are the lines of a message about several tables: why, where that is the
+// same for all, then a line each, and what next.
+func (m Message) several() []string {
+	var lines []string
+	why := sharedBy(m.Alerts)
+	if why.text != "" {
+		lines = append(lines, "last poll of each: "+Plain(string(why.class)+": "+why.text, mostReason))
+	}
+	for i, a := range m.Alerts {
+		if i == mostListed {
+			lines = append(lines, fmt.Sprintf("and %d more", len(m.Alerts)-i))
+			break
+		}
+		lines = append(lines, a.brief(why.text != ""))
+	}
+	if m.Event == Resolved || len(m.Alerts) == 0 {
+		return lines
+	}
+	return append(lines, m.next())
+}
+
+// next is what happens next and what somebody can do.
+func (m Message) next() string {
+	var first time.Time
+	source, from := m.Alerts[0].Source, ""
+	for i := range m.Alerts {
+		a := &m.Alerts[i]
+		if a.Source != source {
+			source = ""
+		}
+		if a.NextPoll.IsZero() || a.NextPoll.Equal(first) {
+			continue
+		}
+		if !first.IsZero() {
+			from = " and later"
+		}
+		if first.IsZero() || a.NextPoll.Before(first) {
+			first = a.NextPoll
+		}
+	}
+	next := "next poll not planned"
+	if !first.IsZero() {
+		next = "next poll " + m.Alerts[0].clock(first) + from
+	}
+	next += "; larder status"
+	if source == "" {
+		return next + ", larder poll SOURCE"
+	}
+	return next + ", larder poll " + Plain(source, mostName)
 }
 
 // worst is the word that a message about several tables begins with.
@@ -125,9 +167,6 @@ func (m Message) predicate() string {
 // Title is the alert in one line: what, and how bad.
 func (a Alert) Title() string {
 	title := a.word() + " " + Plain(a.Table, mostName) + a.state()
-	if a.Event != Resolved {
-		title += ", budget " + span(a.Limit)
-	}
 	switch {
 	case a.Event == Escalated:
 		title += ", up from warn"
@@ -146,16 +185,16 @@ func (a Alert) Lines() []string {
 	}
 	var lines []string
 	if !a.StaleSince.IsZero() {
-		lines = append(lines, "since "+a.clock(a.StaleSince))
+		lines = append(lines, "since "+a.sinceWhen(a.StaleSince))
 	}
 	saidBelow := a.Failure != nil && strings.HasPrefix(a.Reason, "last poll: ")
 	if a.Reason != "" && !saidBelow {
 		lines = append(lines, Plain(a.Reason, mostReason))
 	}
 	if a.Failure != nil {
-		line := "last poll: " + a.failure(mostReason)
+		line := "last poll: " + said(a.Failure, mostReason)
 		if !a.Since.IsZero() {
-			line += ", failing since " + a.clock(a.Since)
+			line += ", failing since " + a.sinceWhen(a.Since)
 		}
 		lines = append(lines, line)
 	}
@@ -171,16 +210,20 @@ func (a Alert) Lines() []string {
 	return append(lines, next)
 }
 
-// lastWords say what a table that is told of no more leaves open.
+// lastWords say what was wrong, up to when the copy is complete, and what a table
+// that is told of no more leaves open.
 func (a Alert) lastWords() []string {
-	var lines []string
 	if a.Ending != Recovered && a.Ending != "" {
-		lines = append(lines, "this says nothing of how stale it is; see larder status")
+		return []string{"this says nothing of how stale it is; see larder status"}
 	}
-	if a.Ending == Recovered {
-		lines = append(lines, a.leftOut()...)
+	var lines []string
+	if a.Was != nil {
+		lines = append(lines, "polls failed by "+said(a.Was, mostReason))
 	}
-	return lines
+	if !a.AsOf.IsZero() {
+		lines = append(lines, "complete as of "+a.clockTo(a.AsOf, time.TimeOnly))
+	}
+	return append(lines, a.leftOut()...)
 }
 
 // leftOut are records and deletions that came and are not in the copy.
@@ -208,25 +251,37 @@ func (a Alert) word() string {
 	return "WARN"
 }
 
-// state says how the table stands, right after its name.
+// state says how the table stands, and what its budget is, right after its name.
 func (a Alert) state() string {
 	still := ""
 	if a.Event == Reminder {
 		still = "still "
 	}
+	budget := ", budget " + syncer.FullSpan(a.Limit)
 	switch {
 	case a.Event == Resolved:
 		return a.ending()
-	case a.Facts.Level == syncer.Never:
-		return " is " + still + "not complete after " + span(a.Staleness)
 	case a.Facts.Level == syncer.Unknown:
-		return " is " + still + "not readable: how stale it is is unknown"
+		return " is " + still + "not readable: how stale it is is unknown" + budget
+	case !a.Due.IsZero():
+		return a.late(still)
+	case a.Facts.Level == syncer.Never:
+		return " is " + still + "not complete after " + syncer.SpanOver(a.Staleness, a.Limit) + budget
 	case a.Measure == syncer.MeasureDeletes:
-		return ": deletes are " + still + "not proven for " + span(a.Age)
+		return ": deletes are " + still + "not proven for " + syncer.SpanOver(a.Age, a.Limit) + budget
 	case a.Measure == syncer.MeasureNewest:
-		return ": newest record is " + still + span(a.Age) + " old"
+		return ": newest record is " + still + syncer.SpanOver(a.Age, a.Limit) + " old" + budget
 	}
-	return " is " + still + span(a.Staleness) + " stale"
+	return " is " + still + syncer.SpanOver(a.Staleness, a.Limit) + " stale" + budget
+}
+
+// late says it by the schedule, for a budget that counts from its ticks.
+func (a Alert) late(still string) string {
+	state := ": "
+	if a.Facts.Level == syncer.Never {
+		state = " is " + still + "not complete: "
+	}
+	return state + "the poll due " + a.clock(a.Due) + " is " + still + syncer.SpanOver(a.moment().Sub(a.Due), a.Grace) + " late, grace " + syncer.FullSpan(a.Grace)
 }
 
 func (a Alert) ending() string {
@@ -241,20 +296,6 @@ func (a Alert) ending() string {
 	return " is fresh again"
 }
 
-// during is the time of an episode, and how long it was.
-func (a Alert) during() string {
-	from, to := a.StaleSince.UTC(), a.Closed.UTC()
-	if a.Closed.IsZero() || to.Before(from) {
-		return "since " + a.clock(from)
-	}
-	until := to.Format("15:04 UTC")
-	begin := from.Format("15:04")
-	if from.Format(time.DateOnly) != to.Format(time.DateOnly) {
-		begin, until = from.Format("2006-01-02 15:04"), to.Format("2006-01-02 15:04 UTC")
-	}
-	return begin + "–" + until + " (" + span(to.Sub(from)) + ")"
-}
-
 // brief is the alert in one line of several. causeTold leaves out why.
 func (a Alert) brief(causeTold bool) string {
 	line := Plain(a.Table, mostName) + a.state()
@@ -262,64 +303,28 @@ func (a Alert) brief(causeTold bool) string {
 		if !a.StaleSince.IsZero() {
 			line += ", was stale " + a.during()
 		}
+		if !a.AsOf.IsZero() && a.word() == "OK" {
+			line += ", complete as of " + a.clockTo(a.AsOf, time.TimeOnly)
+		}
 		return line
 	}
-	line += ", budget " + span(a.Limit)
 	if a.Level == syncer.Warn {
 		line += " (warn)"
 	}
 	if !a.StaleSince.IsZero() {
-		line += ", since " + a.clock(a.StaleSince)
+		line += ", since " + a.sinceWhen(a.StaleSince)
 	}
 	if a.Failure != nil && !causeTold {
-		line += ": " + a.failure(mostBrief)
+		line += ": " + said(a.Failure, mostBrief)
 	}
 	return line
 }
 
-func (a Alert) failure(most int) string {
-	if a.Failure.Text == "" {
-		return Plain(string(a.Failure.Class), most)
+func said(f *syncer.Failure, most int) string {
+	if f.Text == "" {
+		return Plain(string(f.Class), most)
 	}
-	return Plain(string(a.Failure.Class)+": "+a.Failure.Text, most)
-}
-
-// clock writes an instant as somebody who is told reads it: in UTC, and without
-// the day where that is the one of the news.
-func (a Alert) clock(t time.Time) string {
-	told := a.Opened
-	if !a.AsOf.IsZero() {
-		told = a.AsOf.Add(a.Staleness)
-	}
-	if told.UTC().Format(time.DateOnly) == t.UTC().Format(time.DateOnly) {
-		return t.UTC().Format("15:04 UTC")
-	}
-	return dated(t)
-}
-
-func dated(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
-
-// span writes how long something takes in its two greatest units: "23m",
-// "4h30m", "3d4h"; seconds only below two minutes.
-func span(d time.Duration) string {
-	d = max(d, 0)
-	switch {
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%ds", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	case d < 48*time.Hour:
-		return two(d/time.Hour, "h", d%time.Hour/time.Minute, "m")
-	}
-	const day = 24 * time.Hour
-	return two(d/day, "d", d%day/time.Hour, "h")
-}
-
-func two(a time.Duration, unitA string, b time.Duration, unitB string) string {
-	if b == 0 {
-		return fmt.Sprintf("%d%s", a, unitA)
-	}
-	return fmt.Sprintf("%d%s%d%s", a, unitA, b, unitB)
+	return Plain(string(f.Class)+": "+f.Text, most)
 }
 
 // Plain is s as one line of at most so many characters: without control and

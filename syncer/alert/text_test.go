@@ -48,6 +48,12 @@ func newest(a *alert.Alert) {
 	a.Reason = "newest record is from 2026-03-01 03:07:00Z: the owner's own pipeline may be stuck"
 }
 
+// late makes its budget one that counts from the ticks of the schedule.
+func late(a *alert.Alert) {
+	a.At, a.Due, a.Grace = told(), told().Add(-114*time.Second), 20*time.Second
+	a.StaleSince = a.Due.Add(a.Grace)
+}
+
 func message(e alert.Event, alerts ...alert.Alert) alert.Message {
 	for i := range alerts {
 		alerts[i].Event = e
@@ -58,15 +64,16 @@ func message(e alert.Event, alerts ...alert.Alert) alert.Message {
 func ended(ending alert.Ending) alert.Alert {
 	return with(func(a *alert.Alert) {
 		a.Ending, a.Closed = ending, a.StaleSince.Add(43*time.Minute)
-		a.Facts = alert.Facts{Level: syncer.Fresh, AsOf: a.Closed.Add(-time.Second), Staleness: time.Second, Limit: 15 * time.Minute}
+		a.Facts = alert.Facts{Level: syncer.Fresh, AsOf: a.Closed.Add(-time.Second), Staleness: time.Second, Limit: 15 * time.Minute,
+			Was: a.Failure}
 	})
 }
 
 func TestTextSaysWhatSinceWhenWhyAndWhatNext(t *testing.T) {
 	why := []string{
-		"since 03:12 UTC",
+		"since 03:12 UTC (8m ago)",
 		"no complete poll since 2026-03-01 02:57:00Z",
-		"last poll: connect: dial users.internal:443: connection refused, failing since 02:58 UTC",
+		"last poll: connect: dial users.internal:443: connection refused, failing since 02:58 UTC (22m ago)",
 		"next poll 03:40 UTC; larder status, larder poll users",
 	}
 	for _, test := range []struct {
@@ -80,6 +87,27 @@ func TestTextSaysWhatSinceWhenWhyAndWhatNext(t *testing.T) {
 			a.Level, a.Facts.Level, a.Staleness, a.Limit = syncer.Warn, syncer.Warn, 6*time.Minute, 5*time.Minute
 			a.AsOf = told().Add(-a.Staleness)
 		})), "WARN shop.users is 6m stale, budget 5m", why},
+		{"a budget that is just passed", message(alert.Firing, with(func(a *alert.Alert) {
+			a.Staleness, a.Limit = time.Minute+20*time.Millisecond, time.Minute
+			a.AsOf, a.StaleSince, a.Since = told().Add(-a.Staleness), told().Add(-20*time.Millisecond), told().Add(-time.Minute)
+		})), "CRITICAL shop.users is 1m1s stale, budget 1m", []string{"since 03:19 UTC", why[1],
+			"last poll: connect: dial users.internal:443: connection refused, failing since 03:19 UTC (1m ago)", why[3]}},
+		{"a poll that is late by the schedule", message(alert.Firing, with(late)),
+			"CRITICAL shop.users: the poll due 03:18 UTC is 1m54s late, grace 20s", []string{"since 03:18 UTC (1m34s ago)", why[1], why[2], why[3]}},
+		{"one of another day, still", message(alert.Reminder, with(func(a *alert.Alert) {
+			late(a)
+			a.Level, a.Due, a.Reminder = syncer.Warn, told().Add(-9*time.Hour), 2
+		})), "WARN shop.users: the poll due 2026-02-28 18:20 UTC is still 9h late, grace 20s (reminder 2)", []string{"since 03:18 UTC (1m34s ago)", why[1], why[2], why[3]}},
+		{"the first of all", message(alert.Firing, with(func(a *alert.Alert) {
+			late(a)
+			a.Facts.Level, a.AsOf, a.Reason = syncer.Never, time.Time{}, "never polled to the end"
+		})), "CRITICAL shop.users is not complete: the poll due 03:18 UTC is 1m54s late, grace 20s",
+			[]string{"since 03:18 UTC (1m34s ago)", "never polled to the end", why[2], why[3]}},
+		{"a reminder of what is not known", message(alert.Reminder, with(func(a *alert.Alert) {
+			a.Facts.Level, a.AsOf, a.Staleness, a.Failure, a.Reason = syncer.Unknown, time.Time{}, 0, nil, "database does not answer"
+			a.At = told().Add(26 * time.Hour)
+		})), "CRITICAL shop.users is still not readable: how stale it is is unknown, budget 15m",
+			[]string{"since 2026-03-01 03:12 UTC (26h8m ago)", "database does not answer", "next poll 2026-03-01 03:40 UTC; larder status, larder poll users"}},
 		{"escalated", message(alert.Escalated, stale()), "CRITICAL shop.users is 23m stale, budget 15m, up from warn", why},
 		{"reminder", message(alert.Reminder, with(func(a *alert.Alert) {
 			a.Reminder, a.Staleness, a.AsOf = 3, 28*time.Hour, told().Add(-28*time.Hour)
@@ -92,18 +120,18 @@ func TestTextSaysWhatSinceWhenWhyAndWhatNext(t *testing.T) {
 			a.Facts.Level, a.AsOf, a.Reason, a.Staleness = syncer.Unknown, time.Time{}, "database does not answer", 0
 			a.Failure = &syncer.Failure{Class: syncer.ClassDatabase}
 		})), "CRITICAL shop.users is not readable: how stale it is is unknown, budget 15m",
-			[]string{why[0], "database does not answer", "last poll: db, failing since 02:58 UTC", why[3]}},
+			[]string{why[0], "database does not answer", "last poll: db, failing since 02:58 UTC (22m ago)", why[3]}},
 		{"a budget of deletes", message(alert.Firing, with(func(a *alert.Alert) {
 			a.Reason, a.Staleness, a.Limit, a.Failure = "deletes are not proven since 2026-02-27 23:20:00Z", time.Minute, 26*time.Hour, nil
 			a.AsOf, a.StaleSince, a.Measure, a.Age = told().Add(-time.Minute), told().Add(-2*time.Hour), syncer.MeasureDeletes, 28*time.Hour
 		})), "CRITICAL shop.users: deletes are not proven for 28h, budget 26h",
-			[]string{"since 01:20 UTC", "deletes are not proven since 2026-02-27 23:20:00Z", why[3]}},
+			[]string{"since 01:20 UTC (2h ago)", "deletes are not proven since 2026-02-27 23:20:00Z", why[3]}},
 		// The copy is older than the budget of its newest record, and has a greater
 		// one of its own.
 		{"a newest record", message(alert.Firing, with(newest)), "WARN shop.users: newest record is 13m old, budget 10m",
-			[]string{"since 03:17 UTC", "newest record is from 2026-03-01 03:07:00Z: the owner's own pipeline may be stuck", why[3]}},
+			[]string{"since 03:17 UTC (3m ago)", "newest record is from 2026-03-01 03:07:00Z: the owner's own pipeline may be stuck", why[3]}},
 		{"a newest record, again", message(alert.Reminder, with(newest)), "WARN shop.users: newest record is still 13m old, budget 10m",
-			[]string{"since 03:17 UTC", "newest record is from 2026-03-01 03:07:00Z: the owner's own pipeline may be stuck", why[3]}},
+			[]string{"since 03:17 UTC (3m ago)", "newest record is from 2026-03-01 03:07:00Z: the owner's own pipeline may be stuck", why[3]}},
 		{"a reason that is the failure", message(alert.Firing, with(func(a *alert.Alert) {
 			a.Reason = "last poll: connect: dial users.internal:443: connection refused"
 		})), "CRITICAL shop.users is 23m stale, budget 15m", []string{why[0], why[2], why[3]}},
@@ -113,14 +141,20 @@ func TestTextSaysWhatSinceWhenWhyAndWhatNext(t *testing.T) {
 			[]string{why[0], why[1], "last poll set aside 7 records; larder quarantine list", "3 deletions are held by the guard; larder accept shop.users --deletes 3", "next poll not planned; larder status, larder poll users"}},
 		{"yesterday", message(alert.Firing, with(func(a *alert.Alert) {
 			a.StaleSince, a.Since, a.Failure, a.Reason = told().Add(-6*time.Hour), time.Time{}, nil, ""
-		})), "CRITICAL shop.users is 23m stale, budget 15m", []string{"since 2026-02-28 21:20 UTC", why[3]}},
+		})), "CRITICAL shop.users is 23m stale, budget 15m", []string{"since 2026-02-28 21:20 UTC (6h ago)", why[3]}},
 		{"resolved", message(alert.Resolved, ended(alert.Recovered)),
-			"OK shop.users is fresh again, was stale 03:12–03:55 UTC (43m)", nil},
+			"OK shop.users is fresh again, was stale 03:12–03:55 UTC (43m)",
+			[]string{"polls failed by connect: dial users.internal:443: connection refused", "complete as of 03:54:59 UTC"}},
+		{"resolved within minutes, and nothing had failed", message(alert.Resolved, with(func(a *alert.Alert) {
+			*a = ended(alert.Recovered)
+			a.Closed, a.Was = a.StaleSince.Add(16*time.Second+300*time.Millisecond), nil
+			a.AsOf = a.Closed
+		})), "OK shop.users is fresh again, was stale 03:12:00–03:12:16 UTC (16s)", []string{"complete as of 03:12:16 UTC"}},
 		{"resolved over midnight, with records set aside", message(alert.Resolved, with(func(a *alert.Alert) {
 			*a = ended(alert.Recovered)
 			a.StaleSince, a.LastQuarantined = told().Add(-5*time.Hour), 2
 		})), "OK shop.users is fresh again, was stale 2026-02-28 22:20–2026-03-01 03:55 UTC (5h35m)",
-			[]string{"last poll set aside 2 records; larder quarantine list"}},
+			[]string{"polls failed by connect: dial users.internal:443: connection refused", "complete as of 03:54:59 UTC", "last poll set aside 2 records; larder quarantine list"}},
 		{"config changed", message(alert.Resolved, ended(alert.Changed)),
 			"ENDED shop.users is told of no more: the configuration has changed, was stale 03:12–03:55 UTC (43m)",
 			[]string{"this says nothing of how stale it is; see larder status"}},
@@ -168,8 +202,11 @@ func TestTextOfManyTables(t *testing.T) {
 		}
 		return all
 	}
-	line := ", budget 15m, since 03:12 UTC"
-	because := ": connect: dial users.internal:443: connection refused"
+	line := ", budget 15m, since 03:12 UTC (8m ago)"
+	because := "connect: dial users.internal:443: connection refused"
+	next := "next poll 03:40 UTC; larder status, larder poll users"
+	owner := ": owner of users cannot be reached (connect)"
+	alike := []string{"last poll of each: " + because, "shop.t000 is 23m stale" + line, "shop.t001 is 23m stale" + line, next}
 	recovered := func(i int, a *alert.Alert) {
 		*a = ended(alert.Recovered)
 		a.Table = fmt.Sprintf("shop.t%03d", i)
@@ -177,40 +214,51 @@ func TestTextOfManyTables(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		is    alert.Message
-		cause string
 		title string
 		lines []string
 	}{
-		{"each with its own reason", message(alert.Firing, many(2, nil)...), "",
-			"CRITICAL 2 tables are stale",
-			[]string{"shop.t000 is 23m stale" + line + because, "shop.t001 is 23m stale" + line + because, "see larder status"}},
-		{"a shared cause is named once", message(alert.Firing, many(2, nil)...), "connect, consumer shop: refused",
-			"CRITICAL 2 tables are stale: connect, consumer shop: refused",
-			[]string{"shop.t000 is 23m stale" + line, "shop.t001 is 23m stale" + line, "see larder status"}},
+		{"a shared cause is told once, and in plain words", message(alert.Firing, many(2, nil)...), "CRITICAL 2 tables are stale" + owner, alike},
+		{"each with its own reason", message(alert.Firing, many(2, func(i int, a *alert.Alert) {
+			if i == 1 {
+				a.Failure = &syncer.Failure{Class: syncer.ClassDNS, Text: "no such host"}
+			}
+		})...), "CRITICAL 2 tables are stale",
+			[]string{"shop.t000 is 23m stale" + line + ": " + because, "shop.t001 is 23m stale" + line + ": dns: no such host", next}},
+		{"of one class, in other words, of several owners", message(alert.Firing, many(2, func(i int, a *alert.Alert) {
+			a.Source, a.NextPoll = fmt.Sprint("s", i), told().Add(time.Duration(20-i)*time.Minute)
+			a.Failure = &syncer.Failure{Class: syncer.ClassConnect, Text: fmt.Sprint("refused ", i)}
+		})...), "CRITICAL 2 tables are stale: owners cannot be reached (connect)",
+			[]string{"shop.t000 is 23m stale" + line + ": connect: refused 0", "shop.t001 is 23m stale" + line + ": connect: refused 1",
+				"next poll 03:39 UTC and later; larder status, larder poll SOURCE"}},
+		{"a database", message(alert.Firing, many(2, func(_ int, a *alert.Alert) {
+			a.Failure = &syncer.Failure{Class: syncer.ClassDatabase, Text: "dial 10.0.0.9:5432: connection refused"}
+		})...), "CRITICAL 2 tables are stale: database of shop cannot be used (db)",
+			[]string{"last poll of each: db: dial 10.0.0.9:5432: connection refused", "shop.t000 is 23m stale" + line, "shop.t001 is 23m stale" + line, next}},
 		{"the worst level counts", message(alert.Firing, many(2, func(i int, a *alert.Alert) {
 			if i == 0 {
 				a.Level, a.Failure = syncer.Warn, nil
 			}
-		})...), "", "CRITICAL 2 tables are stale",
-			[]string{"shop.t000 is 23m stale, budget 15m (warn), since 03:12 UTC", "shop.t001 is 23m stale" + line + because, "see larder status"}},
-		{"escalated", message(alert.Escalated, many(2, nil)...), "c", "CRITICAL 2 tables are stale, up from warn: c",
-			[]string{"shop.t000 is 23m stale" + line, "shop.t001 is 23m stale" + line, "see larder status"}},
-		{"reminder", message(alert.Reminder, many(2, nil)...), "c", "CRITICAL 2 tables are still stale: c",
-			[]string{"shop.t000 is still 23m stale" + line, "shop.t001 is still 23m stale" + line, "see larder status"}},
+		})...), "CRITICAL 2 tables are stale",
+			[]string{"shop.t000 is 23m stale, budget 15m (warn), since 03:12 UTC (8m ago)", "shop.t001 is 23m stale" + line + ": " + because, next}},
+		{"escalated", message(alert.Escalated, many(2, nil)...), "CRITICAL 2 tables are stale, up from warn" + owner, alike},
+		{"reminder", message(alert.Reminder, many(2, nil)...), "CRITICAL 2 tables are still stale" + owner,
+			[]string{alike[0], "shop.t000 is still 23m stale" + line, "shop.t001 is still 23m stale" + line, next}},
+		{"late by the schedule", message(alert.Firing, many(2, func(_ int, a *alert.Alert) { late(a) })...), "CRITICAL 2 tables are stale" + owner,
+			[]string{alike[0], "shop.t000: the poll due 03:18 UTC is 1m54s late, grace 20s, since 03:18 UTC (1m34s ago)",
+				"shop.t001: the poll due 03:18 UTC is 1m54s late, grace 20s, since 03:18 UTC (1m34s ago)", next}},
 		{"a newest record among them", message(alert.Firing, many(2, func(i int, a *alert.Alert) {
 			if i == 0 {
 				newest(a)
 			}
-		})...), "", "CRITICAL 2 tables are over budget",
-			[]string{"shop.t000: newest record is 13m old, budget 10m (warn), since 03:17 UTC", "shop.t001 is 23m stale" + line + because, "see larder status"}},
-		{"resolved", message(alert.Resolved, many(2, recovered)...), "", "OK 2 tables are fresh again",
-			[]string{"shop.t000 is fresh again, was stale 03:12–03:55 UTC (43m)", "shop.t001 is fresh again, was stale 03:12–03:55 UTC (43m)"}},
-		{"resolved, but not all are well", message(alert.Resolved, append(many(1, recovered), ended(alert.Paused))...), "",
+		})...), "CRITICAL 2 tables are over budget",
+			[]string{"shop.t000: newest record is 13m old, budget 10m (warn), since 03:17 UTC (3m ago)", "shop.t001 is 23m stale" + line + ": " + because, next}},
+		{"resolved", message(alert.Resolved, many(2, recovered)...), "OK 2 tables are fresh again",
+			[]string{"shop.t000 is fresh again, was stale 03:12–03:55 UTC (43m), complete as of 03:54:59 UTC", "shop.t001 is fresh again, was stale 03:12–03:55 UTC (43m), complete as of 03:54:59 UTC"}},
+		{"resolved, but not all are well", message(alert.Resolved, append(many(1, recovered), ended(alert.Paused))...),
 			"ENDED 2 tables are told of no more",
-			[]string{"shop.t000 is fresh again, was stale 03:12–03:55 UTC (43m)", "shop.users is told of no more: it was paused, was stale 03:12–03:55 UTC (43m)"}},
+			[]string{"shop.t000 is fresh again, was stale 03:12–03:55 UTC (43m), complete as of 03:54:59 UTC", "shop.users is told of no more: it was paused, was stale 03:12–03:55 UTC (43m)"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			test.is.Cause = test.cause
 			if diff := cmp.Diff(test.title, test.is.Title()); diff != "" {
 				t.Errorf("title (-want +got):\n%s", diff)
 			}
@@ -220,8 +268,23 @@ func TestTextOfManyTables(t *testing.T) {
 		})
 	}
 	lines := message(alert.Firing, many(1000, nil)...).Lines()
-	if len(lines) != 22 || lines[20] != "and 980 more" {
-		t.Errorf("1000 tables make %d lines, the 21st is %q, want 22 and %q", len(lines), lines[20], "and 980 more")
+	if len(lines) != 23 || lines[21] != "and 980 more" {
+		t.Errorf("1000 tables make %d lines, the 22nd is %q, want 23 and %q", len(lines), lines[21], "and 980 more")
+	}
+}
+
+// Every class of failure has plain words of its own.
+func TestTextNamesEachClass(t *testing.T) {
+	seen := map[string]syncer.Class{}
+	for _, class := range syncer.Classes() {
+		a := with(func(a *alert.Alert) { a.Failure = &syncer.Failure{Class: class, Text: "text"} })
+		title := message(alert.Firing, a, a).Title()
+		words, ok := strings.CutPrefix(title, "CRITICAL 2 tables are stale: ")
+		words, named := strings.CutSuffix(words, " ("+string(class)+")")
+		if other, taken := seen[words]; !ok || !named || taken || len(words) < 10 {
+			t.Errorf("class %q is titled %q, as %q is", class, title, other)
+		}
+		seen[words] = class
 	}
 }
 

@@ -71,12 +71,12 @@ func (t *Table) Standing(ctx context.Context, p syncer.Partition) (syncer.Standi
 func (t *Table) standing(ctx context.Context, q querier, from string, p syncer.Partition) (syncer.Standing, error) {
 	var st syncer.Standing
 	var resumed, listed *string
-	var sent, listSent, asOf, deletes, proven, audited, first, last, newest *int64
+	var sent, listSent, asOf, deletes, proven, audited, first, last, newest, failing *int64
 	err := q.QueryRow(ctx, `SELECT shape, watermark, validator, epoch, resume, list_resume, paused, resync, `+
 		age("walk_sent")+`, `+age("list_sent")+`, `+age("as_of")+`, `+age("deletes_as_of")+`, `+age("proven_as_of")+`, `+age("audited")+`, `+
-		age("first_seen")+`, `+age("last_poll")+`, `+age("newest_at")+` FROM `+from+` w WHERE table_name = $1 AND partition = $2`, t.spec.Target, p.Name).
+		age("first_seen")+`, `+age("last_poll")+`, `+age("newest_at")+`, `+age("failing_since")+` FROM `+from+` w WHERE table_name = $1 AND partition = $2`, t.spec.Target, p.Name).
 		Scan(&st.Position.Shape, &st.Position.Watermark, &st.Position.Validator, &st.Position.Epoch, &resumed, &listed, &st.Paused, &st.Resync,
-			&sent, &listSent, &asOf, &deletes, &proven, &audited, &first, &last, &newest)
+			&sent, &listSent, &asOf, &deletes, &proven, &audited, &first, &last, &newest, &failing)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return t.unknown(ctx, q, from)
 	}
@@ -84,7 +84,7 @@ func (t *Table) standing(ctx context.Context, q querier, from string, p syncer.P
 		return syncer.Standing{}, failed("read standing", err)
 	}
 	st.AsOf, st.DeletesAsOf, st.FirstSeen, st.LastPoll = ago(asOf), ago(deletes), ago(first), ago(last)
-	st.ProvenAsOf, st.Audited, st.Newest = ago(proven), ago(audited), ago(newest)
+	st.ProvenAsOf, st.Audited, st.Newest, st.FailingSince = ago(proven), ago(audited), ago(newest), ago(failing)
 	// A list that was begun without a column does not fill it; changes need not
 	// where a list has to follow.
 	covers := func(shape string) bool { return syncer.ShapeCovers(shape, t.spec.WalkShape()) }

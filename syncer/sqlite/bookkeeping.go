@@ -23,8 +23,8 @@ type state struct {
 	seenWalk  string
 	seenCount int64
 
-	asOf, deletesAsOf, firstSeen, lastPoll instant
-	provenAsOf, audited, auditAsOf, newest instant
+	asOf, deletesAsOf, firstSeen, lastPoll, failingSince instant
+	provenAsOf, audited, auditAsOf, newest               instant
 	// suspects is how many differences are noted; tally is the audit's under way.
 	suspects int64
 	tally    tally
@@ -66,7 +66,7 @@ type savedResume struct {
 }
 
 const stateColumns = `unixepoch('subsec') AS now, partition, shape, watermark, validator, epoch, resume, walk_sent, list_resume, list_sent,
-	seen_walk, seen_count, as_of, deletes_as_of, first_seen, last_poll, proven_as_of, audited, audit_as_of, newest_at, suspects,
+	seen_walk, seen_count, as_of, deletes_as_of, first_seen, last_poll, failing_since, proven_as_of, audited, audit_as_of, newest_at, suspects,
 	walk_compared, walk_missing, walk_different, walk_repaired, "rows", held, late, paused, resync, retired, parts`
 
 const selectState = `SELECT ` + stateColumns + ` FROM "larder_watermark" WHERE table_name = ? AND partition = ?`
@@ -83,7 +83,7 @@ func scanState(s *sqlite.Stmt) state {
 		changes:  slot{text("resume"), at("walk_sent")},
 		listing:  slot{text("list_resume"), at("list_sent")},
 		seenWalk: text("seen_walk"), seenCount: number("seen_count"),
-		asOf: at("as_of"), deletesAsOf: at("deletes_as_of"), firstSeen: at("first_seen"), lastPoll: at("last_poll"),
+		asOf: at("as_of"), deletesAsOf: at("deletes_as_of"), firstSeen: at("first_seen"), lastPoll: at("last_poll"), failingSince: at("failing_since"),
 		provenAsOf: at("proven_as_of"), audited: at("audited"), auditAsOf: at("audit_as_of"), newest: at("newest_at"), suspects: number("suspects"),
 		tally: tally{number("walk_compared"), number("walk_missing"), number("walk_different"), number("walk_repaired")},
 		rows:  number("rows"), held: number("held"), late: float64(at("late")),
@@ -115,7 +115,7 @@ func (t *Table) standing(st state, now instant) (syncer.Standing, error) {
 	out := syncer.Standing{
 		AsOf: st.asOf.local(now), DeletesAsOf: st.deletesAsOf.local(now), FirstSeen: st.firstSeen.local(now),
 		ProvenAsOf: st.provenAsOf.local(now), Audited: st.audited.local(now), Newest: st.newest.local(now),
-		LastPoll: st.lastPoll.local(now), Paused: st.paused, Resync: st.resync,
+		LastPoll: st.lastPoll.local(now), FailingSince: st.failingSince.local(now), Paused: st.paused, Resync: st.resync,
 		Position: syncer.Position{Shape: st.shape, Watermark: st.watermark, Validator: st.validator, Epoch: st.epoch},
 	}
 	if st.shape != "" && !syncer.ShapeCovers(st.shape, t.spec.Shape) {

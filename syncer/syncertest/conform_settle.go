@@ -65,9 +65,13 @@ var settleScenarios = map[string]func(*testing.T, *bench){
 			t.Fatal(err)
 		}
 		near(t, "FailingSince after the second", b.status().FailingSince, time.Now().Add(-90*time.Second))
+		near(t, "FailingSince of the standing", b.standing().FailingSince, time.Now().Add(-90*time.Second))
 		b.settle(b.walk(syncer.Changes, "w4"), syncer.End{Watermark: "W2"})
 		if s := b.status(); s.Class != "" || s.Error != "" || !s.FailingSince.IsZero() {
 			t.Errorf("a success leaves %q %q", s.Class, s.Error)
+		}
+		if at := b.standing().FailingSince; !at.IsZero() {
+			t.Errorf("after a success the standing tells of failures since %v", at)
 		}
 	},
 	"a walk goes on after a failure, but not behind misfits": func(t *testing.T, b *bench) {

@@ -25,6 +25,7 @@ func (t *MemoryTable) Standing(_ context.Context, p syncer.Partition) (syncer.St
 // the position, a column that was added does not.
 func (p *memPart) standing(spec row.Spec) syncer.Standing {
 	st, shape, begun := p.Standing, spec.Shape, spec.WalkShape()
+	st.FailingSince = p.failingSince
 	st.Position.Resume, st.Listing = copied(st.Position.Resume), copied(st.Listing)
 	if !syncer.ShapeCovers(p.listShape, begun) {
 		st.Listing = nil

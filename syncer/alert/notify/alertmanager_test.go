@@ -57,12 +57,13 @@ func TestAlertmanager(t *testing.T) {
 	want := []posted{
 		{labels("shop.users"), map[string]string{
 			"summary": "CRITICAL shop.users is 23m stale, budget 15m",
-			"description": "since 03:12 UTC\nno complete poll since 2026-03-01 02:57:00Z\n" +
-				"last poll: connect: dial users.internal:443: connection refused, failing since 02:58 UTC\nnext poll 03:40 UTC; larder status, larder poll users",
+			"description": "since 03:12 UTC (8m ago)\nno complete poll since 2026-03-01 02:57:00Z\n" +
+				"last poll: connect: dial users.internal:443: connection refused, failing since 02:58 UTC (22m ago)\nnext poll 03:40 UTC; larder status, larder poll users",
 			"measure": "staleness",
 		}, began().Add(-8 * time.Minute), until},
 		{labels("shop.orders"), map[string]string{
-			"summary": "OK shop.orders is fresh again, was stale 03:12–03:55 UTC (43m)", "description": "",
+			"summary":     "OK shop.orders is fresh again, was stale 03:12–03:55 UTC (43m)",
+			"description": "polls failed by connect: dial users.internal:443: connection refused\ncomplete as of 03:54:59 UTC",
 		}, began().Add(-8 * time.Minute), began().Add(35 * time.Minute)},
 	}
 	if diff := cmp.Diff(want, postedIn(t, r.only(t))); diff != "" {

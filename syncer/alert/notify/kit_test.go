@@ -91,7 +91,10 @@ func message(e alert.Event, alerts ...alert.Alert) alert.Message {
 	for i := range alerts {
 		alerts[i].Event = e
 		if e == alert.Resolved {
-			alerts[i].Ending, alerts[i].Closed = alert.Recovered, began().Add(35*time.Minute)
+			closed := began().Add(35 * time.Minute)
+			alerts[i].Ending, alerts[i].Closed = alert.Recovered, closed
+			alerts[i].Facts = alert.Facts{At: closed, Level: syncer.Fresh, AsOf: closed.Add(-time.Second), Staleness: time.Second, Limit: 15 * time.Minute,
+				Measure: syncer.MeasureStaleness, Age: time.Second, LastRows: 12, Was: alerts[i].Failure}
 		}
 	}
 	return alert.Message{ID: "m1", Notifier: "oncall", Event: e, Instance: "eu", Begun: began(), Sealed: true, Attempts: 1, Alerts: alerts}

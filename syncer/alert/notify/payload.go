@@ -45,6 +45,8 @@ type entry struct {
 	Measure     string     `json:"measure"` // staleness, deletes, newest
 	Age         float64    `json:"age_seconds"`
 	Budget      float64    `json:"budget_seconds"`
+	Due         *time.Time `json:"due,omitempty"`
+	Grace       float64    `json:"grace_seconds,omitempty"`
 	AsOf        *time.Time `json:"as_of"`
 	StaleSince  *time.Time `json:"stale_since"`
 	Opened      *time.Time `json:"opened"`
@@ -90,6 +92,7 @@ func entryOf(a alert.Alert, most int) entry {
 		Status: "firing", Ending: string(a.Ending), Severity: string(a.Level), Level: string(a.Facts.Level),
 		Table: alert.Plain(a.Table, mostName), Source: alert.Plain(a.Source, mostName), Consumer: alert.Plain(a.Consumer, mostName),
 		Staleness: a.Staleness.Round(time.Millisecond).Seconds(), Measure: string(a.Measure), Age: a.Age.Round(time.Millisecond).Seconds(), Budget: a.Limit.Seconds(),
+		Due: instant(a.Due), Grace: a.Grace.Seconds(),
 		AsOf: instant(a.AsOf), StaleSince: instant(a.StaleSince), Opened: instant(a.Opened), Closed: instant(a.Closed),
 		Reason:   reason{Text: alert.Plain(a.Reason, most), Since: instant(a.Since)},
 		NextPoll: instant(a.NextPoll), LastRows: a.LastRows, Quarantined: a.LastQuarantined, Held: a.Held,

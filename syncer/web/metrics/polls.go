@@ -30,14 +30,6 @@ func skips() []syncer.Skip {
 	return []syncer.Skip{syncer.SkipOverlap, syncer.SkipMissed, syncer.SkipPaused}
 }
 
-// classes are all of syncer.Class.
-func classes() []syncer.Class {
-	return []syncer.Class{syncer.ClassDNS, syncer.ClassConnect, syncer.ClassTLS, syncer.ClassTimeout, syncer.ClassRateLimited,
-		syncer.ClassAuth, syncer.ClassHTTP4xx, syncer.ClassHTTP5xx, syncer.ClassAnswer, syncer.ClassDecode, syncer.ClassPaging,
-		syncer.ClassTooLarge, syncer.ClassBlockedURL, syncer.ClassMisfit, syncer.ClassDatabase, syncer.ClassFenced,
-		syncer.ClassStopped, syncer.ClassInternal}
-}
-
 func newPolls(r prometheus.Registerer, sources []string) polls {
 	p := polls{
 		sources:   make(map[string]bool),
@@ -60,7 +52,7 @@ func newPolls(r prometheus.Registerer, sources []string) polls {
 		p.attempted.WithLabelValues(s)
 		p.running.WithLabelValues(s)
 		each(p.ended, s, outcomes()...)
-		each(p.failed, s, classes()...)
+		each(p.failed, s, syncer.Classes()...)
 		each(p.skipped, s, skips()...)
 		p.pages.WithLabelValues(s)
 		p.bytes.WithLabelValues(s)
@@ -138,7 +130,7 @@ func reasons(r syncer.Report) []syncer.Class {
 			return
 		}
 		c := f.Class
-		if !slices.Contains(classes(), c) {
+		if !slices.Contains(syncer.Classes(), c) {
 			c = syncer.ClassInternal
 		}
 		if !slices.Contains(out, c) {
