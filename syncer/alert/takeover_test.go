@@ -67,7 +67,7 @@ func TestATakeoverTellsTheEnd(t *testing.T) {
 		if was.Alerts[0].Key != is.Alerts[0].Key {
 			t.Errorf("keys %s and %s: the receiver does not know what ended", was.Alerts[0].Key, is.Alerts[0].Key)
 		}
-		if got, want := is.Title(), "OK shop.stale is fresh again, was stale 00:05–00:12 UTC (7m)"; got != want {
+		if got, want := is.Title(), "OK shop.stale is fresh again, was stale 00:05:00–00:12:06 UTC (7m6s)"; got != want {
 			t.Errorf("title %q, want %q", got, want)
 		}
 	})
