@@ -23,8 +23,10 @@ func (a *app) silenceCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "silence", Short: "tell nobody of some tables for a while", Args: known,
 		Long: `A silence keeps alerts of the tables that it names from being sent. They are
 judged as ever, and status, check, SQL and metrics stay true. A daemon that runs
-takes notice within seconds. When the silence ends, what is still stale is told
-at once, with the time since when it is. Silences stand in home.`,
+takes notice within seconds. A silence holds back everything, that a copy is fresh
+again, too: who was told before it that a table is stale hears no OK until it
+ends. Then what is true is told, and what is still stale with the time since when
+it is. Silences stand in home.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	cmd.AddCommand(a.silenceAddCommand(), a.silenceListCommand(), a.silenceExpireCommand())
 	return cmd

@@ -1,6 +1,7 @@
 package alert_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -74,5 +75,28 @@ func TestWhatWaitsIsNotToldInTheHoursOff(t *testing.T) {
 		w := open(t, deskOf(rec), newTable("shop.a", 0, 5*time.Minute))
 		w.run(9 * time.Hour)
 		w.want(r, `8h0m0s firing shop.a:critical`)
+	})
+}
+
+// Who never heard that a table is stale does not hear that nobody could be told
+// that it is fresh again.
+func TestAnEndThatIsRefusedIsSaidToThoseWhoHeardOfTheEpisode(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r, heard, stranger := &alerttest.Recorder{}, &alerttest.Recorder{}, &alerttest.Recorder{}
+		r.Answer = func(_ context.Context, m alert.Message) error {
+			if m.Event == alert.Resolved {
+				return &alerttest.Refusal{Text: "HTTP 400", IsPermanent: true}
+			}
+			return nil
+		}
+		other, third := named("other", heard), named("third", stranger)
+		other.Resolved, third.Tables = false, []string{"none"}
+		w := open(t, deskOf(oncall(r), other, third), newTable("shop.a", 0, 5*time.Minute))
+		w.run(10 * time.Minute)
+		w.polling(10 * time.Minute)
+		w.want(heard, `
+			5m31s firing shop.a:critical
+			10m31s undelivered via oncall`)
+		w.want(stranger, "")
 	})
 }

@@ -211,7 +211,12 @@ func (d *Desk) taken(b *box, l *letter, now time.Time) {
 // contrary that nobody was sent yet is taken back.
 func (d *Desk) recovered(b *box) {
 	d.reached(b)
-	b.failed, b.refusedSince, b.blamed = "", time.Time{}, false
+	b.failed, b.refusedSince, b.blamed, b.relieved = "", time.Time{}, false, false
+	for _, l := range b.queue {
+		if !l.Unsure {
+			l.notBefore = time.Time{} // it was refused at once, and takes no time
+		}
+	}
 	for _, o := range d.boxes {
 		for _, l := range slices.Clone(o.queue) {
 			if l.Event == Undelivered && l.Via == b.Name && !l.Unsure {
@@ -232,7 +237,7 @@ func (d *Desk) reached(b *box) {
 			l.strikes, l.notBefore = 0, time.Time{}
 		}
 	}
-	b.failures, b.failingSince, b.retry, b.relieved = 0, time.Time{}, time.Time{}, false
+	b.failures, b.failingSince, b.retry = 0, time.Time{}, time.Time{}
 	b.suspect, b.several = nil, false
 }
 

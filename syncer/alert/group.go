@@ -46,8 +46,8 @@ type box struct {
 	// did in this row.
 	suspect *letter
 	several bool
-	// relieved says that others were told of this row of failures, blamed that
-	// they were told that it refuses messages.
+	// relieved says that others were told, since it took something, that it cannot
+	// be reached, blamed that it refuses messages.
 	relieved, blamed bool
 	wake             chan struct{}
 	// changed says that a mirror has to be shown another picture at once.

@@ -306,9 +306,9 @@ func TestARefusalLongAgoIsNoRowOfFailures(t *testing.T) {
 	})
 }
 
-// Others are told of a receiver that cannot be reached although they were told
-// before of another row of failures that a refusal ended.
-func TestARefusalEndsARowOfFailures(t *testing.T) {
+// Others are told once that a receiver cannot be reached and once that it refuses
+// what it is told, until it takes something.
+func TestOthersAreToldOfAReceiverOnceInAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r, other := &alerttest.Recorder{}, &alerttest.Recorder{}
 		began := time.Now()
@@ -324,9 +324,8 @@ func TestARefusalEndsARowOfFailures(t *testing.T) {
 		w.run(3 * time.Hour)
 		w.want(other, `
 			10m31s undelivered via oncall
-			1h18m6s undelivered via oncall
-			2h5m31s undelivered via oncall`)
-		for i, want := range []string{"cannot be reached since", "refuses what it is told: HTTP 400", "cannot be reached since"} {
+			1h18m6s undelivered via oncall`)
+		for i, want := range []string{"cannot be reached since", "refuses what it is told: HTTP 400"} {
 			if heard := other.Taken(); i < len(heard) && !strings.Contains(heard[i].Text, want) {
 				t.Errorf("message %d: %q, want %q", i, heard[i].Text, want)
 			}

@@ -142,11 +142,25 @@ func (d *Desk) giveUp(b *box, l *letter, reason string, now time.Time) {
 	asleep := d.asleep(l)
 	handed := l.handed || d.hand(b, l, now)
 	d.drop(b, l)
-	b.event(d.Log.Error()).Str("event", string(l.Event)).Str("message_id", l.ID).Int("alerts", len(l.Alerts)).Int("attempts", l.Attempts).
-		Str("reason", reason).Bool("fallback", handed).Msg("message is given up")
-	if !handed && !asleep && l.Event != Undelivered {
-		d.sayUndelivered(b, d.boxes, now)
+	line := b.event(d.Log.Error()).Str("event", string(l.Event)).Str("message_id", l.ID).Int("alerts", len(l.Alerts)).Int("attempts", l.Attempts).Str("reason", reason)
+	if handed && b.fallback != nil {
+		line = line.Str("handed_to", b.fallback.Name)
 	}
+	line.Msg("message is given up")
+	if !handed && !asleep && l.Event != Undelivered {
+		d.sayUndelivered(b, d.concerned(l), now)
+	}
+}
+
+// concerned are the receivers to which it matters that a message is not
+// delivered: that of an end only to those who heard that it fires.
+func (d *Desk) concerned(l *letter) []*box {
+	if l.Event != Resolved {
+		return d.boxes
+	}
+	return slices.DeleteFunc(slices.Clone(d.boxes), func(b *box) bool {
+		return !slices.ContainsFunc(l.Alerts, func(a Alert) bool { return b.told[a.Episode].Sequence > 0 })
+	})
 }
 
 // disable ends all telling of a receiver for the life of this process.
@@ -157,14 +171,15 @@ func (d *Desk) disable(b *box, now time.Time) {
 	d.sayUndelivered(b, d.boxes, now)
 }
 
-// sayUndelivered tells others that a receiver cannot be reached, once in a row of
-// failures, or that it refuses messages, once until it takes one.
+// sayUndelivered tells others that a receiver cannot be reached, or that it
+// refuses messages, each once until it takes one.
 func (d *Desk) sayUndelivered(b *box, others []*box, now time.Time) {
 	said := &b.relieved
 	if b.failures == 0 && !b.disabled {
 		said = &b.blamed
 	}
-	if *said {
+	others = slices.DeleteFunc(slices.Clone(others), func(o *box) bool { return o == b || o.Mirror != nil || o.disabled })
+	if *said || len(others) == 0 {
 		return
 	}
 	*said = true
@@ -179,7 +194,7 @@ func (d *Desk) sayUndelivered(b *box, others []*box, now time.Time) {
 		text = fmt.Sprintf("%s refuses what it is told: %s", b.Name, b.failed)
 	}
 	for _, o := range others {
-		if o == b || o.Mirror != nil || o.disabled || !d.makeRoom(o) {
+		if !d.makeRoom(o) {
 			continue
 		}
 		l := &letter{Message: Message{ID: digest("undelivered", b.Name, o.Name, now.UTC().Format(time.RFC3339Nano)), Notifier: o.Name,
