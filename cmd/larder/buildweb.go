@@ -22,7 +22,7 @@ import (
 // because these tell it what they do.
 func (p *parts) newMetrics(plans map[*config.Source]plan) *metrics.Metrics {
 	o := metrics.Options{Version: version(), Revision: revision(), Backlog: p.backlog, Pools: p.pools,
-		Silenced: p.silenced}
+		Silenced: p.silenced, Heartbeat: p.config.Larder.Heartbeat != nil}
 	for _, t := range p.config.Tables {
 		if !t.Source.Enabled {
 			continue
@@ -32,7 +32,10 @@ func (p *parts) newMetrics(plans map[*config.Source]plan) *metrics.Metrics {
 			Schedule: of.String(), Timezone: p.config.Larder.Timezone, Budget: budgetOf(t, of), Moment: momentOf(t.Source.Watermark)})
 	}
 	for _, a := range p.config.Alerts {
-		o.Notifiers = append(o.Notifiers, a.Name)
+		o.Notifiers = append(o.Notifiers, metrics.Notifier{Name: a.Name, Kind: string(a.Kind)})
+	}
+	for _, n := range p.config.Nudges {
+		o.Nudges = append(o.Nudges, n.Name)
 	}
 	return metrics.New(o)
 }
@@ -114,7 +117,7 @@ func (p *parts) web(ctx context.Context, ready func() error) (*web.Server, error
 	case err != nil:
 		return nil, fmt.Errorf("listen on %q: %w; choose another larder.listen, or \"\" for none", l.Listen, err)
 	}
-	server, err := web.New(web.Options{Listen: l.Listen, Listener: listener, Tokens: web.Tokens{Read: l.ReadToken.Reveal()}, Nudges: p.nudges(),
+	server, err := web.New(web.Options{Listen: l.Listen, Listener: listener, Tokens: web.Tokens{Read: l.ReadToken.Reveal()}, Nudges: p.nudges(), Nudged: p.metrics.Nudged,
 		Ready: ready, Metrics: p.metrics.Handler(), Log: p.log})
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())

@@ -44,9 +44,25 @@ type Poker interface {
 	Nudge() error
 }
 
+// Outcome is what became of a nudge.
+type Outcome string
+
+// The outcomes: a poll was asked for; nothing proves that it is genuine; another
+// daemon polls the source; nobody does at the moment.
+const (
+	Accepted    Outcome = "accepted"
+	Refused     Outcome = "refused"
+	Standby     Outcome = "standby"
+	Unavailable Outcome = "unavailable"
+)
+
+// Outcomes are all that there are.
+func Outcomes() []Outcome { return []Outcome{Accepted, Refused, Standby, Unavailable} }
+
 // nudge is a Nudge with what came in under its name.
 type nudge struct {
 	Nudge
+	nudged func(name string, what Outcome, at time.Time)
 	claim  claimer
 	log    zerolog.Logger
 	later  chan struct{} // has a mark when a poll is due at open
@@ -57,7 +73,7 @@ type nudge struct {
 	hidden int       // how many were since
 }
 
-func newNudge(n Nudge, log zerolog.Logger) (*nudge, error) {
+func newNudge(n Nudge, nudged func(string, Outcome, time.Time), log zerolog.Logger) (*nudge, error) {
 	claim, err := claimerOf(n.Kind, n.Secrets)
 	if err != nil {
 		return nil, err
@@ -65,7 +81,10 @@ func newNudge(n Nudge, log zerolog.Logger) (*nudge, error) {
 	if n.Target == nil {
 		return nil, errors.New("has no target")
 	}
-	return &nudge{Nudge: n, claim: claim, later: make(chan struct{}, 1), log: log.With().Str("nudge", n.Name).Logger()}, nil
+	if nudged == nil {
+		nudged = func(string, Outcome, time.Time) {}
+	}
+	return &nudge{Nudge: n, nudged: nudged, claim: claim, later: make(chan struct{}, 1), log: log.With().Str("nudge", n.Name).Logger()}, nil
 }
 
 // nudge answers POST /nudge/NAME. What a stranger can have of it is the hash of
@@ -77,10 +96,12 @@ func (s *Server) nudge(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := n.verify(r, http.MaxBytesReader(w, r.Body, mostBody)); err != nil {
+		n.nudged(n.Name, Refused, time.Now())
 		n.refuse(w, err)
 		return
 	}
 	waits, err := n.accept(time.Now())
+	n.count(waits, err)
 	switch {
 	case errors.Is(err, syncer.ErrFenced):
 		refuse(w, http.StatusServiceUnavailable, "this larder stands by: another daemon holds the lease and polls the source",
@@ -92,6 +113,22 @@ func (s *Server) nudge(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusAccepted, map[string]string{"status": "accepted", "poll": "after " + n.Debounce.String()})
 	default:
 		answer(w, http.StatusAccepted, map[string]string{"status": "accepted", "poll": "now"})
+	}
+}
+
+// count says what became of a genuine nudge. It is not told at info, because a
+// busy sender would flood the log.
+func (n *nudge) count(waits bool, err error) {
+	what := Accepted
+	switch {
+	case errors.Is(err, syncer.ErrFenced):
+		what = Standby
+	case err != nil:
+		what = Unavailable
+	}
+	n.nudged(n.Name, what, time.Now())
+	if what == Accepted {
+		n.log.Debug().Bool("waits", waits).Msg("nudge is accepted")
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/larder-sync/larder/syncer"
@@ -344,3 +345,27 @@ func (q *quiet) Close() error {
 }
 
 func (q *quiet) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8420} }
+
+func TestEachNudgeIsCountedByWhatBecameOfIt(t *testing.T) {
+	n := &target{}
+	counted := map[web.Outcome]int{}
+	h := server(t, web.Options{Nudges: []web.Nudge{{Name: "x", Kind: web.Bearer, Secrets: []string{"s"}, Target: n}},
+		Nudged: func(name string, what web.Outcome, at time.Time) {
+			if name != "x" || time.Since(at) > time.Minute {
+				t.Errorf("nudge %q at %v", name, at)
+			}
+			counted[what]++
+		}}).Handler()
+	ask(h, "POST", "/nudge/x", "", "Authorization", "Bearer s")
+	ask(h, "POST", "/nudge/x", "", "Authorization", "Bearer guess")
+	ask(h, "POST", "/nudge/x", "")
+	ask(h, "POST", "/nudge/y", "", "Authorization", "Bearer s")
+	n.fail(syncer.ErrFenced)
+	ask(h, "POST", "/nudge/x", "", "Authorization", "Bearer s")
+	n.fail(syncer.ErrNotPolled)
+	ask(h, "POST", "/nudge/x", "", "Authorization", "Bearer s")
+	want := map[web.Outcome]int{web.Accepted: 1, web.Refused: 2, web.Standby: 1, web.Unavailable: 1}
+	if diff := cmp.Diff(want, counted); diff != "" {
+		t.Errorf("nudges (-want +got):\n%s", diff)
+	}
+}

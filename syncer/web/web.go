@@ -42,6 +42,8 @@ type Options struct {
 	Listener net.Listener
 	Tokens   Tokens
 	Nudges   []Nudge
+	// Nudged is told what became of each nudge; nil: nobody is. It must not block.
+	Nudged func(name string, what Outcome, at time.Time)
 	// Ready says why larder is not ready to work; nil if it is. It must not
 	// block.
 	Ready func() error
@@ -79,7 +81,7 @@ func New(o Options) (*Server, error) {
 		if s.nudges[one.Name] != nil {
 			return nil, fmt.Errorf("nudge %q is there twice", one.Name)
 		}
-		if s.nudges[one.Name], err = newNudge(one, o.Log); err != nil {
+		if s.nudges[one.Name], err = newNudge(one, o.Nudged, o.Log); err != nil {
 			return nil, fmt.Errorf("nudge %q: %w", one.Name, err)
 		}
 	}

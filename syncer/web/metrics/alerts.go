@@ -18,16 +18,18 @@ func events() []alert.Event {
 	return []alert.Event{alert.Firing, alert.Escalated, alert.Reminder, alert.Resolved, alert.Test, alert.Undelivered}
 }
 
-func newAlerts(r prometheus.Registerer, notifiers []string) alerts {
+func newAlerts(r prometheus.Registerer, notifiers []Notifier) alerts {
 	a := alerts{
 		notifiers: make(map[string]bool),
 		sent:      counters(r, "larder_notifications_total", "Notifications that their receivers took.", "notifier", "event"),
 		undone:    counters(r, "larder_notifications_failed_total", "Attempts to send a notification that failed.", "notifier", "reason"),
 	}
+	info := gauges(r, "larder_notifier_info", "A notifier with what it is; always 1.", "notifier", "kind")
 	for _, n := range notifiers {
-		a.notifiers[n] = true
-		each(a.sent, n, events()...)
-		each(a.undone, n, alert.Reasons()...)
+		a.notifiers[n.Name] = true
+		info.WithLabelValues(n.Name, n.Kind).Set(1)
+		each(a.sent, n.Name, events()...)
+		each(a.undone, n.Name, alert.Reasons()...)
 	}
 	return a
 }

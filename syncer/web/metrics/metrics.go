@@ -35,7 +35,11 @@ const (
 type Options struct {
 	Version, Revision string
 	Tables            []Table
-	Notifiers         []string
+	Notifiers         []Notifier
+	// Nudges are the names under which polls are asked for from outside.
+	Nudges []string
+	// Heartbeat says that there is one.
+	Heartbeat bool
 	// Pools are the connections to all consumers' databases.
 	Pools func() Pools
 	// Backlog tells of every notifier that has an outbox.
@@ -44,6 +48,9 @@ type Options struct {
 	// said so.
 	Silenced func(now time.Time) func(table string) bool
 }
+
+// Notifier is one that the configuration names.
+type Notifier struct{ Name, Kind string }
 
 // Table is one copy that the configuration names.
 type Table struct {
@@ -63,6 +70,7 @@ type Metrics struct {
 	requests
 	transactions
 	alerts
+	nudges
 }
 
 // New makes the metrics, with all series that can be known at 0.
@@ -74,6 +82,7 @@ func New(o Options) *Metrics {
 	m.requests = newRequests(m.registry, sources)
 	m.transactions = newTransactions(m.registry)
 	m.alerts = newAlerts(m.registry, o.Notifiers)
+	m.nudges = newNudges(m.registry, o.Nudges)
 	m.registry.MustRegister(m.standing, poolCollector{o.Pools}, backlogCollector{o.Backlog},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -160,8 +169,11 @@ func newProcess(r prometheus.Registerer, o Options) process {
 	p := process{
 		reloaded:   gauges(r, "larder_config_last_reload_successful", "Whether the configuration was taken when it was last read.").WithLabelValues(),
 		reloadedAt: gauges(r, "larder_config_last_reload_success_timestamp_seconds", "When a configuration was last read and taken.").WithLabelValues(),
-		heartbeat:  gauges(r, "larder_heartbeat_last_success_timestamp_seconds", "When the heartbeat's receiver last answered well; 0: not yet.").WithLabelValues(),
 		logged:     counters(r, "larder_log_messages_total", "Messages that were logged.", "level"),
+	}
+	heartbeat := gauges(r, "larder_heartbeat_last_success_timestamp_seconds", "When the heartbeat's receiver last answered well; 0: not yet. Not there where none is configured.")
+	if o.Heartbeat {
+		p.heartbeat = heartbeat.WithLabelValues()
 	}
 	for _, l := range levels() {
 		p.logged.WithLabelValues(l)
@@ -179,7 +191,11 @@ func (p *process) ConfigRead(at time.Time, taken bool) {
 }
 
 // HeartbeatSent says that the heartbeat's receiver answered well.
-func (p *process) HeartbeatSent(at time.Time) { p.heartbeat.Set(seconds(at)) }
+func (p *process) HeartbeatSent(at time.Time) {
+	if p.heartbeat != nil {
+		p.heartbeat.Set(seconds(at))
+	}
+}
 
 // Logged counts a message; level is as it stands in the log.
 func (p *process) Logged(level string) {

@@ -26,6 +26,7 @@ import (
 
 	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/alert"
+	"github.com/larder-sync/larder/syncer/web"
 	"github.com/larder-sync/larder/syncer/web/metrics"
 )
 
@@ -52,7 +53,9 @@ func shop() metrics.Options {
 			{Name: "games.users", Source: "users", Schedule: "@every 30s", Timezone: "UTC", Budget: syncer.Budget{Critical: time.Hour}},
 			{Name: "shop.orders", Source: "orders", Schedule: "0 3 * * *", Timezone: "Europe/Berlin", Budget: budget},
 		},
-		Notifiers: []string{"oncall", "chat"},
+		Notifiers: []metrics.Notifier{{Name: "oncall", Kind: "webhook"}, {Name: "chat", Kind: "slack"}},
+		Nudges:    []string{"users"},
+		Heartbeat: true,
 		Silenced:  func(time.Time) func(string) bool { return func(table string) bool { return table == "games.users" } },
 		Pools: func() metrics.Pools {
 			return metrics.Pools{Acquired: 2, Idle: 3, Constructing: 1, Waited: 1500 * time.Millisecond}
@@ -92,6 +95,9 @@ func scripted(t *testing.T) *metrics.Metrics {
 	} {
 		m.Reported(r)
 	}
+	m.Nudged("users", web.Accepted, told(9_950))
+	m.Nudged("users", web.Refused, told(9_960))
+	m.Nudged("not configured", web.Accepted, told(9_970))
 	m.Begins("users")
 	m.Begins("orders")
 	m.Ends("orders")

@@ -17,7 +17,7 @@ const preface = `# Metrics
 
 What ` + "`/metrics`" + ` shows, made from the code by ` + "`go test ./syncer/web/metrics -update`" + `.
 
-- ` + "`table`" + ` is a copy, as CONSUMER.name; ` + "`source`" + ` a source; ` + "`notifier`" + ` an alert's name. Other labels have the values that stand beside them.
+- ` + "`table`" + ` is a copy, as CONSUMER.name; ` + "`source`" + ` a source; ` + "`notifier`" + ` an alert's name and ` + "`kind`" + ` what it is; ` + "`nudge`" + ` a nudge's name. Other labels have the values that stand beside them.
 - Timestamps are seconds since 1970. A copy's staleness is ` + "`time() - larder_source_last_success_timestamp_seconds`" + `.
 - A daemon that stands by shows nothing of the copies that another one judges, but their ` + "`larder_source_info`" + `: rules take the maximum over daemons.
 - Histograms have native buckets, too, where Prometheus asks for them. With more than 500 sources those by source are one for all, without the label.
@@ -63,7 +63,7 @@ func reference(t *testing.T) string {
 // labels names those of a metric, and the values of those whose values do not
 // stem from a configuration.
 func labels(f *dto.MetricFamily) string {
-	open := []string{"table", "source", "notifier", "schedule", "timezone", "version", "revision", "goversion"}
+	open := []string{"table", "source", "notifier", "nudge", "kind", "schedule", "timezone", "version", "revision", "goversion"}
 	var names []string
 	values := make(map[string][]string)
 	for _, m := range f.GetMetric() {

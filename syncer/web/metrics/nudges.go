@@ -1,0 +1,43 @@
+package metrics
+
+import (
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/larder-sync/larder/syncer/web"
+)
+
+// nudges is what is told of polls that were asked for from outside.
+type nudges struct {
+	names    map[string]bool
+	came     *prometheus.CounterVec
+	accepted *prometheus.GaugeVec
+}
+
+func newNudges(r prometheus.Registerer, names []string) nudges {
+	n := nudges{
+		names: make(map[string]bool),
+		came: counters(r, "larder_nudges_total", "Nudges by what became of them. Refused: nothing proves that they are genuine. Standby: another daemon polls the source. "+
+			"Unavailable: nobody does at the moment.", "nudge", "outcome"),
+		accepted: gauges(r, "larder_nudge_last_accepted_timestamp_seconds", "When a nudge was last accepted; 0: none was since larder started.", "nudge"),
+	}
+	for _, name := range names {
+		n.names[name] = true
+		each(n.came, name, web.Outcomes()...)
+		n.accepted.WithLabelValues(name)
+	}
+	return n
+}
+
+// Nudged counts a nudge.
+func (n *nudges) Nudged(name string, what web.Outcome, at time.Time) {
+	if !n.names[name] || !slices.Contains(web.Outcomes(), what) {
+		return
+	}
+	n.came.WithLabelValues(name, string(what)).Inc()
+	if what == web.Accepted {
+		n.accepted.WithLabelValues(name).Set(seconds(at))
+	}
+}
