@@ -117,12 +117,17 @@ func (p *parts) web(ctx context.Context, ready func() error) (*web.Server, error
 	case err != nil:
 		return nil, fmt.Errorf("listen on %q: %w; choose another larder.listen, or \"\" for none", l.Listen, err)
 	}
-	server, err := web.New(web.Options{Listen: l.Listen, Listener: listener, Tokens: web.Tokens{Read: l.ReadToken.Reveal()}, Nudges: p.nudges(), Nudged: p.metrics.Nudged,
+	server, err := web.New(web.Options{Listen: l.Listen, Listener: listener, Tokens: web.Tokens{Read: l.ReadToken.Reveal()}, Nudges: p.nudges(), Nudged: p.nudged,
 		Ready: ready, Metrics: p.metrics.Handler(), Log: p.log})
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	return server, nil
+}
+
+// nudged counts what became of a nudge.
+func (p *parts) nudged(name string, what web.Outcome, at time.Time) {
+	p.metrics.Nudged(name, string(what), at)
 }
 
 // nudges are the names under which somebody outside asks for polls.

@@ -26,7 +26,6 @@ import (
 
 	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/alert"
-	"github.com/larder-sync/larder/syncer/web"
 	"github.com/larder-sync/larder/syncer/web/metrics"
 )
 
@@ -95,9 +94,10 @@ func scripted(t *testing.T) *metrics.Metrics {
 	} {
 		m.Reported(r)
 	}
-	m.Nudged("users", web.Accepted, told(9_950))
-	m.Nudged("users", web.Refused, told(9_960))
-	m.Nudged("not configured", web.Accepted, told(9_970))
+	m.Nudged("users", "accepted", told(9_950))
+	m.Nudged("users", "refused", told(9_960))
+	m.Nudged("users", "an outcome of another release", told(9_970))
+	m.Nudged("not configured", "accepted", told(9_970))
 	m.Begins("users")
 	m.Begins("orders")
 	m.Ends("orders")

@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/larder-sync/larder/syncer/web"
 )
 
 // nudges is what is told of polls that were asked for from outside.
@@ -15,6 +13,11 @@ type nudges struct {
 	came     *prometheus.CounterVec
 	accepted *prometheus.GaugeVec
 }
+
+// accepted is the outcome of a nudge that a poll was asked for by.
+const accepted = "accepted"
+
+func outcomes() []string { return []string{accepted, "refused", "standby", "unavailable"} }
 
 func newNudges(r prometheus.Registerer, names []string) nudges {
 	n := nudges{
@@ -25,19 +28,19 @@ func newNudges(r prometheus.Registerer, names []string) nudges {
 	}
 	for _, name := range names {
 		n.names[name] = true
-		each(n.came, name, web.Outcomes()...)
+		each(n.came, name, outcomes()...)
 		n.accepted.WithLabelValues(name)
 	}
 	return n
 }
 
 // Nudged counts a nudge.
-func (n *nudges) Nudged(name string, what web.Outcome, at time.Time) {
-	if !n.names[name] || !slices.Contains(web.Outcomes(), what) {
+func (n *nudges) Nudged(name string, outcome string, at time.Time) {
+	if !n.names[name] || !slices.Contains(outcomes(), outcome) {
 		return
 	}
-	n.came.WithLabelValues(name, string(what)).Inc()
-	if what == web.Accepted {
+	n.came.WithLabelValues(name, outcome).Inc()
+	if outcome == accepted {
 		n.accepted.WithLabelValues(name).Set(seconds(at))
 	}
 }
