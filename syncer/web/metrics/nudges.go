@@ -17,7 +17,7 @@ type nudges struct {
 // accepted is the outcome of a nudge that a poll was asked for by.
 const accepted = "accepted"
 
-func outcomes() []string { return []string{accepted, "refused", "standby", "unavailable"} }
+func nudgeOutcomes() []string { return []string{accepted, "refused", "standby", "unavailable"} }
 
 func newNudges(r prometheus.Registerer, names []string) nudges {
 	n := nudges{
@@ -28,7 +28,7 @@ func newNudges(r prometheus.Registerer, names []string) nudges {
 	}
 	for _, name := range names {
 		n.names[name] = true
-		each(n.came, name, outcomes()...)
+		each(n.came, name, nudgeOutcomes()...)
 		n.accepted.WithLabelValues(name)
 	}
 	return n
@@ -36,7 +36,7 @@ func newNudges(r prometheus.Registerer, names []string) nudges {
 
 // Nudged counts a nudge.
 func (n *nudges) Nudged(name string, outcome string, at time.Time) {
-	if !n.names[name] || !slices.Contains(outcomes(), outcome) {
+	if !n.names[name] || !slices.Contains(nudgeOutcomes(), outcome) {
 		return
 	}
 	n.came.WithLabelValues(name, outcome).Inc()
