@@ -44,7 +44,7 @@ func (r *reader) budget(s section, into *Budget) {
 	grace := b.child("grace")
 	if grace != nil {
 		r.grace(grace, &into.Grace)
-	} else if b.need("critical", `critical = "15m"`) == nil {
+	} else if b.need("critical", `critical = "15m", or grace = { critical = "30m" }, counted from each tick of the schedule`) == nil {
 		return
 	}
 	r.checkOrder(b, into.Warn, into.Critical)

@@ -51,7 +51,7 @@ func spanIn(d time.Duration, most int) string {
 				left = 0
 			}
 		}
-		if n > 0 && (u.length >= time.Second || b.Len() == 0) {
+		if n > 0 && (u.length >= time.Second || b.Len() == 0 || most > 2) {
 			b.WriteString(strconv.FormatInt(int64(n), 10) + u.name)
 		}
 		if d -= n * u.length; left == 0 {

@@ -19,7 +19,7 @@ func TestSpan(t *testing.T) {
 		{0, "0s", "0s"},
 		{999 * time.Microsecond, "0s", "0s"},
 		{312*time.Millisecond + 400*time.Microsecond, "312ms", "312ms"},
-		{1999 * time.Millisecond, "1s", "1s"},
+		{1999 * time.Millisecond, "1s", "1s999ms"},
 		{54 * time.Second, "54s", "54s"},
 		{61 * time.Second, "1m1s", "1m1s"},
 		{2*time.Minute + 58*time.Second, "2m58s", "2m58s"},

@@ -99,7 +99,7 @@ func (a *app) listAlerts(ctx context.Context, limit int, asJSON bool) error {
 		if l.Ended != nil {
 			end = string(l.Ending)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Table, l.Level, clock(l.Since), clock(l.StaleSince), short(l.lasted), end, l.told())
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Table, l.Level, clock(l.Since), clock(l.StaleSince), syncer.Span(l.lasted), end, l.told())
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -58,7 +58,7 @@ func mustTell(t *testing.T, out string) {
 	t.Helper()
 	order := []string{
 		`users goes down`,
-		`ON CALL  WARN notification\.users is \d+s stale, budget 4s\n +last poll: connect: `,
+		`ON CALL  WARN notification\.users is \d+s stale, budget 4s\n +since \d\d:\d\d UTC.*\n +last poll: connect: `,
 		`users is back`,
 		`ON CALL  OK notification\.users is fresh again`,
 		`told (once|\d+ times) that notification\.users is stale, (once|\d+ times) that it is fresh again,\n +and never of leaderboard\.users: `,

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,6 +18,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/larder-sync/larder/config"
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/alert"
 )
 
 // root is the folder of the module, from here.
@@ -342,4 +345,25 @@ func TestReadmeShowsStatus(t *testing.T) {
 		}
 	}
 	t.Error("README.md shows no status")
+}
+
+// The message that README.md shows is one that is sent.
+func TestReadmeShowsAMessage(t *testing.T) {
+	now := time.Date(2026, 3, 1, 3, 20, 0, 0, time.UTC)
+	a := alert.Alert{Event: alert.Firing, Level: syncer.Critical, Table: "shop.users", Source: "users", Consumer: "shop",
+		Opened: now, StaleSince: now.Add(-8 * time.Minute), Facts: alert.Facts{At: now, Level: syncer.Critical,
+			Reason: "last poll: connect: …", AsOf: now.Add(-23 * time.Minute), Staleness: 23 * time.Minute, Limit: 15 * time.Minute,
+			Measure: syncer.MeasureStaleness, Age: 23 * time.Minute, Since: now.Add(-22 * time.Minute), NextPoll: now.Add(20 * time.Minute),
+			Failure: &syncer.Failure{Class: syncer.ClassConnect, Text: "fetch page 1: reach owner: dial tcp 10.0.0.7:443: connect: connection refused"}}}
+	m := alert.Message{Event: alert.Firing, Instance: "larder", Alerts: []alert.Alert{a}}
+	want := m.Title() + "\n" + strings.Join(m.Lines(), "\n")
+	for _, b := range readPage(t, "README.md").blocks {
+		if strings.HasPrefix(b.text, "CRITICAL ") {
+			if diff := cmp.Diff(want, strings.TrimSpace(b.text)); diff != "" {
+				t.Errorf("message (-sent +shown):\n%s", diff)
+			}
+			return
+		}
+	}
+	t.Error("README.md shows no message")
 }

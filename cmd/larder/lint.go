@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/larder-sync/larder/config"
+	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/schedule"
 )
 
@@ -14,12 +15,12 @@ type gaps struct {
 	largest time.Duration
 	// walks have to agree before a deletion counts.
 	walks int
-	// late is by how much jitter and lag make a copy older on top.
-	late time.Duration
+	// jitter and lag make a copy older on top.
+	jitter, lag time.Duration
 }
 
 func gapsOf(s *config.Source, p plan, t *config.Table) gaps {
-	g := gaps{largest: schedule.LargestGap(p.Schedule, time.Now()), walks: 1, late: p.jitter + s.Lag}
+	g := gaps{largest: schedule.LargestGap(p.Schedule, time.Now()), walks: 1, jitter: p.jitter, lag: s.Lag}
 	if s.Mode == config.Snapshot {
 		g.walks = t.Confirm
 	}
@@ -28,7 +29,26 @@ func gapsOf(s *config.Source, p plan, t *config.Table) gaps {
 
 // oldest is how old a copy gets if every poll succeeds but for failed ones.
 func (g gaps) oldest(failed int) time.Duration {
-	return time.Duration(g.walks+failed)*g.largest + g.late
+	return time.Duration(g.walks+failed)*g.largest + g.jitter + g.lag
+}
+
+// said is the same in words: "3d plus 1s of jitter".
+func (g gaps) said(failed int) string {
+	return spelled(time.Duration(g.walks+failed)*g.largest, g.jitter, g.lag)
+}
+
+// spelled is a gap between two polls and what makes a copy older on top.
+func spelled(gap, jitter, lag time.Duration) string {
+	text := syncer.FullSpan(gap)
+	for _, more := range []struct {
+		is time.Duration
+		of string
+	}{{jitter, "jitter"}, {lag, "lag"}} {
+		if said := syncer.FullSpan(more.is); said != "0s" {
+			text += " plus " + said + " of " + more.of
+		}
+	}
+	return text
 }
 
 // age is a budget that is a plain age, with the key that says it.
@@ -68,8 +88,8 @@ func unkeptBudgets(c *config.Config, s *config.Source, p plan) config.Mistakes {
 		oldest := g.oldest(0)
 		for _, a := range agesOf(t) {
 			if a.limit <= oldest {
-				mistakes = append(mistakes, c.Mistake(t.KeyPath+".budget", "%s %v is not longer than the %v that may pass "+
-					"between polls of %q by %s; poll more often or allow more", a.key, a.limit, oldest.Round(time.Second), s.Name, because(g.walks, s)))
+				mistakes = append(mistakes, c.Mistake(t.KeyPath+".budget", "%s %s is not longer than the %s that may pass "+
+					"between polls of %q by %s; poll more often or allow more%s", a.key, syncer.FullSpan(a.limit), g.said(0), s.Name, because(g.walks, s), orGrace(g)))
 			}
 		}
 	}
@@ -85,8 +105,8 @@ func unkeptGrace(c *config.Config, s *config.Source, t *config.Table, g gaps, ji
 	least := time.Duration(g.walks-1)*g.largest + jitter
 	for _, a := range []age{{"warn", t.Budget.Grace.Warn}, {"critical", t.Budget.Grace.Critical}} {
 		if a.limit > 0 && a.limit <= least {
-			mistakes = append(mistakes, c.Mistake(t.KeyPath+".budget.grace", "%s %v is not longer than the %v that may pass from a tick "+
-				"to the poll of %q that counts, by %s and its jitter; allow more", a.key, a.limit, least.Round(time.Millisecond), s.Name, because(g.walks, s)))
+			mistakes = append(mistakes, c.Mistake(t.KeyPath+".budget.grace", "%s %s is not longer than the %s that may pass from a tick "+
+				"to the poll of %q that counts, by %s; allow more", a.key, syncer.FullSpan(a.limit), spelled(least-jitter, jitter, 0), s.Name, because(g.walks, s)))
 		}
 	}
 	return mistakes
@@ -104,8 +124,8 @@ func rareBudgets(c *config.Config, plans map[*config.Source]plan) config.Mistake
 		g := gapsOf(t.Source, p, t)
 		for _, a := range agesOf(t) {
 			if two := g.oldest(1); a.limit < two {
-				warnings = append(warnings, c.Mistake(t.KeyPath+".budget", "%s %v is shorter than two gaps between polls of %q by %s, %v: "+
-					"a single poll that fails breaks it", a.key, a.limit, t.Source.Name, because(g.walks, t.Source), two.Round(time.Second)))
+				warnings = append(warnings, c.Mistake(t.KeyPath+".budget", "%s %s is shorter than two gaps between polls of %q by %s, %s: "+
+					"a single poll that fails breaks it", a.key, syncer.FullSpan(a.limit), t.Source.Name, because(g.walks, t.Source), g.said(1)))
 				break
 			}
 		}
@@ -124,9 +144,9 @@ func rareNewest(c *config.Config, plans map[*config.Source]plan) config.Mistakes
 			continue
 		}
 		g := gapsOf(t.Source, p, t)
-		if oldest := g.largest + g.late; t.Newest <= oldest {
-			warnings = append(warnings, c.Mistake(t.KeyPath+".newest", "%v is not longer than the %v that may pass between polls of %q by %s, "+
-				"in which nobody sees a newer record; poll more often or allow more", t.Newest, oldest.Round(time.Second), t.Source.Name, because(1, t.Source)))
+		if oldest := g.largest + g.jitter + g.lag; t.Newest <= oldest {
+			warnings = append(warnings, c.Mistake(t.KeyPath+".newest", "%s is not longer than the %s that may pass between polls of %q by %s, "+
+				"in which nobody sees a newer record; poll more often or allow more", syncer.FullSpan(t.Newest), spelled(g.largest, g.jitter, g.lag), t.Source.Name, because(1, t.Source)))
 		}
 	}
 	return warnings
@@ -146,6 +166,14 @@ func unwatched(c *config.Config) config.Mistakes {
 		}
 	}
 	return warnings
+}
+
+// orGrace offers the budget for schedules with holes, where a gap is long.
+func orGrace(g gaps) string {
+	if g.largest < time.Hour {
+		return ""
+	}
+	return `, or write budget = { grace = { critical = "30m" } }, counted from each tick at which a poll is due`
 }
 
 func because(walks int, s *config.Source) string {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/larder-sync/larder/config"
+	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/schedule"
 )
 
@@ -152,9 +153,9 @@ func unseenDeletions(c *config.Config, s *config.Source, p plan) config.Mistakes
 		if t.Source != s || p.audit == nil || t.Budget.Deletes == 0 || t.Budget.Deletes > p.audit.unseen {
 			continue
 		}
-		mistakes = append(mistakes, c.Mistake(t.KeyPath+".budget.deletes", "%v is not longer than the %v that a deletion may stay "+
+		mistakes = append(mistakes, c.Mistake(t.KeyPath+".budget.deletes", "%s is not longer than the %s that a deletion may stay "+
 			"unseen between audits of %q by schedule %q; audit more often or allow more",
-			t.Budget.Deletes, p.audit.unseen.Round(time.Second), s.Name, s.Audit.Schedule))
+			syncer.FullSpan(t.Budget.Deletes), syncer.FullSpan(p.audit.unseen), s.Name, s.Audit.Schedule))
 	}
 	return mistakes
 }
@@ -169,6 +170,6 @@ func outlivedRetention(c *config.Config, s *config.Source, p plan) config.Mistak
 	if s.Retention > oldest {
 		return nil
 	}
-	return config.Mistakes{c.Mistake(s.KeyPath+".retention", "%v is not longer than the %v that may pass between polls by %s, "+
-		"so that each would ask for everything; poll more often", s.Retention, oldest, because(1, s))}
+	return config.Mistakes{c.Mistake(s.KeyPath+".retention", "%s is not longer than the %s that may pass between polls by %s, "+
+		"so that each would ask for everything; poll more often", syncer.FullSpan(s.Retention), spelled(oldest-p.jitter-s.Lag, p.jitter, s.Lag), because(1, s))}
 }

@@ -54,7 +54,9 @@ type line struct {
 	SilencedUntil *time.Time    `json:"silenced_until,omitempty"`
 	Undelivered   []undelivered `json:"undelivered,omitempty"`
 	staleness     time.Duration
-	budget        syncer.Budget
+	// budget is the budget in plain ages, as it is for the copy as it stands, and
+	// plain as it is configured.
+	budget, plain syncer.Budget
 }
 
 // lines asks every consumer's database, not the daemon, and returns one line a
@@ -91,7 +93,7 @@ func (l line) share() float64 { return float64(l.staleness) / float64(max(l.budg
 
 func newLine(f *feed, c *copied, statuses []syncer.Status, err error) line {
 	l := line{Table: c.Name, Source: f.Name, Level: syncer.Never, Reason: "no daemon has seen it yet",
-		budget: c.budget, Warn: c.budget.Warn.Seconds(), Critical: c.budget.Critical.Seconds(), Deletes: c.budget.Deletes.Seconds()}
+		budget: c.budget, plain: c.budget, Warn: c.budget.Warn.Seconds(), Critical: c.budget.Critical.Seconds(), Deletes: c.budget.Deletes.Seconds()}
 	if err != nil && !unwritten(err) {
 		l.Level, l.Reason = syncer.Unknown, err.Error()
 		return l
@@ -148,7 +150,7 @@ func uncomparedNote(s syncer.Status) string {
 // other half is all that is left before one is missed.
 func latenessNote(f *feed, late time.Duration) string {
 	if f.overlap > 0 && late >= f.overlap/2 {
-		return fmt.Sprintf("commits were seen %s late, overlap is %s", short(late), short(f.overlap))
+		return fmt.Sprintf("commits were seen %s late, overlap is %s", syncer.Span(late), syncer.Span(f.overlap))
 	}
 	return ""
 }
@@ -179,7 +181,9 @@ prints one line a table, worst first:
   LEVEL      fresh, or warn or critical beyond that budget; never, if no poll
              was ever completed, or its deletions not proven yet; unknown, if
              the database does not answer
-  STALENESS  how old the copy is at most, of its budgets for warn and critical
+  STALENESS  how old the copy is at most, of its budgets for warn and critical;
+             "3h of due 06:00Z +20m": by budget.grace, the poll due at that
+             tick has to bring the copy up to date within so long
   AS-OF      the instant up to which the copy is complete, as its polls claim
   PROVEN     the same, as an audit has proven it that left no difference; one
              that compares keys proves which rows there are, not what they hold
@@ -255,20 +259,42 @@ func (a *app) printStatus(ctx context.Context, p *parts, asJSON bool) error {
 	return nil
 }
 
-// ofBudget is the staleness against the budgets: "3m of 5m/15m". Those of a
+// ofBudget is the staleness against the budgets: "3m of 5m/15m", or where they
+// count from the ticks of the schedule, "3h of due 06:00 +10m/+20m". Those of a
 // table that is not configured may not be known.
 func (l line) ofBudget() string {
 	if l.budget.Critical == 0 {
 		return "-"
 	}
-	budget := short(l.budget.Critical)
+	budget := l.limit(l.budget.Critical, l.plain.Critical, l.plain.Grace.Critical)
 	if l.budget.Warn > 0 {
-		budget = short(l.budget.Warn) + "/" + budget
+		warn := l.limit(l.budget.Warn, l.plain.Warn, l.plain.Grace.Warn)
+		day, _, _ := strings.Cut(warn, "+")
+		if day != warn {
+			budget = strings.TrimPrefix(budget, day)
+		}
+		budget = warn + "/" + budget
 	}
 	if l.AsOf == nil {
 		return "- of " + budget
 	}
-	return short(l.staleness) + " of " + budget
+	return syncer.SpanOver(l.staleness, l.budget.Critical) + " of " + budget
+}
+
+// limit is one budget: an age, or where that is not the plain one, the tick that
+// it counts from and the grace.
+func (l line) limit(age, plain, grace time.Duration) string {
+	switch {
+	case grace <= 0 || age == plain:
+		return syncer.FullSpan(age)
+	case l.AsOf == nil:
+		return "due +" + syncer.FullSpan(grace)
+	}
+	due, form := l.AsOf.Add(age-grace).Round(time.Second), "15:04"
+	if due.Format(time.DateOnly) != time.Now().UTC().Format(time.DateOnly) {
+		form = "2006-01-02 15:04"
+	}
+	return "due " + due.Format(form+"Z") + " +" + syncer.FullSpan(grace)
 }
 
 // deletes is the staleness of deletions against the budget that they have of
@@ -278,9 +304,9 @@ func (l line) deletes() string {
 	case l.budget.Deletes == 0:
 		return "-"
 	case l.DeletesAsOf == nil:
-		return "- of " + short(l.budget.Deletes)
+		return "- of " + syncer.Span(l.budget.Deletes)
 	}
-	return short(max(time.Since(*l.DeletesAsOf), 0)) + " of " + short(l.budget.Deletes)
+	return syncer.Span(max(time.Since(*l.DeletesAsOf), 0)) + " of " + syncer.Span(l.budget.Deletes)
 }
 
 func (l line) why() string {
@@ -328,30 +354,4 @@ func clock(t *time.Time) string {
 		return "-"
 	}
 	return t.Format("2006-01-02 15:04:05Z")
-}
-
-// short prints a duration as the configuration writes one, rounded to what a
-// reader wants to know of it.
-func short(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return d.Round(100 * time.Millisecond).String()
-	case d < time.Hour:
-		return withoutZero(d.Round(time.Second))
-	case d < 48*time.Hour:
-		return withoutZero(d.Round(time.Minute))
-	}
-	return fmt.Sprintf("%dd", int(d.Hours()/24))
-}
-
-// withoutZero leaves out minutes and seconds that are zero: "2h", not "2h0m0s".
-func withoutZero(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }

@@ -257,7 +257,7 @@ func (a Alert) state() string {
 	if a.Event == Reminder {
 		still = "still "
 	}
-	budget := ", budget " + syncer.FullSpan(a.Limit)
+	budget := ", budget " + syncer.FullSpan(a.Limit.Truncate(time.Second))
 	switch {
 	case a.Event == Resolved:
 		return a.ending()

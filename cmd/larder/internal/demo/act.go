@@ -58,7 +58,7 @@ func (s *stage) act(ctx context.Context, b beats) error {
 		return err
 	}
 	up := time.Now()
-	s.out.tell("users is back; meanwhile the consumers read %d times, %s\ncalls in a chain would have failed %d of %d times",
+	s.out.tell("users is back; meanwhile the consumers read %d times, %s\nwithout local copies, calls in a chain would have failed %d of %d times",
 		counted.reads, failures(counted.failedReads), counted.failedCalls, counted.calls)
 	if err := s.catchUp(ctx, up); err != nil {
 		return err

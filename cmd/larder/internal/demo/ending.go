@@ -50,7 +50,7 @@ func (s *stage) sumUp() error {
 	n := s.reads.now()
 	polls, excused, err := s.polls.sum()
 	s.out.tell("the consumers read %d times, %s", n.reads, failures(n.failedReads))
-	s.out.add("calls in a chain would have failed %d of %d times", n.failedCalls, n.calls)
+	s.out.add("without local copies, calls in a chain would have failed %d of %d times", n.failedCalls, n.calls)
 	s.out.add("larder polled %d times; %s failed while their owner was down", polls, count(excused, "poll"))
 	events := s.fleet.Service(owners.Users).Events()
 	s.out.add("users sent %s of its changes; %d more were lost", count(events.Sent, "event"), events.Lost)

@@ -17,7 +17,7 @@ func (s *stage) fill(ctx context.Context) error {
 		if !seen {
 			first := s.firstRows(ctx)
 			if seen = first != ""; seen {
-				s.out.tell("the first rows are there, in %s, %.2fs after the start of the demo", first, time.Since(s.out.began).Seconds())
+				s.out.tell("the first rows are there, in %s", first)
 			}
 		}
 		copies, err := s.status(ctx)

@@ -43,24 +43,25 @@ type news struct {
 	Type string `json:"type"` // larder.staleness.firing, …
 	Data struct {
 		Title  string `json:"title"`
+		Text   string `json:"text"`
 		Alerts []struct {
-			Table  string `json:"table"`
-			Reason struct {
-				Class string `json:"class"`
-				Error string `json:"error"`
-			} `json:"reason"`
+			Table string `json:"table"`
 		} `json:"alerts"`
 	} `json:"data"`
 }
 
 func (n news) event() string { return n.Type[strings.LastIndexByte(n.Type, '.')+1:] }
 
-// lines are the news for people: what, and why.
+// mostLines of a message are told beside its title.
+const mostLines = 4
+
+// lines are the news for people: what, since when, why and what next. Commands are
+// left out: those of the demo need its configuration.
 func (n news) lines() []string {
 	lines := []string{n.Data.Title}
-	for _, a := range n.Data.Alerts {
-		if n.event() != "resolved" && a.Reason.Class != "" {
-			lines = append(lines, "last poll: "+a.Reason.Class+": "+a.Reason.Error)
+	for line := range strings.Lines(n.Data.Text) {
+		if line, _, _ = strings.Cut(strings.TrimSpace(line), "; larder "); line != "" && len(lines) <= mostLines {
+			lines = append(lines, line)
 		}
 	}
 	return lines

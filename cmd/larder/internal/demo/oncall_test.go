@@ -58,8 +58,8 @@ func post(t *testing.T, o *onCall, secret, id, body string) int {
 }
 
 func message(event, table string) string {
-	return fmt.Sprintf(`{"type":"larder.staleness.%s","data":{"title":"%s of %s","alerts":[
-		{"table":%q,"reason":{"class":"connect","error":"refused"}}]}}`, event, event, table, table)
+	return fmt.Sprintf(`{"type":"larder.staleness.%s","data":{"title":"%s of %s","text":"since 03:12 UTC\nlast poll: connect: refused\nnext poll 03:40 UTC; larder status",
+		"alerts":[{"table":%q}]}}`, event, event, table, table)
 }
 
 // A message counts once however often it is delivered, and an escalation is no
@@ -78,10 +78,11 @@ func TestOnCallTakesEachMessageOnce(t *testing.T) {
 	for lines := range heard {
 		got = append(got, lines)
 	}
+	text := []string{"since 03:12 UTC", "last poll: connect: refused", "next poll 03:40 UTC"}
 	want := [][]string{
-		{"firing of " + tight, "last poll: connect: refused"},
-		{"escalated of " + tight, "last poll: connect: refused"},
-		{"resolved of " + tight},
+		append([]string{"firing of " + tight}, text...),
+		append([]string{"escalated of " + tight}, text...),
+		append([]string{"resolved of " + tight}, text...),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
