@@ -111,7 +111,7 @@ func TestAMessageThatCannotBeReadIsSaidToBeLost(t *testing.T) {
 		var log bytes.Buffer
 		w := open(t, func() *alert.Desk {
 			d := deskOf(oncall(r))()
-			d.Log = zerolog.New(&log)
+			d.Log = zerolog.New(zerolog.SyncWriter(&log)) // senders log, too
 			return d
 		}, newTable("shop.a", 0, 5*time.Minute))
 		w.run(6 * time.Minute)
