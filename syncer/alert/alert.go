@@ -116,6 +116,8 @@ type Told struct {
 	// so where the receiver wants no ends, or another episode of the table took
 	// this one's place.
 	Resolved, Ended bool
+	// Heard is what of all this was taken there.
+	Heard Heard
 }
 
 // Alert is the news of one table in a message.
@@ -227,6 +229,9 @@ type Memory struct {
 	Episodes []Episode
 	Told     []Told
 	Messages []Message
+	// Reaches are the receivers that took nothing when they were last sent
+	// something.
+	Reaches []Reach
 	// New says that nothing was loaded before this process: nothing is known of
 	// what another one told.
 	New bool
@@ -245,4 +250,7 @@ type Change struct {
 	Told     []Told
 	Messages []Message
 	Done     []string
+	// Reaches are put in place of those of the same receiver; one without a Trouble
+	// takes it away.
+	Reaches []Reach
 }

@@ -200,6 +200,7 @@ func (d *Desk) taken(b *box, l *letter, now time.Time) {
 			d.tell(b, t)
 		}
 	}
+	d.heard(b, l)
 	d.drop(b, l)
 	d.recovered(b)
 	if d.Observer != nil {
@@ -217,6 +218,7 @@ func (d *Desk) recovered(b *box) {
 			l.notBefore = time.Time{} // it was refused at once, and takes no time
 		}
 	}
+	d.trouble(b, "", time.Time{})
 	for _, o := range d.boxes {
 		for _, l := range slices.Clone(o.queue) {
 			if l.Event == Undelivered && l.Via == b.Name && !l.Unsure {

@@ -49,7 +49,9 @@ type box struct {
 	// relieved says that others were told, since it took something, that it cannot
 	// be reached, blamed that it refuses messages.
 	relieved, blamed bool
-	wake             chan struct{}
+	// reach is what of this the Store is to say.
+	reach Reach
+	wake  chan struct{}
 	// changed says that a mirror has to be shown another picture at once.
 	changed bool
 	// untold is since when single peers of a mirror are not told.
@@ -77,6 +79,8 @@ type letter struct {
 	// handed says that it was given to the fallback too, cramped that the
 	// fallback had no room for it.
 	handed, cramped bool
+	// to is the fallback that it was given to; "": none.
+	to string
 	// strikes counts failures in a row; they keep this message, and no other,
 	// waiting until notBefore.
 	strikes   int

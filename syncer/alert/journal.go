@@ -36,10 +36,13 @@ type journal struct {
 	messages  map[string]*letter
 	gone      map[string]bool
 	strangers []Told
+	// reaches are receivers, left those that are not there any more.
+	reaches map[string]bool
+	left    []Reach
 }
 
 func newJournal() journal {
-	return journal{episodes: map[string]bool{}, tolds: map[string]map[string]bool{}, messages: map[string]*letter{}, gone: map[string]bool{}}
+	return journal{episodes: map[string]bool{}, tolds: map[string]map[string]bool{}, messages: map[string]*letter{}, gone: map[string]bool{}, reaches: map[string]bool{}}
 }
 
 func (j *journal) episode(id string) { j.episodes[id] = true }
@@ -65,7 +68,7 @@ func (j *journal) done(id string) {
 }
 
 func (j *journal) empty() bool {
-	return len(j.episodes)+len(j.tolds)+len(j.messages)+len(j.gone)+len(j.strangers) == 0
+	return len(j.episodes)+len(j.tolds)+len(j.messages)+len(j.gone)+len(j.strangers)+len(j.reaches)+len(j.left) == 0
 }
 
 // take is the change that brings the Store up to date, and leaves the journal
@@ -95,6 +98,10 @@ func (d *Desk) take() Change {
 		c.Done = append(c.Done, id)
 	}
 	c.Told = append(c.Told, d.journal.strangers...)
+	for receiver := range d.journal.reaches {
+		c.Reaches = append(c.Reaches, d.named[receiver].reach)
+	}
+	c.Reaches = append(c.Reaches, d.journal.left...)
 	d.journal = newJournal()
 	return c
 }
@@ -112,11 +119,21 @@ func (d *Desk) putBack(c Change, everything bool) {
 		}
 		d.journal.told(t)
 	}
+	for _, r := range c.Reaches {
+		if d.named[r.Receiver] == nil {
+			d.journal.left = append(d.journal.left, r)
+		} else {
+			d.journal.reaches[r.Receiver] = true
+		}
+	}
 	saved := map[string]bool{}
 	for i := range c.Messages {
 		saved[c.Messages[i].ID] = true
 	}
 	for _, b := range d.boxes {
+		if everything && b.reach.Trouble != "" {
+			d.journal.reaches[b.Name] = true
+		}
 		for _, l := range b.queue {
 			if everything || saved[l.ID] {
 				d.journal.messages[l.ID] = l

@@ -41,6 +41,7 @@ func (d *Desk) load(ctx context.Context, now time.Time) {
 	stored := d.adoptEpisodes(m.Episodes, now)
 	d.adoptTold(m.Told, now)
 	d.adoptMessages(m.Messages, now)
+	d.adoptReaches(m.Reaches, now)
 	for _, u := range m.Unreadable {
 		d.Log.Error().Str("receiver", u.Notifier).Str("message_id", u.Message).Str("error", oneLine(u.Reason)).Msg("message is lost: home has it and it cannot be read")
 		d.journal.done(u.Message)

@@ -47,7 +47,7 @@ func (d *Desk) mirror(ctx context.Context, b *box) {
 			continue
 		}
 		err := d.show(ctx, b, firing, resolved)
-		again = d.shown(ctx, b, err)
+		again = d.shown(ctx, b, slices.Concat(firing, resolved), err)
 	}
 }
 
@@ -87,7 +87,7 @@ func (d *Desk) show(ctx context.Context, b *box, firing, resolved []Alert) (err 
 }
 
 // shown writes down what became of a picture, and says when the next one is due.
-func (d *Desk) shown(ctx context.Context, b *box, err error) time.Time {
+func (d *Desk) shown(ctx context.Context, b *box, all []Alert, err error) time.Time {
 	now := d.clock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -95,6 +95,7 @@ func (d *Desk) shown(ctx context.Context, b *box, err error) time.Time {
 	switch {
 	case err == nil, errors.As(err, &some):
 		d.notePeers(b, some, now)
+		d.mirrored(b, all)
 		d.recovered(b)
 		if d.Observer != nil {
 			d.Observer.Sent(b.Name, Firing)
@@ -109,6 +110,7 @@ func (d *Desk) shown(ctx context.Context, b *box, err error) time.Time {
 	b.failures++
 	b.failed = oneLine(err.Error())
 	b.retry = now.Add(min(d.waitAfter(b.failures, err), mirrorEvery))
+	d.trouble(b, Unshown, now)
 	d.observeFailed(b, reasonOf(err))
 	b.event(d.Log.Warn()).Str("reason", reasonOf(err)).Str("error", b.failed).Msg("receiver cannot be told")
 	return b.retry

@@ -117,6 +117,7 @@ func (d *Desk) handPart(to *box, l *letter, origin string, news []Alert, now tim
 		t.Ended = t.Resolved
 		d.tell(to, t)
 	}
+	l.to = to.Name
 	to.add(copied)
 	d.journal.message(copied)
 	signal(to.wake)
@@ -141,7 +142,11 @@ func (d *Desk) giveUp(b *box, l *letter, reason string, now time.Time) {
 	d.observeFailed(b, reason)
 	asleep := d.asleep(l)
 	handed := l.handed || d.hand(b, l, now)
+	d.lost(b, l, reason)
 	d.drop(b, l)
+	if why := troubleOf(reason); !asleep && !(b.disabled && why != Gone) {
+		d.trouble(b, why, now)
+	}
 	line := b.event(d.Log.Error()).Str("event", string(l.Event)).Str("message_id", l.ID).Int("alerts", len(l.Alerts)).Int("attempts", l.Attempts).Str("reason", reason)
 	if handed && b.fallback != nil {
 		line = line.Str("handed_to", b.fallback.Name)
@@ -183,8 +188,11 @@ func (d *Desk) sayUndelivered(b *box, others []*box, now time.Time) {
 		return
 	}
 	*said = true
-	text := fmt.Sprintf("%s cannot be reached since %s: %s; %d messages wait", b.Name,
-		b.failingSince.UTC().Format("2006-01-02 15:04 UTC"), b.failed, len(b.queue))
+	wait := fmt.Sprintf("%d messages wait", len(b.queue))
+	if len(b.queue) == 1 {
+		wait = "1 message waits"
+	}
+	text := fmt.Sprintf("%s cannot be reached since %s: %s; %s", b.Name, b.failingSince.UTC().Format("2006-01-02 15:04 UTC"), b.failed, wait)
 	switch {
 	case b.disabled:
 		text = fmt.Sprintf("%s takes nothing any more and is not asked again before a restart: %s", b.Name, b.failed)

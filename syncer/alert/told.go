@@ -107,6 +107,9 @@ func (t Told) with(other Told, episode string) Told {
 	}
 	t.Episode, t.Notifier, t.Resolved, t.Ended = episode, other.Notifier, false, false
 	t.Sequence, t.Reminders = max(t.Sequence, other.Sequence), max(t.Reminders, other.Reminders)
+	if t.Heard.Level == "" {
+		t.Heard = other.Heard
+	}
 	if other.At.After(t.At) {
 		t.At = other.At
 	}

@@ -42,7 +42,7 @@ func (h *Home) Save(ctx context.Context, c alert.Change) error {
 			h.anew = false
 			return &AnewError{h.file}
 		}
-		if len(c.Episodes)+len(c.Told)+len(c.Messages)+len(c.Done) == 0 {
+		if len(c.Episodes)+len(c.Told)+len(c.Messages)+len(c.Done)+len(c.Reaches) == 0 {
 			return nil
 		}
 		if err := durably(conn, func() error { return save(conn, c) }); err != nil {
@@ -83,7 +83,21 @@ func save(conn *sqlite.Conn, c alert.Change) (err error) {
 			return fmt.Errorf("message %s: %w", id, err)
 		}
 	}
+	for _, r := range c.Reaches {
+		if err := saveReach(conn, r); err != nil {
+			return fmt.Errorf("how %q is reached: %w", r.Receiver, err)
+		}
+	}
 	return nil
+}
+
+func saveReach(conn *sqlite.Conn, r alert.Reach) error {
+	if r.Trouble == "" {
+		return sqlitex.Execute(conn, `DELETE FROM reach WHERE notifier = ?`, &sqlitex.ExecOptions{Args: []any{r.Receiver}})
+	}
+	return sqlitex.Execute(conn, `INSERT INTO reach (notifier, trouble, since, error) VALUES (?, ?, ?, ?)
+		ON CONFLICT (notifier) DO UPDATE SET trouble = excluded.trouble, since = excluded.since, error = excluded.error`,
+		&sqlitex.ExecOptions{Args: []any{r.Receiver, string(r.Trouble), micros(r.Since), r.Error}})
 }
 
 func saveEpisode(conn *sqlite.Conn, e alert.Episode) error {
@@ -104,11 +118,15 @@ func saveEpisode(conn *sqlite.Conn, e alert.Episode) error {
 }
 
 func saveTold(conn *sqlite.Conn, t alert.Told) error {
-	return sqlitex.Execute(conn, `INSERT INTO told (episode, notifier, kind, level, at, reminders, sequence, resolved, ended)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+	heard, err := json.Marshal(t.Heard)
+	if err != nil {
+		return err
+	}
+	return sqlitex.Execute(conn, `INSERT INTO told (episode, notifier, kind, level, at, reminders, sequence, resolved, ended, heard)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (episode, notifier) DO UPDATE SET kind = excluded.kind, level = excluded.level, at = excluded.at,
-			reminders = excluded.reminders, sequence = excluded.sequence, resolved = excluded.resolved, ended = excluded.ended`,
-		&sqlitex.ExecOptions{Args: []any{t.Episode, t.Notifier, t.Kind, string(t.Level), micros(t.At), t.Reminders, t.Sequence, t.Resolved, t.Ended}})
+			reminders = excluded.reminders, sequence = excluded.sequence, resolved = excluded.resolved, ended = excluded.ended, heard = excluded.heard`,
+		&sqlitex.ExecOptions{Args: []any{t.Episode, t.Notifier, t.Kind, string(t.Level), micros(t.At), t.Reminders, t.Sequence, t.Resolved, t.Ended, string(heard)}})
 }
 
 // storedAlert keeps the level of the facts apart from the alert's own, which
@@ -186,7 +204,7 @@ func load(conn *sqlite.Conn, condition string, since int64) (alert.Memory, error
 		escalated, recovering, closed, ending, inherited, last FROM episode WHERE `+condition+` ORDER BY number`, bound)
 	if err == nil {
 		bound.ResultFunc = func(s *sqlite.Stmt) error { m.Told = append(m.Told, scanTold(s)); return nil }
-		err = sqlitex.Execute(conn, `SELECT episode, notifier, kind, level, at, reminders, sequence, resolved, ended FROM told
+		err = sqlitex.Execute(conn, `SELECT episode, notifier, kind, level, at, reminders, sequence, resolved, ended, heard FROM told
 			WHERE episode IN (SELECT id FROM episode WHERE `+condition+`) ORDER BY episode, notifier`, bound)
 	}
 	if err == nil {
@@ -198,6 +216,12 @@ func load(conn *sqlite.Conn, condition string, since int64) (alert.Memory, error
 				return nil
 			}
 			m.Messages = append(m.Messages, msg)
+			return nil
+		}})
+	}
+	if err == nil {
+		err = sqlitex.Execute(conn, `SELECT notifier, trouble, since, error FROM reach ORDER BY notifier`, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+			m.Reaches = append(m.Reaches, alert.Reach{Receiver: s.ColumnText(0), Trouble: alert.Trouble(s.ColumnText(1)), Since: instant(s, 2), Error: s.ColumnText(3)})
 			return nil
 		}})
 	}
@@ -218,10 +242,14 @@ func scanEpisode(s *sqlite.Stmt) alert.Episode {
 }
 
 func scanTold(s *sqlite.Stmt) alert.Told {
-	return alert.Told{
+	t := alert.Told{
 		Episode: s.ColumnText(0), Notifier: s.ColumnText(1), Kind: s.ColumnText(2), Level: syncer.Level(s.ColumnText(3)),
 		At: instant(s, 4), Reminders: s.ColumnInt(5), Sequence: s.ColumnInt(6), Resolved: s.ColumnBool(7), Ended: s.ColumnBool(8),
 	}
+	if err := json.Unmarshal([]byte(s.ColumnText(9)), &t.Heard); err != nil {
+		t.Heard = alert.Heard{} // it is shown to people, and nothing depends on it
+	}
+	return t
 }
 
 func scanMessage(s *sqlite.Stmt) (alert.Message, error) {
@@ -283,8 +311,10 @@ func forgetAlerts(conn *sqlite.Conn) error {
 	if err := sqlitex.Execute(conn, `UPDATE told SET resolved = 1`, nil); err != nil {
 		return err
 	}
-	if err := sqlitex.Execute(conn, `DELETE FROM message`, nil); err != nil {
-		return err
+	for _, table := range []string{"message", "reach"} {
+		if err := sqlitex.Execute(conn, "DELETE FROM "+table, nil); err != nil {
+			return err
+		}
 	}
 	return noteLoad(conn)
 }

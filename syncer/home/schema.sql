@@ -55,7 +55,8 @@ CREATE INDEX IF NOT EXISTS episode_by_end ON episode (closed);
 CREATE INDEX IF NOT EXISTS episode_by_opening ON episode (opened);
 
 -- What a notifier was told of an episode; kind is what the notifier was then,
--- resolved says that nothing is left to tell, ended that the end was told.
+-- resolved says that nothing is left to tell, ended that the end was told; heard
+-- is what of it was taken, as JSON.
 CREATE TABLE IF NOT EXISTS told (
   episode TEXT NOT NULL,
   notifier TEXT NOT NULL,
@@ -66,6 +67,7 @@ CREATE TABLE IF NOT EXISTS told (
   sequence INTEGER NOT NULL,
   resolved INTEGER NOT NULL,
   ended INTEGER NOT NULL,
+  heard TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (episode, notifier)
 ) STRICT, WITHOUT ROWID;
 
@@ -96,6 +98,15 @@ CREATE TABLE IF NOT EXISTS message (
 -- One row, when alerts were first loaded from here; none: whoever does it knows
 -- nothing of what was told.
 CREATE TABLE IF NOT EXISTS first_load (at INTEGER NOT NULL) STRICT;
+
+-- The notifiers that took nothing when they were last sent something: why, since
+-- when, and by what error.
+CREATE TABLE IF NOT EXISTS reach (
+  notifier TEXT PRIMARY KEY,
+  trouble TEXT NOT NULL,
+  since INTEGER,
+  error TEXT NOT NULL
+) STRICT;
 
 -- Tables that nobody is told of for a while; tables are globs, as JSON.
 CREATE TABLE IF NOT EXISTS silence (

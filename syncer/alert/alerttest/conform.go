@@ -62,7 +62,7 @@ func (s *Subject) empty(t *testing.T) {
 func (s *Subject) whole(t *testing.T) {
 	c := Sample(time.Now(), 1)
 	s.save(t, c)
-	want := alert.Memory{Episodes: c.Episodes, Told: c.Told, Messages: c.Messages}
+	want := alert.Memory{Episodes: c.Episodes, Told: c.Told, Messages: c.Messages, Reaches: c.Reaches}
 	s.wantMemory(t, want)
 	if s.Reopen != nil {
 		s.Store = s.Reopen(t)
@@ -78,8 +78,8 @@ func (s *Subject) replace(t *testing.T) {
 	e.Level, e.Escalated, e.Recovering, e.Last = syncer.Critical, now, now, alert.Facts{Level: syncer.Never}
 	told.Sequence, told.Reminders, told.Level = 7, 5, syncer.Critical
 	m.Sealed, m.Attempts, m.Tried, m.Failed, m.Cause, m.Alerts, m.Unsure = true, 3, now, "refused", "", m.Alerts[:1], false
-	s.save(t, alert.Change{Episodes: []alert.Episode{e}, Told: []alert.Told{told}, Messages: []alert.Message{m}})
-	s.wantMemory(t, alert.Memory{Episodes: []alert.Episode{e}, Told: []alert.Told{told, c.Told[1]}, Messages: []alert.Message{m}})
+	s.save(t, alert.Change{Episodes: []alert.Episode{e}, Told: []alert.Told{told}, Messages: []alert.Message{m}, Reaches: []alert.Reach{{Receiver: "oncall"}, {Receiver: "mail", Trouble: alert.Refuses, Since: now}}})
+	s.wantMemory(t, alert.Memory{Episodes: []alert.Episode{e}, Told: []alert.Told{told, c.Told[1]}, Messages: []alert.Message{m}, Reaches: []alert.Reach{{Receiver: "mail", Trouble: alert.Refuses, Since: now}}})
 }
 
 func (s *Subject) order(t *testing.T) {
@@ -115,7 +115,7 @@ func (s *Subject) done(t *testing.T) {
 	id := c.Messages[0].ID
 	for range 2 {
 		s.save(t, alert.Change{Done: []string{id, "never heard of"}})
-		s.wantMemory(t, alert.Memory{Episodes: c.Episodes, Told: c.Told})
+		s.wantMemory(t, alert.Memory{Episodes: c.Episodes, Told: c.Told, Reaches: c.Reaches})
 	}
 }
 
@@ -169,7 +169,7 @@ func (s *Subject) atomic(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := s.Store.Save(ctx, Sample(time.Now(), 2)); err != nil {
-		s.wantMemory(t, alert.Memory{Episodes: c.Episodes, Told: c.Told, Messages: c.Messages})
+		s.wantMemory(t, alert.Memory{Episodes: c.Episodes, Told: c.Told, Messages: c.Messages, Reaches: c.Reaches})
 	}
 }
 
@@ -206,13 +206,13 @@ func (s *Subject) anew(t *testing.T) {
 		t.Fatalf("save after the store was deleted: %v, want an error that says Anew", err)
 	}
 	s.save(t, c)
-	s.wantMemory(t, alert.Memory{Episodes: c.Episodes, Told: c.Told, Messages: c.Messages})
+	s.wantMemory(t, alert.Memory{Episodes: c.Episodes, Told: c.Told, Messages: c.Messages, Reaches: c.Reaches})
 }
 
 func (s *Subject) thousand(t *testing.T) {
 	c := Sample(time.Now(), 1000)
 	s.save(t, c)
-	s.wantMemory(t, alert.Memory{Episodes: c.Episodes, Told: c.Told, Messages: c.Messages})
+	s.wantMemory(t, alert.Memory{Episodes: c.Episodes, Told: c.Told, Messages: c.Messages, Reaches: c.Reaches})
 }
 
 func (s *Subject) hostile(t *testing.T) {
@@ -222,7 +222,7 @@ func (s *Subject) hostile(t *testing.T) {
 	e.Last.Failure = &syncer.Failure{Class: syncer.ClassAnswer, Text: strings.Repeat("\u00e9", 500)}
 	c.Messages[0].Failed = e.Last.Reason
 	s.save(t, c)
-	s.wantMemory(t, alert.Memory{Episodes: c.Episodes, Told: c.Told, Messages: c.Messages})
+	s.wantMemory(t, alert.Memory{Episodes: c.Episodes, Told: c.Told, Messages: c.Messages, Reaches: c.Reaches})
 }
 
 func (s *Subject) fresh(t *testing.T) {

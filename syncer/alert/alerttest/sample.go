@@ -26,12 +26,14 @@ func Sample(now time.Time, n int) alert.Change {
 			Escalated: now.Add(-5 * time.Minute), Recovering: now.Add(-time.Second), Inherited: true, Last: facts}
 		c.Episodes = append(c.Episodes, e)
 		for _, to := range []string{"oncall", "mail"} {
-			c.Told = append(c.Told, alert.Told{Episode: id, Notifier: to, Kind: "webhook", Level: syncer.Warn, At: now, Reminders: 2, Sequence: 3, Ended: true})
+			c.Told = append(c.Told, alert.Told{Episode: id, Notifier: to, Kind: "webhook", Level: syncer.Warn, At: now, Reminders: 2, Sequence: 3, Ended: true,
+				Heard: alert.Heard{Level: syncer.Warn, Reminders: 1, End: true, Lost: alert.Reminder, Reason: alert.ReasonPermanent, Error: "HTTP 400", To: "mail"}})
 		}
 		m.Alerts = append(m.Alerts, alert.Alert{ID: "a" + id, Key: e.Key, Episode: id, Sequence: 3, Reminder: 2, Event: alert.Firing,
 			Ending: alert.Recovered, Level: syncer.Warn, Table: table, Source: "users", Consumer: "shop",
 			Opened: e.Opened, StaleSince: e.StaleSince, Closed: now, Facts: facts})
 	}
 	c.Messages = []alert.Message{m}
+	c.Reaches = []alert.Reach{{Receiver: "oncall", Trouble: alert.Gone, Since: now, Error: "HTTP 410"}}
 	return c
 }

@@ -6,7 +6,9 @@ package alerttest
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,6 +43,7 @@ type Store struct {
 	messages map[string]alert.Message
 	order    []string
 	silences []alert.Silence
+	reaches  map[string]alert.Reach
 }
 
 type toldKey struct{ episode, notifier string }
@@ -58,7 +61,7 @@ func (s *Store) Fail(err error) {
 func (s *Store) Wipe() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.episodes, s.told, s.messages, s.order, s.wiped = nil, nil, nil, nil, true
+	s.episodes, s.told, s.messages, s.order, s.reaches, s.wiped = nil, nil, nil, nil, nil, true
 }
 
 // Saves counts the calls of Save that had their effect.
@@ -100,6 +103,7 @@ func (s *Store) Load(ctx context.Context) (alert.Memory, error) {
 	for _, id := range s.order {
 		m.Messages = append(m.Messages, cloned(s.messages[id]))
 	}
+	m.Reaches = slices.SortedFunc(maps.Values(s.reaches), func(a, b alert.Reach) int { return strings.Compare(a.Receiver, b.Receiver) })
 	s.mu.Unlock()
 	bare(&m)
 	err := s.leave(ctx, "load")
@@ -170,6 +174,15 @@ func (s *Store) Save(ctx context.Context, c alert.Change) error {
 			s.order = append(s.order, m.ID)
 		}
 		s.messages[m.ID] = cloned(m)
+	}
+	for _, r := range c.Reaches {
+		if s.reaches == nil {
+			s.reaches = map[string]alert.Reach{}
+		}
+		s.reaches[r.Receiver] = r
+		if r.Trouble == "" {
+			delete(s.reaches, r.Receiver)
+		}
 	}
 	for _, id := range c.Done {
 		delete(s.messages, id)
