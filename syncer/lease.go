@@ -23,6 +23,14 @@ type Lease interface {
 	Release(ctx context.Context) error
 }
 
+// Holding is how a lease stands, as its database says.
+type Holding struct {
+	// Held says that somebody holds it. Until is when it runs out, or ran out;
+	// zero: nobody ever held it.
+	Held  bool
+	Until time.Time
+}
+
 // HeldError says who holds a lease.
 type HeldError struct {
 	Holder string

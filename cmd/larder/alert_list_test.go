@@ -10,26 +10,34 @@ import (
 	"github.com/larder-sync/larder/syncer/alert"
 )
 
-// TestAlertListSaysWhoWasTold: what was taken back before it was sent was told
-// nobody, and an end that nobody was told is none.
+// TestAlertListSaysWhoWasTold: what was not taken was told nobody, and an end that
+// nobody took is none.
 func TestAlertListSaysWhoWasTold(t *testing.T) {
-	now := time.Now()
-	told := func(notifier string, sequence int, resolved, ended bool) alert.Told {
-		return alert.Told{Episode: "e", Notifier: notifier, Level: syncer.Warn, At: now, Sequence: sequence, Resolved: resolved, Ended: ended}
+	now := time.Date(2026, 11, 23, 3, 12, 0, 0, time.UTC)
+	told := func(notifier string, h alert.Heard) alert.Told {
+		return alert.Told{Episode: "e", Notifier: notifier, Level: syncer.Warn, At: now, Sequence: 2, Resolved: true, Ended: true, Heard: h}
+	}
+	waits := func(notifier string, due time.Time, failed string) alert.Message {
+		return alert.Message{Notifier: notifier, Due: due, Failed: failed, Alerts: []alert.Alert{{Episode: "e"}}}
 	}
 	line := episodeLines(alert.Memory{
 		Episodes: []alert.Episode{{ID: "e", Table: "shop.a", Level: syncer.Warn, Opened: now}},
-		Told: []alert.Told{told("silenced", 0, true, false), told("owed", 0, false, false), told("told", 1, false, false),
-			told("wants no ends", 1, true, false), told("ended", 2, true, true)},
+		Told: []alert.Told{told("untold", alert.Heard{}), told("told", alert.Heard{Level: syncer.Warn}), told("ended", alert.Heard{Level: syncer.Warn, End: true}),
+			told("only the end", alert.Heard{End: true}), told("refuses", alert.Heard{Lost: alert.Firing, Reason: alert.ReasonPermanent, Error: "HTTP 400"}),
+			told("gone", alert.Heard{Level: syncer.Warn, Lost: alert.Resolved, Reason: alert.ReasonGone, Error: "HTTP 410", To: "told"}),
+			told("late", alert.Heard{Lost: alert.Escalated, Reason: alert.ReasonExpired}),
+			told("gathers", alert.Heard{}), told("fails", alert.Heard{Level: syncer.Warn}), told("next", alert.Heard{})},
+		Messages: []alert.Message{waits("gathers", now.Add(30*time.Second), ""), waits("fails", now, "HTTP 503"), waits("next", now, "")},
 	}, now)[0]
-	if got, want := line.told(), "told warn; wants no ends warn; ended warn, resolved"; got != want {
-		t.Errorf("told %q, want %q", got, want)
+	var got []string
+	for _, l := range line.Told {
+		got = append(got, l.State+" "+l.String())
 	}
-	var ends []bool
-	for _, one := range line.Told {
-		ends = append(ends, one.Resolved)
-	}
-	if diff := cmp.Diff([]bool{false, false, true}, ends); diff != "" {
-		t.Errorf("resolved in JSON (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"told told warn", "told ended warn, resolved", "told only the end, resolved",
+		"given_up refuses not told: refused (HTTP 400)",
+		"given_up gone warn, not told of the end: takes nothing any more (HTTP 410), told told instead",
+		"given_up late not told of the rise: given up as too old",
+		"gathering gathers is told at 2026-11-23 03:12:30Z", "failing fails warn, not told yet: HTTP 503", "waiting next not told yet"}, got); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
 	}
 }

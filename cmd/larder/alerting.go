@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/larder-sync/larder/config"
 	"github.com/larder-sync/larder/syncer/alert"
 	"github.com/larder-sync/larder/syncer/home"
 )
@@ -17,6 +18,13 @@ type alerting struct {
 	open     map[string]alert.Episode // by table
 	silences []alert.Silence
 	backlog  []home.Backlog
+	// reaches are the receivers of the configuration that took nothing when they
+	// were last sent something.
+	reaches []alert.Reach
+	quiet   quiet
+	holds   map[string]time.Duration // by table
+	// missing is home's file, if it is not there and somebody is to be told.
+	missing string
 	// unread says why nothing of this is known.
 	unread error
 }
@@ -29,15 +37,24 @@ const undeliveredTime = time.Minute
 // that is open.
 const mostEpisodes = 20_000
 
-// alerting reads home, which it neither makes nor changes. A home that is not
-// there has nothing to tell.
+// alerting reads home, which it neither makes nor changes.
 func (p *parts) alerting(ctx context.Context) alerting {
 	now := time.Now()
 	read, err := home.Read(ctx, p.config.Larder.Home, now, mostEpisodes)
-	if errors.Is(err, fs.ErrNotExist) || err != nil && len(p.config.Alerts) == 0 {
-		err = nil
+	a := alerting{open: make(map[string]alert.Episode), backlog: read.Backlog(now), reaches: p.inTrouble(read.Reaches), holds: make(map[string]time.Duration)}
+	switch {
+	case len(p.config.Alerts) == 0: // nobody is to be told
+	case errors.Is(err, fs.ErrNotExist):
+		a.missing = p.config.Larder.Home
+	default:
+		a.unread = err
 	}
-	a := alerting{open: make(map[string]alert.Episode), backlog: read.Backlog(now), unread: err}
+	if q, err := p.quiet(now); err == nil {
+		a.quiet = q
+	}
+	for _, t := range p.config.Tables {
+		a.holds[t.Consumer.Name+"."+t.Name] = t.Budget.Hold
+	}
 	for _, e := range read.Episodes {
 		if e.Closed.IsZero() && len(p.config.Alerts) > 0 { // else nobody is told
 			a.open[e.Table] = e
@@ -49,6 +66,13 @@ func (p *parts) alerting(ctx context.Context) alerting {
 		}
 	}
 	return a
+}
+
+// inTrouble leaves out receivers that are not in the configuration any more.
+func (p *parts) inTrouble(all []alert.Reach) []alert.Reach {
+	return slices.DeleteFunc(all, func(r alert.Reach) bool {
+		return !slices.ContainsFunc(p.config.Alerts, func(a *config.Alert) bool { return a.Name == r.Receiver })
+	})
 }
 
 // undelivered is what one notifier could not be told of a table.
@@ -64,8 +88,10 @@ func (a alerting) mark(lines []line) {
 	for i := range lines {
 		l := &lines[i]
 		if e, ok := a.open[l.Table]; ok {
-			l.AlertSince = instant(e.Opened)
+			l.AlertSince, l.WellSince = instant(e.Opened), instant(e.Recovering)
+			l.hold = a.holds[l.Table]
 		}
+		l.MaintainedUntil = a.quiet.maintained(l.Table)
 		for _, s := range a.silences {
 			if alert.Matches(s.Tables, l.Table) && (l.SilencedUntil == nil || s.Until.After(*l.SilencedUntil)) {
 				l.SilencedUntil = instant(s.Until)
@@ -79,11 +105,31 @@ func (a alerting) mark(lines []line) {
 	}
 }
 
+// muted says what keeps a table from being told of now.
+func (a alerting) muted(p *parts, table string) []string {
+	var all []string
+	l := []line{{Table: table}}
+	a.mark(l)
+	if until := l[0].SilencedUntil; until != nil {
+		all = append(all, "silenced until "+clock(until))
+	}
+	if until := l[0].MaintainedUntil; until != nil {
+		all = append(all, "maintenance until "+clock(until))
+	}
+	return append(all, a.quiet.offNow(p, table)...)
+}
+
 // told is what WHY says of alerts.
 func (l line) told() string {
 	text := ""
 	if l.AlertSince != nil {
 		text = "alert since " + clock(l.AlertSince)
+	}
+	if l.WellSince != nil {
+		text += fmt.Sprintf(", well since %s, held %s", clock(l.WellSince), syncer.Span(l.hold))
+	}
+	if l.MaintainedUntil != nil {
+		text = join(text, "maintenance until "+clock(l.MaintainedUntil))
 	}
 	if l.SilencedUntil != nil {
 		text = join(text, "silenced until "+clock(l.SilencedUntil))
@@ -100,15 +146,44 @@ func (a alerting) troubles(before time.Time) []string {
 			all = append(all, trouble(b))
 		}
 	}
+	for _, r := range a.reaches {
+		if r.Trouble != alert.Unshown || r.Since.Before(before) {
+			all = append(all, refusal(r))
+		}
+	}
+	if a.missing != "" {
+		all = append(all, noHome(a.missing))
+	}
 	if a.unread != nil {
 		all = append(all, fmt.Sprintf("alerts are not known: %v", a.unread))
 	}
 	return all
 }
 
-// stuck reports whether a message is undelivered for too long.
+// stuck reports whether a message is undelivered for too long, or was given up.
 func (a alerting) stuck(now time.Time) bool {
-	return slices.ContainsFunc(a.backlog, func(b home.Backlog) bool { return b.Since.Before(now.Add(-undeliveredTime)) })
+	before := now.Add(-undeliveredTime)
+	return slices.ContainsFunc(a.backlog, func(b home.Backlog) bool { return b.Since.Before(before) }) ||
+		slices.ContainsFunc(a.reaches, func(r alert.Reach) bool { return r.Trouble != alert.Unshown || r.Since.Before(before) })
+}
+
+// noHome says that who was told of what is not known.
+func noHome(file string) string {
+	return fmt.Sprintf("home %q is not there: what was told is not known", file)
+}
+
+// refusal says that a receiver takes nothing.
+func refusal(r alert.Reach) string {
+	since := clock(instant(r.Since))
+	switch r.Trouble {
+	case alert.Gone:
+		return fmt.Sprintf("%s: takes nothing any more since %s: %s; restart larder after mending it", r.Receiver, since, r.Error)
+	case alert.Expires:
+		return fmt.Sprintf("%s: messages were given up since %s, because they were too old", r.Receiver, since)
+	case alert.Unshown:
+		return fmt.Sprintf("%s: cannot be told since %s: %s", r.Receiver, since, r.Error)
+	}
+	return fmt.Sprintf("%s: refused the last message, and takes none since %s: %s", r.Receiver, since, r.Error)
 }
 
 func trouble(b home.Backlog) string {

@@ -17,7 +17,7 @@ import (
 const trialLasts = 5 * time.Minute
 
 func (a *app) alertTestCommand() *cobra.Command {
-	return &cobra.Command{Use: "test NAME", Short: "send a test to a receiver, and print what it answers", Args: one("receiver"),
+	return &cobra.Command{Use: "test NAME", Short: "send a test to a receiver, and print what it answers", Args: atMostOne,
 		Long: `test sends a message to the receiver [alert.NAME] at once, as the daemon would,
 and prints what the receiver answers. It needs no daemon and no home, and no
 table has to be stale. Filters, silences and hours off do not count.
@@ -25,7 +25,12 @@ table has to be stale. Filters, silences and hours off do not count.
 It exits 0 if the receiver took the message. That is not yet a proof that
 somebody sees it: look there. PagerDuty opens an incident, which is yours to
 resolve; Alertmanager shows the alert LarderTest for five minutes.`,
-		RunE: func(cmd *cobra.Command, args []string) error { return a.testAlert(cmd.Context(), args[0]) }}
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return a.whichReceiver()
+			}
+			return a.testAlert(cmd.Context(), args[0])
+		}}
 }
 
 func (a *app) testAlert(ctx context.Context, name string) error {
@@ -48,6 +53,23 @@ func (a *app) testAlert(ctx context.Context, name string) error {
 	}
 	a.say("%s: %s", name, answer)
 	return nil
+}
+
+// whichReceiver asks for the name that was left out.
+func (a *app) whichReceiver() error {
+	p, err := a.load()
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	var all []string
+	for _, one := range p.config.Alerts {
+		all = append(all, one.Name)
+	}
+	if len(all) == 0 {
+		return usagef("alert test wants one receiver, and the configuration has none: write [alert.NAME]")
+	}
+	return usagef("alert test wants one receiver: %s", strings.Join(all, ", "))
 }
 
 func unknownReceiver(name string, receivers []*alert.Receiver) error {

@@ -78,6 +78,7 @@ type database interface {
 	Send(context.Context, syncer.Order) (id string, err error)
 	Outcome(ctx context.Context, id string) (state, text string, err error)
 	Status(context.Context) ([]syncer.Status, error)
+	Holding(context.Context) (syncer.Holding, error)
 	Quarantine(ctx context.Context, table string, limit int) ([]syncer.Quarantined, error)
 	Partitions(ctx context.Context, query string) ([]syncer.Partition, error)
 	Close() error

@@ -97,11 +97,8 @@ func (a *app) check(ctx context.Context, names []string, wait bool, timeout time
 func verdict(lines []line, wanted, troubles []string) (string, int) {
 	state, fresh, total := 0, 0, 0
 	var paused, quarantined, held, differ, unnamed, left int64
-	var why, perf []string
-	for _, l := range lines {
-		if len(wanted) > 0 && !slices.Contains(wanted, l.Table) {
-			continue
-		}
+	why, perf := idle(wantedOf(lines, wanted)), []string{}
+	for _, l := range wantedOf(lines, wanted) {
 		if l.NotConfigured {
 			left++
 			continue
@@ -114,7 +111,7 @@ func verdict(lines []line, wanted, troubles []string) (string, int) {
 		if s == 0 {
 			fresh++
 		} else {
-			why = append(why, join(fmt.Sprintf("%s is %s, %s", l.Table, l.Level, l.ofBudget()), l.why()))
+			why = append(why, join(fmt.Sprintf("%s is %s, %s", l.Table, l.Level, l.ofBudget()), l.failing()))
 		}
 		warn := ""
 		if l.Warn > 0 {
@@ -143,6 +140,14 @@ func verdict(lines []line, wanted, troubles []string) (string, int) {
 	}
 	text = strings.NewReplacer("|", "/", "\n", " ").Replace(text)
 	return text + " | " + strings.Join(perf, " "), state
+}
+
+// wantedOf are the lines of the tables that are wanted, all for none.
+func wantedOf(lines []line, wanted []string) []line {
+	if len(wanted) == 0 {
+		return lines
+	}
+	return slices.DeleteFunc(slices.Clone(lines), func(l line) bool { return !slices.Contains(wanted, l.Table) })
 }
 
 func stateOf(l syncer.Level) int {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/larder-sync/larder/config"
 )
 
 const longHelp = `larder keeps local copies of other services' data.
@@ -74,9 +76,16 @@ func known(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	typed := strings.TrimPrefix(cmd.CommandPath()+" "+args[0], "larder ")
-	cmd.SuggestionsMinimumDistance = 2 // letters that may be wrong
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		return usagef("unknown command %q; did you mean %q?", typed, near[0])
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	near := config.Nearest(args[0], names)
+	if cmd.SuggestionsMinimumDistance = 2; near == "" { // letters that may be wrong
+		near = strings.Join(cmd.SuggestionsFor(args[0]), `" or "`)
+	}
+	if near != "" {
+		return usagef("unknown command %q; did you mean \"%s\"?", typed, near)
 	}
 	return usagef("unknown command %q", typed)
 }

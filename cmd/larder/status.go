@@ -50,10 +50,18 @@ type line struct {
 	Added   []addedColumn  `json:"added_columns,omitempty"`
 	// AlertSince is since when an episode goes on, and Undelivered are those that
 	// could not be told of it yet.
-	AlertSince    *time.Time    `json:"alert_since,omitempty"`
-	SilencedUntil *time.Time    `json:"silenced_until,omitempty"`
-	Undelivered   []undelivered `json:"undelivered,omitempty"`
-	staleness     time.Duration
+	AlertSince *time.Time `json:"alert_since,omitempty"`
+	// WellSince is since when the table is within its budget again, while the
+	// hold goes on.
+	WellSince       *time.Time    `json:"well_since,omitempty"`
+	SilencedUntil   *time.Time    `json:"silenced_until,omitempty"`
+	MaintainedUntil *time.Time    `json:"maintenance_until,omitempty"`
+	Undelivered     []undelivered `json:"undelivered,omitempty"`
+	hold            time.Duration
+	// IdleSince is since when no daemon holds the lease of the table's database.
+	IdleSince *time.Time `json:"no_daemon_since,omitempty"`
+	consumer  string
+	staleness time.Duration
 	// budget is the budget in plain ages, as it is for the copy as it stands, and
 	// plain as it is configured.
 	budget, plain syncer.Budget
@@ -66,10 +74,13 @@ func (p *parts) lines(ctx context.Context) []line {
 	var all []line
 	for _, con := range p.consumers {
 		statuses, err := con.db.Status(ctx)
+		idle := con.idleSince(ctx, err)
 		for _, f := range p.feeds {
 			for _, c := range f.copies {
 				if c.consumer == con {
-					all = append(all, newLine(f, c, statuses, err))
+					l := newLine(f, c, statuses, err)
+					l.IdleSince, l.consumer = idle, con.Name
+					all = append(all, l)
 				}
 			}
 		}
@@ -85,6 +96,39 @@ func (p *parts) lines(ctx context.Context) []line {
 		}
 		return cmp.Or(cmp.Compare(b.share(), a.share()), cmp.Compare(a.Table, b.Table))
 	})
+	return all
+}
+
+// idleTime is how long a lease must have been free for that to be told: a daemon
+// that is started again is no news, and neither is poll.
+const idleTime = time.Minute
+
+// idleSince is since when no daemon holds the lease of a consumer's database;
+// nil: one does, or did a moment ago, or it is not known.
+func (c *consumer) idleSince(ctx context.Context, unreadable error) *time.Time {
+	if unreadable != nil {
+		return nil
+	}
+	h, err := c.db.Holding(ctx)
+	if err != nil || h.Held || time.Since(h.Until) < idleTime {
+		return nil
+	}
+	return instant(h.Until)
+}
+
+// idle are a line for each consumer whose database no daemon writes to.
+func idle(lines []line) []string {
+	var all []string
+	for _, l := range lines {
+		if l.IdleSince == nil {
+			continue
+		}
+		text := fmt.Sprintf("%s: no daemon runs since %s", l.consumer, clock(l.IdleSince))
+		if !slices.Contains(all, text) {
+			all = append(all, text)
+		}
+	}
+	slices.Sort(all)
 	return all
 }
 
@@ -190,14 +234,16 @@ prints one line a table, worst first:
   DELETES    how old the copy is at most in what its owner deleted, of its
              budget for that, where only audits see deletions
   NEXT POLL  when the daemon means to poll again
-  WHY        the last error and since when, what the last audit left, deletions
+  WHY        since when no daemon runs, the last error and since when, what the last audit left, deletions
              that are held or not proven, records in quarantine, fields that
              nobody named, a pause; since when an alert goes on, and until
              when it is silenced; or that the table is not in the configuration
              any more and only the database tells of it: see forget
 
 Of alerts it tells what stands in home. Below the table is a line for each
-notifier that could not be reached or that nobody tries to reach.
+consumer whose database no daemon writes to, since when that is, and for each
+notifier that could not be reached, that nobody tries to reach, that refused
+what it was last sent, or that is not told now because of its hours off.
 
 It exits 0 whatever the levels are. For a verdict, use check.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -253,7 +299,7 @@ func (a *app) printStatus(ctx context.Context, p *parts, asJSON bool) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	for _, text := range told.troubles(time.Now()) {
+	for _, text := range slices.Concat(idle(lines), told.troubles(time.Now()), told.quiet.offAll()) {
 		a.say("%s", text)
 	}
 	return nil
@@ -309,7 +355,16 @@ func (l line) deletes() string {
 	return syncer.Span(max(time.Since(*l.DeletesAsOf), 0)) + " of " + syncer.Span(l.budget.Deletes)
 }
 
+// why begins with the reason for all others: nobody polls.
 func (l line) why() string {
+	text := l.failing()
+	if l.IdleSince != nil && l.Level != syncer.Fresh {
+		text = join("no daemon runs since "+clock(l.IdleSince), text)
+	}
+	return text
+}
+
+func (l line) failing() string {
 	if l.FailingSince == nil {
 		return l.Reason
 	}

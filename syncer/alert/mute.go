@@ -13,6 +13,25 @@ func (m *Maintenance) active(now time.Time) bool {
 	return !tick.IsZero() && !tick.After(now)
 }
 
+// mostTicks bounds how many ticks of a window are looked at.
+const mostTicks = 10_000
+
+// Until says when a window that is open at a moment closes; false: it is not open.
+func (m *Maintenance) Until(now time.Time) (time.Time, bool) {
+	if !m.active(now) {
+		return time.Time{}, false
+	}
+	tick := m.Schedule.Next(now.Add(-m.Duration))
+	for range mostTicks {
+		next := m.Schedule.Next(tick)
+		if next.IsZero() || next.After(now) {
+			break
+		}
+		tick = next
+	}
+	return tick.Add(m.Duration), true
+}
+
 func (s *Silence) active(now time.Time) bool {
 	return !now.Before(s.From) && now.Before(s.Until)
 }

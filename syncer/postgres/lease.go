@@ -62,6 +62,25 @@ func (d *Database) acquire(ctx context.Context) error {
 	return nil
 }
 
+// Holding says whether anybody holds the lease. ErrNoBookkeeping: nobody ever did.
+func (d *Database) Holding(ctx context.Context) (h syncer.Holding, err error) {
+	pool, err := d.pool(ctx)
+	if err != nil {
+		return h, err
+	}
+	var left int64
+	err = pool.QueryRow(ctx, `SELECT expires_at > now(), (extract(epoch FROM expires_at - now()) * 1000000)::bigint FROM `+
+		d.own("lease")+` WHERE instance = 'larder'`).Scan(&h.Held, &left)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return h, nil
+	}
+	if err != nil {
+		return h, unwritten(failed("read lease", err))
+	}
+	h.Until = time.Now().Add(time.Duration(left) * time.Microsecond)
+	return h, nil
+}
+
 // holder says who holds the lease.
 func (d *Database) holder(ctx context.Context, pool *pgxpool.Pool) error {
 	var name string

@@ -32,6 +32,21 @@ func readLease(c *sqlite.Conn, names prefix) (l lease, err error) {
 	return l, err
 }
 
+// Holding says whether anybody holds the lease. ErrNoBookkeeping: nobody ever did.
+func (d *Database) Holding(ctx context.Context) (h syncer.Holding, err error) {
+	err = d.read(ctx, func(c *sqlite.Conn) error {
+		return each(c, d.names.sql(`SELECT expires_at, unixepoch('subsec') FROM "larder_lease" WHERE instance = 'larder'`), func(s *sqlite.Stmt) error {
+			now := instant(s.ColumnFloat(1))
+			h = syncer.Holding{Held: s.ColumnFloat(0) > s.ColumnFloat(1), Until: instant(s.ColumnFloat(0)).local(now)}
+			return nil
+		})
+	})
+	if err != nil {
+		return h, fmt.Errorf("read lease: %w", err)
+	}
+	return h, nil
+}
+
 // heldByOther is a *syncer.HeldError while somebody else holds the lease.
 func (d *Database) heldByOther(l lease) error {
 	ours := d.generation.Load()
@@ -93,7 +108,7 @@ func (d *Database) Renew(ctx context.Context) error {
 // Release implements syncer.Lease.
 func (d *Database) Release(ctx context.Context) error {
 	err := d.write(ctx, func(x *tx) error {
-		return x.exec(`UPDATE "larder_lease" SET expires_at = 0, holder = '' WHERE instance = 'larder'`)
+		return x.exec(`UPDATE "larder_lease" SET expires_at = ?, holder = '' WHERE instance = 'larder'`, x.ago(0))
 	})
 	if err == nil {
 		d.generation.Store(0)
