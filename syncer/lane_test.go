@@ -382,6 +382,32 @@ func TestAFailingListIsToldOf(t *testing.T) {
 	})
 }
 
+// The next poll of a copy that was never filled is the next try of its list: the
+// schedule polls nothing of it.
+func TestAFirstListThatFailsSaysWhenItIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop(3, 0)
+		var tried []time.Time
+		s.walk = func(_ context.Context, _ syncer.Walk, yield func(*syncer.Batch, error) bool) {
+			tried = append(tried, time.Now())
+			yield(nil, errOwner)
+		}
+		k := newKitchen("us", &syncertest.Memory{}, s, every(10*time.Second))
+		k.start(t)
+		time.Sleep(100 * time.Second)
+		all, err := k.daemon.Status(t.Context())
+		if err != nil || len(all) != 1 {
+			t.Fatalf("status: %v, %v", all, err)
+		}
+		said := all[0].NextPoll
+		time.Sleep(4 * time.Minute)
+		k.close()
+		if len(tried) < 4 || said.Sub(tried[3]).Abs() > time.Second {
+			t.Errorf("after three tries the next is said to be at %v; tried at %v", said, tried)
+		}
+	})
+}
+
 // What a walk for changes fetched before a list began must not count as newer
 // than the list: the list waits until that walk has ended.
 func TestAListBeginsBetweenWalksForChanges(t *testing.T) {

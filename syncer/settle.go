@@ -127,6 +127,9 @@ func (m *member) fail(ctx context.Context, g *group, next time.Time) {
 	if at := RetryAt(err); at.After(time.Now()) {
 		next = at
 	}
+	if at, alone := m.retryAlone(g); alone {
+		next = at
+	}
 	noteErr := m.try(func() error {
 		_, err := m.settle(ctx, Settlement{Failure: m.report.Failure, Began: g.began, Next: next})
 		return err
@@ -138,6 +141,17 @@ func (m *member) fail(ctx context.Context, g *group, next time.Time) {
 		// The one that the copy keeps is read by the watcher.
 		m.report.Failure = &Failure{Class: m.report.Failure.Class, Status: m.report.Failure.Status, Text: oneLine(m.report.Failure.Text + "; note it: " + noteErr.Error())}
 	}
+}
+
+// retryAlone is when the listing lane tries again for a table that is in no other
+// lane, because it has no watermark yet, or none that is of use: the schedule
+// polls nothing of it before.
+func (m *member) retryAlone(g *group) (at time.Time, alone bool) {
+	if g.kind != Resync || m.valid {
+		return at, false
+	}
+	m.copy.know(m.walk.Partition, func(k *known) { at = k.retry })
+	return at, !at.IsZero()
 }
 
 // failed notes a failure. The listing lane tries again by its own clock: the
