@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/larder-sync/larder/config"
+	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/alert"
 	"github.com/larder-sync/larder/syncer/home"
 )
