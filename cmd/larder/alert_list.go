@@ -37,9 +37,9 @@ as long as larder.history says.
   LASTED  how long the episode lasted, or lasts already
   END     recovered by a complete poll; config, when the table or its budget was
           changed; paused; standby, when another daemon took over
-  TOLD    each notifier with the level that it took last; what it was not told, by
-          whom it was refused and why; and until when nobody, or one of them, is
-          told of the table: by a silence, a maintenance window or hours off`,
+  TOLD    each notifier with the level that it took last; what it was not told,
+          by whom it was refused and why; and until when nobody, or one of them,
+          is told of the table: by a silence, a maintenance window or hours off`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 1 {
 				return usagef("alert list: --limit is 1 at least")

@@ -234,11 +234,12 @@ prints one line a table, worst first:
   DELETES    how old the copy is at most in what its owner deleted, of its
              budget for that, where only audits see deletions
   NEXT POLL  when the daemon means to poll again
-  WHY        since when no daemon runs, the last error and since when, what the last audit left, deletions
-             that are held or not proven, records in quarantine, fields that
-             nobody named, a pause; since when an alert goes on, and until
-             when it is silenced; or that the table is not in the configuration
-             any more and only the database tells of it: see forget
+  WHY        since when no daemon runs, the last error and since when, what the
+             last audit left, deletions that are held or not proven, records in
+             quarantine, fields that nobody named, a pause; since when an alert
+             goes on, and until when it is silenced; or that the table is not in
+             the configuration any more and only the database tells of it: see
+             forget
 
 Of alerts it tells what stands in home. Below the table is a line for each
 consumer whose database no daemon writes to, since when that is, and for each

@@ -19,6 +19,7 @@ type Table interface {
 // Database is one daemon's handle on a consumer's database.
 type Database interface {
 	syncer.Lease
+	Holding(context.Context) (syncer.Holding, error)
 	syncer.Inbox
 	syncer.Forgetter
 	Send(context.Context, syncer.Order) (id string, err error)

@@ -21,6 +21,27 @@ var leaseScenarios = map[string]func(*testing.T, *bench){
 			t.Errorf("held is %+v", held)
 		}
 	},
+	"how the lease stands can be read by anybody": func(t *testing.T, b *bench) {
+		reader := b.Daemon("reader")
+		want := func(when string, held bool, until time.Time) {
+			t.Helper()
+			h, err := reader.Holding(t.Context())
+			if err != nil || h.Held != held || syncer.Age(h.Until, until).Abs() > 10*time.Second || syncer.Age(until, h.Until).Abs() > 10*time.Second {
+				t.Errorf("%s: %+v, %v; want held %v until about %v", when, h, err, held, until)
+			}
+		}
+		want("held", true, time.Now().Add(syncer.LeaseTime))
+		b.Age(time.Hour)
+		want("run out", false, time.Now().Add(syncer.LeaseTime-time.Hour))
+		if err := b.db.Renew(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want("renewed", true, time.Now().Add(syncer.LeaseTime))
+		if err := b.db.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want("given back", false, time.Now())
+	},
 	"a lease that was given back is free at once": func(t *testing.T, b *bench) {
 		if err := b.db.Release(t.Context()); err != nil {
 			t.Fatal(err)

@@ -169,8 +169,15 @@ func (d *Daemon) Release(context.Context) error {
 	if d.held != d.generation {
 		return syncer.ErrFenced
 	}
-	d.held, d.holder = 0, ""
+	d.held, d.holder, d.expires = 0, "", time.Now()
 	return nil
+}
+
+// Holding says how the lease stands.
+func (d *Daemon) Holding(context.Context) (syncer.Holding, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return syncer.Holding{Held: d.holder != "" && time.Until(d.expires) > 0, Until: d.expires}, nil
 }
 
 // Send leaves an order.
