@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,21 +65,21 @@ func TestThreeInstants(t *testing.T) {
 // TestTransportMisbehavesLikeAServer: what goes wrong on a socket goes wrong
 // without one.
 func TestTransportMisbehavesLikeAServer(t *testing.T) {
-	var fault *sourcetest.Fault
-	o := &sourcetest.Owner{Style: sourcetest.Whole, Fault: func(int, *http.Request) *sourcetest.Fault { return fault }}
+	var fault atomic.Pointer[sourcetest.Fault]
+	o := &sourcetest.Owner{Style: sourcetest.Whole, Fault: func(int, *http.Request) *sourcetest.Fault { return fault.Load() }}
 	o.Put("row", 1, 2)
 	server := httptest.NewServer(o)
 	defer server.Close()
 	for name, carrier := range map[string]http.RoundTripper{"transport": o.Transport(), "server": http.DefaultTransport} {
-		fault = nil
+		fault.Store(nil)
 		if ids, err := read(t, carrier, server.URL); err != nil || len(ids) != 2 {
 			t.Errorf("%s: %v, %v", name, ids, err)
 		}
-		fault = sourcetest.CutAt(10)
+		fault.Store(sourcetest.CutAt(10))
 		if _, err := read(t, carrier, server.URL); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("%s: a cut gives %v", name, err)
 		}
-		fault = &sourcetest.Fault{Drop: true}
+		fault.Store(&sourcetest.Fault{Drop: true})
 		if _, err := read(t, carrier, server.URL); !errors.Is(err, io.EOF) {
 			t.Errorf("%s: a drop gives %v", name, err)
 		}
