@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/larder-sync/larder/syncer/metadata"
 )
 
 // longestURL bounds what an owner may hand us as a link.
@@ -54,24 +56,9 @@ func (o origin) blockedAddress(address string) bool {
 	if err != nil {
 		return true
 	}
-	if !handsOutCredentials(ip) {
+	if !metadata.Holds(ip) {
 		return false
 	}
 	own, err := netip.ParseAddr(o.host)
 	return err != nil || own.Unmap().WithZone("") != ip.Unmap().WithZone("")
-}
-
-// handsOutCredentials reports whether a machine may find its cloud's keys
-// there.
-func handsOutCredentials(ip netip.Addr) bool {
-	ip = ip.Unmap().WithZone("")
-	if translated := netip.MustParsePrefix("64:ff9b::/96"); translated.Contains(ip) {
-		b := ip.As16()
-		ip = netip.AddrFrom4([4]byte(b[12:]))
-	}
-	switch ip.String() {
-	case "fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16":
-		return true
-	}
-	return ip.IsLinkLocalUnicast()
 }

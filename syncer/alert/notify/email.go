@@ -15,6 +15,7 @@ import (
 	gomail "github.com/wneessen/go-mail"
 
 	"github.com/larder-sync/larder/syncer/alert"
+	"github.com/larder-sync/larder/syncer/metadata"
 )
 
 // EmailOptions say by which mail server whom is written to.
@@ -123,7 +124,7 @@ func (e *Email) parseServer() error {
 	if e.port, err = strconv.Atoi(port); err != nil || e.port < 1 || e.port > 65535 || host == "" || strings.ContainsAny(host, "/@ ") {
 		return wrong("smtp", "must name a host, and a port from 1 to 65535 or none")
 	}
-	if ip, err := netip.ParseAddr(host); err == nil && blocked(ip) {
+	if ip, err := netip.ParseAddr(host); err == nil && metadata.Holds(ip) {
 		return &OptionError{"smtp", -1, errBlocked}
 	}
 	e.host, e.onLoopback = host, onThisMachine(host)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/alert"
+	"github.com/larder-sync/larder/syncer/metadata"
 )
 
 // TestDialerReachesNoAddressOfACloudsKeys asks below the names, where any name
@@ -30,7 +31,7 @@ func TestDialerReachesNoAddressOfACloudsKeys(t *testing.T) {
 		}
 	}
 	for _, at := range []string{"127.0.0.1", "::1", "10.0.0.1", "192.168.1.1", "8.8.8.8"} {
-		if blocked(netip.MustParseAddr(at)) {
+		if metadata.Holds(netip.MustParseAddr(at)) {
 			t.Errorf("%s is blocked", at)
 		}
 	}

@@ -18,6 +18,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/larder-sync/larder/syncer/metadata"
 )
 
 const (
@@ -78,7 +80,7 @@ func parseAddress(text string) (*url.URL, error) {
 	case u.Fragment != "":
 		return nil, wrong("url", "must hold no fragment")
 	}
-	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && blocked(ip) {
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && metadata.Holds(ip) {
 		return nil, &OptionError{"url", -1, errBlocked}
 	}
 	return u, nil
@@ -119,26 +121,12 @@ func newDialer() *net.Dialer {
 		KeepAlive: 30 * time.Second,
 		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
 			at, err := netip.ParseAddrPort(address)
-			if err != nil || blocked(at.Addr()) {
+			if err != nil || metadata.Holds(at.Addr()) {
 				return errBlocked
 			}
 			return nil
 		},
 	}
-}
-
-// blocked reports whether a machine may find its cloud's keys at an address.
-func blocked(ip netip.Addr) bool {
-	ip = ip.Unmap().WithZone("")
-	if translated := netip.MustParsePrefix("64:ff9b::/96"); translated.Contains(ip) {
-		b := ip.As16()
-		ip = netip.AddrFrom4([4]byte(b[12:]))
-	}
-	switch ip.String() {
-	case "fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16":
-		return true
-	}
-	return ip.IsLinkLocalUnicast()
 }
 
 // post sends a body of JSON once, and returns what the receiver answered, for
