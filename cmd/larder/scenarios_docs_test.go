@@ -24,9 +24,20 @@ var (
 // names its tests, which are in the files that it leads to, or says why it does
 // not apply.
 func TestScenariosAreProven(t *testing.T) {
-	const file = "sources/SCENARIOS.md"
+	numbersAreProven(t, "sources/SCENARIOS.md", map[string]int{"": 54, "T": 12, "G": 12})
+}
+
+// The page of pitfalls has all of them, once, each with its tests.
+func TestPitfallsAreProven(t *testing.T) {
+	numbersAreProven(t, "sources/PITFALLS.md", map[string]int{"": 36})
+}
+
+// numbersAreProven holds a page whose rows are numbered from 1 to last, behind a
+// prefix, to the tests that they name.
+func numbersAreProven(t *testing.T, file string, numbers map[string]int) {
+	t.Helper()
 	var want, got []string
-	for prefix, last := range map[string]int{"": 54, "T": 12, "G": 12} {
+	for prefix, last := range numbers {
 		for n := range last {
 			want = append(want, fmt.Sprint(prefix, n+1))
 		}
@@ -35,18 +46,18 @@ func TestScenariosAreProven(t *testing.T) {
 		got = append(got, row[1])
 		tests := scenarioLink.FindAllStringSubmatch(row[2], -1)
 		if len(tests) == 0 && !scenarioNot.MatchString(row[2]) {
-			t.Errorf("scenario %s names no test, and does not say why it does not apply", row[1])
+			t.Errorf("%s: %s names no test, and does not say why it does not apply", file, row[1])
 		}
 		for _, l := range tests {
 			if why := proves(l[1], filepath.Join(root, filepath.Dir(file), filepath.FromSlash(l[2]))); why != "" {
-				t.Errorf("scenario %s: %s: %s", row[1], l[1], why)
+				t.Errorf("%s: %s: %s: %s", file, row[1], l[1], why)
 			}
 		}
 	}
 	slices.Sort(want)
 	slices.Sort(got)
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("scenarios (-want +got):\n%s", diff)
+		t.Errorf("%s (-want +got):\n%s", file, diff)
 	}
 }
 
