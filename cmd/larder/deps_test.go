@@ -213,7 +213,9 @@ func (r room) judge(at string, target pkg) string {
 }
 
 // forTests says that a package is made for tests, as httptest is.
-func forTests(at string) bool { return strings.HasSuffix(path.Base(at), "test") }
+func forTests(at string) bool {
+	return strings.HasSuffix(path.Base(at), "test") || at == "cmd/larder/internal/simulation"
+}
 
 // listed is the real graph: all packages of ours and all they depend on.
 func listed(t *testing.T) []pkg {

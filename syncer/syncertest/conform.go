@@ -50,6 +50,14 @@ type Harness struct {
 	Create func(target string, columns ...string)
 	// Alter gives a column of such a table another type, as its consumer would.
 	Alter func(target, column, declared string)
+	// Strike, if set, has strike asked at the steps of every write from then on:
+	// "begin", "commit", before the commit, and "committed"; a step that it
+	// objects to is the last that the write takes, and its error the write's.
+	// strike does not come back to the database.
+	Strike func(strike func(step string) error)
+	// Kill, if set, drops what a handle that Daemon returned holds, as the end of
+	// its process would.
+	Kill func(Database)
 	// Drop drops a table, and DropColumn a column of one, as its consumer would.
 	Drop       func(target string)
 	DropColumn func(target, column string)

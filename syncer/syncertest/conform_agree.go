@@ -17,7 +17,7 @@ import (
 // agree draws what happens to a table and compares it with the one in memory
 // after every step. Each history has a table of its own in one database.
 func agree(t *testing.T, open func(t *testing.T) Harness) {
-	real, model := newBench(t, open(t), people()), newBench(t, memoryHarness(), people())
+	real, model := newBench(t, open(t), people()), newBench(t, MemoryHarness(), people())
 	run := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		run++

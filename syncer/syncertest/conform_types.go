@@ -67,10 +67,11 @@ func sorted(rows [][]string) [][]string {
 	return rows
 }
 
-// memoryHarness steers a Memory.
-func memoryHarness() Harness {
+// MemoryHarness is a fresh Memory and the ways to steer it.
+func MemoryHarness() Harness {
 	m := &Memory{}
 	return Harness{
+		Strike:    func(strike func(step string) error) { m.Fault = strike },
 		Daemon:    func(name string) Database { return m.NewDaemon(name) },
 		Table:     func(db Database, spec row.Spec) Table { return db.(*Daemon).Kept(spec) },
 		Rows:      m.Rows,

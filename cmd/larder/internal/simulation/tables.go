@@ -1,0 +1,68 @@
+package simulation
+
+import (
+	"context"
+	"time"
+
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/syncertest"
+)
+
+// table counts writes, and lets both tables take turns, so that a history
+// always runs the same way.
+type table struct {
+	syncertest.Table
+	*life
+	index, writes int
+	// steps says that the place itself asks for strikes.
+	steps bool
+}
+
+// Standing, Apply and Settle take turns: in a bubble a moment later is after
+// everything that the other table does now.
+func (t *table) Standing(ctx context.Context, p syncer.Partition) (syncer.Standing, error) {
+	time.Sleep(time.Duration(t.index+1) * time.Millisecond)
+	return t.Table.Standing(ctx, p)
+}
+
+// Apply implements syncer.Table.
+func (t *table) Apply(ctx context.Context, w syncer.Walk, b []*syncer.Batch) (out syncer.Applied, err error) {
+	err = t.write(func() error {
+		out, err = t.Table.Apply(ctx, w, b)
+		return err
+	})
+	return out, err
+}
+
+// Settle implements syncer.Table.
+func (t *table) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) (out syncer.Settled, err error) {
+	err = t.write(func() error {
+		out, err = t.Table.Settle(ctx, w, s)
+		return err
+	})
+	return out, err
+}
+
+// write is one write, in the table's turn.
+func (t *table) write(do func() error) error {
+	time.Sleep(t.Slow + time.Duration(t.index+1)*time.Millisecond)
+	t.turn.Lock()
+	defer t.turn.Unlock()
+	t.inHand = t.index
+	t.writes++
+	t.usurp()
+	if t.steps {
+		return do()
+	}
+	// A place that cannot be struck inside a write is struck before or behind it.
+	if err := t.strike("begin"); err != nil {
+		return err
+	}
+	if err := t.strike("commit"); err != nil {
+		return err
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	return t.strike("committed")
+}
