@@ -52,7 +52,7 @@ func (c *crowd) fault(_ int, r *http.Request) *sourcetest.Fault {
 func TestPagesAhead(t *testing.T) {
 	for _, by := range []sources.Style{sources.Page, sources.Offset} {
 		synctest.Test(t, func(t *testing.T) {
-			o := &sourcetest.Owner{Style: styles[by], PageSize: 3, Totals: true, Order: sourcetest.ByID}
+			o := &sourcetest.Owner{Style: styles[by], PageSize: 3, Paging: sourcetest.Paging{Totals: true}, Order: sourcetest.ByID}
 			o.Put("row", sequence(1, 30)...)
 			c := &crowd{slow: map[string]time.Duration{"2": 5 * time.Second, "3": 5 * time.Second}}
 			o.Fault = c.fault
@@ -89,7 +89,7 @@ func TestPagesThatAreNotFetchedAhead(t *testing.T) {
 		"one at one time": func(_ *sources.Spec, o *sources.Owner) { o.Concurrency = 1 },
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			o := &sourcetest.Owner{Style: sourcetest.Page, PageSize: 3, Totals: true}
+			o := &sourcetest.Owner{Style: sourcetest.Page, PageSize: 3, Paging: sourcetest.Paging{Totals: true}}
 			o.Put("row", sequence(1, 9)...)
 			c := &crowd{}
 			o.Fault = c.fault
@@ -116,7 +116,7 @@ func TestWritesWhilePagesAreAhead(t *testing.T) {
 				"delete": func(o *sourcetest.Owner) { o.Delete(int64(page), 20) },
 			} {
 				synctest.Test(t, func(t *testing.T) {
-					o := &sourcetest.Owner{Style: sourcetest.Page, PageSize: 3, Totals: true, Order: order, Tombstones: false}
+					o := &sourcetest.Owner{Style: sourcetest.Page, PageSize: 3, Paging: sourcetest.Paging{Totals: true}, Order: order, Tombstones: false}
 					for _, id := range sequence(1, 24) {
 						o.Put("row", id)
 						time.Sleep(time.Second)
@@ -208,7 +208,7 @@ func TestShortPagesAhead(t *testing.T) {
 // nothing is left running.
 func TestPageAheadThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := &sourcetest.Owner{Style: sourcetest.Page, PageSize: 3, Totals: true, Order: sourcetest.ByID}
+		o := &sourcetest.Owner{Style: sourcetest.Page, PageSize: 3, Paging: sourcetest.Paging{Totals: true}, Order: sourcetest.ByID}
 		o.Put("row", sequence(1, 30)...)
 		o.Fault = func(_ int, r *http.Request) *sourcetest.Fault {
 			switch r.URL.Query().Get("page") {
@@ -245,7 +245,7 @@ func TestPageAheadThatIsNoAnswer(t *testing.T) {
 		"a 304 nobody asked for":   sourcetest.Status(http.StatusNotModified),
 	} {
 		for _, w := range []syncer.Walk{snapshot(), resync(), changes("2020-01-01T00:00:00Z")} {
-			o := &sourcetest.Owner{Style: sourcetest.Page, PageSize: 3, Totals: true, Order: sourcetest.ByID}
+			o := &sourcetest.Owner{Style: sourcetest.Page, PageSize: 3, Paging: sourcetest.Paging{Totals: true}, Order: sourcetest.ByID}
 			o.Put("row", sequence(1, 30)...)
 			o.Fault = func(_ int, r *http.Request) *sourcetest.Fault {
 				if r.URL.Query().Get("page") == "3" {
@@ -327,7 +327,7 @@ func (c carry) RoundTrip(r *http.Request) (*http.Response, error) { return c(r) 
 // that grows while it is read comes to an end.
 func TestWalkingAgainFetchesNothingAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := &sourcetest.Owner{Style: sourcetest.Page, PageSize: 3, Totals: true, Order: sourcetest.ByID}
+		o := &sourcetest.Owner{Style: sourcetest.Page, PageSize: 3, Paging: sourcetest.Paging{Totals: true}, Order: sourcetest.ByID}
 		o.Put("row", sequence(1, 30)...)
 		c := &crowd{}
 		o.Fault = c.fault

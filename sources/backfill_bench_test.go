@@ -77,7 +77,7 @@ func BenchmarkBackfill(b *testing.B) {
 // BenchmarkPagesAhead is a list of 64 counted pages at 50 ms a request, walked
 // one after the other, because nothing tells how many there are, and ahead.
 func BenchmarkPagesAhead(b *testing.B) {
-	o := &sourcetest.Owner{Style: sourcetest.Page, PageSize: 3, Totals: true, Order: sourcetest.ByID}
+	o := &sourcetest.Owner{Style: sourcetest.Page, PageSize: 3, Paging: sourcetest.Paging{Totals: true}, Order: sourcetest.ByID}
 	o.Put("n", sequence(1, 64*3)...)
 	spec := users(b, sources.Page)
 	counted := spec

@@ -15,7 +15,7 @@ import (
 
 // conditional is a snapshot of the owner's list, asked for conditionally.
 func conditional(t *testing.T, style sourcetest.Style) (*sourcetest.Owner, sources.Spec) {
-	o := &sourcetest.Owner{Style: style, ETags: true}
+	o := &sourcetest.Owner{Style: style, Cache: sourcetest.Cache{ETags: true}}
 	o.Put("row", 1, 2, 3)
 	spec := users(t, sources.None)
 	if style == sourcetest.Lines {

@@ -135,7 +135,7 @@ func TestRetryAfterIsClamped(t *testing.T) {
 // TestRetryAfterDateByTheOwnersClock: its clock is an hour ahead of ours.
 func TestRetryAfterDateByTheOwnersClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := &sourcetest.Owner{Style: sourcetest.Whole, Skew: time.Hour}
+		o := &sourcetest.Owner{Style: sourcetest.Whole, Clock: sourcetest.Clock{Skew: time.Hour}}
 		o.Fault = func(n int, _ *http.Request) *sourcetest.Fault {
 			if n == 1 {
 				return sourcetest.RetryAfter(503, o.Now().Add(5*time.Second).UTC().Format(http.TimeFormat))

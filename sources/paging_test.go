@@ -134,7 +134,7 @@ func TestDeletesBetweenPagesWalkAgain(t *testing.T) {
 	for _, by := range []sources.Style{sources.Page, sources.Offset} {
 		for name, deletions := range map[string]int{"once": 1, "for ever": 100} {
 			t.Run(string(by)+" "+name, func(t *testing.T) {
-				o := &sourcetest.Owner{Style: styles[by], PageSize: 3, Order: sourcetest.ByID, Totals: true}
+				o := &sourcetest.Owner{Style: styles[by], PageSize: 3, Order: sourcetest.ByID, Paging: sourcetest.Paging{Totals: true}}
 				o.Put("row", sequence(1, 100)...)
 				next := int64(1)
 				o.Between = func(n int) {

@@ -60,7 +60,7 @@ func TestResumeAtEveryPage(t *testing.T) {
 		for _, by := range []sources.Style{sources.Cursor, sources.NextURL, sources.Link, sources.Keyset} {
 			t.Run(fmt.Sprintf("%s, no date %v", by, noDate), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					o := &sourcetest.Owner{Style: styles[by], PageSize: 3, NoDate: noDate}
+					o := &sourcetest.Owner{Style: styles[by], PageSize: 3, Clock: sourcetest.Clock{NoDate: noDate}}
 					for _, id := range sequence(1, 20) {
 						o.Put("row", id)
 						time.Sleep(time.Second)

@@ -109,7 +109,7 @@ func TestTiesAtTheBoundaryGrow(t *testing.T) {
 func TestSecondRowOfTheSameSecond(t *testing.T) {
 	for _, by := range []sources.Style{sources.Cursor, sources.Keyset, sources.Page} {
 		synctest.Test(t, func(t *testing.T) {
-			o := &sourcetest.Owner{Style: styles[by], Layout: time.RFC3339}
+			o := &sourcetest.Owner{Style: styles[by], Wire: sourcetest.Wire{Layout: time.RFC3339}}
 			s := source(t, quick(o), users(t, by))
 			o.Put("first", 1)
 			time.Sleep(100 * time.Millisecond)

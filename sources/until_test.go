@@ -38,7 +38,7 @@ func TestSettleStaysBehindTheNewest(t *testing.T) {
 	const settle = 5 * time.Minute
 	for _, skew := range []time.Duration{0, time.Hour, -time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
-			o := &sourcetest.Owner{Style: sourcetest.Cursor, PageSize: 2, Tombstones: true, Skew: skew}
+			o := &sourcetest.Owner{Style: sourcetest.Cursor, PageSize: 2, Tombstones: true, Clock: sourcetest.Clock{Skew: skew}}
 			o.Put("old", 1, 2, 3)
 			time.Sleep(10 * time.Minute)
 			o.Put("too young", 4)
@@ -114,7 +114,7 @@ func TestUntilBoundsTheWatermark(t *testing.T) {
 // An owner that tells no date cannot tell how far a bounded walk came.
 func TestUntilNeedsADate(t *testing.T) {
 	o := ages(3)
-	o.NoDate = true
+	o.Clock.NoDate = true
 	if err := fails(t, source(t, quick(o), until(t, 0)), resync(), syncer.ClassAnswer); !strings.Contains(err.Error(), "Date") {
 		t.Error(err)
 	}
@@ -239,7 +239,7 @@ func TestNotModifiedUpToABound(t *testing.T) {
 func TestNowIsTheOwners(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := ages(3)
-		o.Skew = 42 * time.Hour
+		o.Clock.Skew = 42 * time.Hour
 		spec := until(t, 0)
 		spec.Request.Query = append(spec.Request.Query, param("now", "{now}"))
 		s := source(t, quick(o), spec)
@@ -306,7 +306,7 @@ func TestRecordsThatLeaveTheBound(t *testing.T) {
 		for _, total := range []string{"", "meta.total"} {
 			synctest.Test(t, func(t *testing.T) {
 				o := ages(12)
-				o.Style, o.Totals = styles[by], true
+				o.Style, o.Paging.Totals = styles[by], true
 				o.Between = func(n int) {
 					if time.Sleep(10 * time.Second); n == 2 {
 						o.Put("leaves", 1)

@@ -131,7 +131,7 @@ func TestWatermarkNeverPassesTheOwnersStart(t *testing.T) {
 		for _, noDate := range []bool{false, true} {
 			t.Run(fmt.Sprintf("skew %v, no date %v", skew, noDate), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					o := &sourcetest.Owner{Style: sourcetest.Cursor, PageSize: 3, Skew: skew, NoDate: noDate}
+					o := &sourcetest.Owner{Style: sourcetest.Cursor, PageSize: 3, Clock: sourcetest.Clock{Skew: skew, NoDate: noDate}}
 					o.Put("first", sequence(1, 9)...)
 					time.Sleep(time.Minute)
 					start := o.Now()
@@ -164,7 +164,7 @@ func TestWatermarkNeverPassesTheOwnersStart(t *testing.T) {
 // after the first was read.
 func TestDateThatComesLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := &sourcetest.Owner{Style: sourcetest.Cursor, PageSize: 3, NoDate: true}
+		o := &sourcetest.Owner{Style: sourcetest.Cursor, PageSize: 3, Clock: sourcetest.Clock{NoDate: true}}
 		o.Put("first", sequence(1, 9)...)
 		time.Sleep(time.Minute)
 		start := o.Now()
@@ -175,10 +175,10 @@ func TestDateThatComesLate(t *testing.T) {
 			}
 			end = b.End
 			time.Sleep(10 * time.Minute) // applying a batch takes its time
-			if o.NoDate {
+			if o.Clock.NoDate {
 				o.Put("moved", 1)
 			}
-			o.NoDate = false
+			o.Clock.NoDate = false
 		}
 		if got, err := time.Parse(time.RFC3339Nano, end.Watermark); err != nil || got.After(start) {
 			t.Errorf("watermark %q is after the start %v (%v)", end.Watermark, start, err)
@@ -189,7 +189,7 @@ func TestDateThatComesLate(t *testing.T) {
 // TestPoisonedRowWithoutDate: a stamp in 2099 must not silence the feed.
 func TestPoisonedRowWithoutDate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := &sourcetest.Owner{Style: sourcetest.Whole, NoDate: true}
+		o := &sourcetest.Owner{Style: sourcetest.Whole, Clock: sourcetest.Clock{NoDate: true}}
 		o.Put("first", 1, 2)
 		o.Commit(sourcetest.Change{ID: 3, Name: "poison", Stamp: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC), Commit: o.Now(), Visible: o.Now()})
 		s := source(t, quick(o), users(t, sources.None))
@@ -306,7 +306,7 @@ func TestOrder(t *testing.T) {
 		spec := users(t, sources.Link)
 		spec.Watermark.Order = sources.Descending
 		spec.Request.Query = nil // an owner that does not filter
-		o.Totals, spec.Paging.Total = true, "meta.total"
+		o.Paging.Totals, spec.Paging.Total = true, "meta.total"
 		s := source(t, quick(o), spec)
 		batches, _ := complete(t, s, changes(o.Truth()[7].UpdatedAt))
 		if got := strings.Join(ids(batches), " "); got != "12 11 10 9 8 7 12 11 10" {

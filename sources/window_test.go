@@ -339,7 +339,7 @@ func TestWindowsThatAreAllDone(t *testing.T) {
 		for _, dated := range []bool{true, false} {
 			synctest.Test(t, func(t *testing.T) {
 				o := ages(5)
-				o.Skew, o.NoDate = skew, !dated
+				o.Clock.Skew, o.Clock.NoDate = skew, !dated
 				spec := windowed(t, time.Now().Add(-6*time.Hour), 2*time.Hour)
 				batches, err := walk(t, source(t, wide(o), spec), resync())
 				if (err == nil) != dated {
@@ -384,9 +384,9 @@ func TestWindowsOfAFutureDate(t *testing.T) {
 			spec := windowed(t, time.Now().Add(-50*time.Hour), 24*time.Hour)
 			spec.Watermark.Slices = slices
 			s := source(t, wide(o), spec)
-			o.Skew = 99 * 365 * 24 * time.Hour
+			o.Clock.Skew = 99 * 365 * 24 * time.Hour
 			complete(t, s, resync())
-			o.Skew = 0
+			o.Clock.Skew = 0
 			before := len(o.Requests())
 			batches, end := complete(t, s, resync())
 			if diff := cmp.Diff(truth(o), copied(t, batches, nil)); diff != "" {
@@ -398,9 +398,9 @@ func TestWindowsOfAFutureDate(t *testing.T) {
 				t.Errorf("%d requests for two days, end %+v", n, end)
 			}
 			// Gone on with, too, by a walk that was bounded so.
-			o.Skew = 99 * 365 * 24 * time.Hour
+			o.Clock.Skew = 99 * 365 * 24 * time.Hour
 			complete(t, s, resync())
-			o.Skew = 0
+			o.Clock.Skew = 0
 			first := upTo(t, s, resync(), 1)
 			before = len(o.Requests())
 			on, _ := complete(t, source(t, wide(o), spec), goOn(stored(t, first[0].Resume)))
@@ -409,7 +409,7 @@ func TestWindowsOfAFutureDate(t *testing.T) {
 			}
 		})
 		synctest.Test(t, func(t *testing.T) {
-			o := &sourcetest.Owner{Style: sourcetest.Cursor, PageSize: 3, Tombstones: true, Skew: 99 * time.Hour}
+			o := &sourcetest.Owner{Style: sourcetest.Cursor, PageSize: 3, Tombstones: true, Clock: sourcetest.Clock{Skew: 99 * time.Hour}}
 			for i := range 50 {
 				at := o.Now().Add(-time.Duration(50-i) * time.Hour)
 				o.Commit(sourcetest.Change{ID: int64(i + 1), Name: "n", Stamp: at, Commit: at, Visible: at})

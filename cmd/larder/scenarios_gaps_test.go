@@ -14,7 +14,7 @@ import (
 // pass lets time pass for an owner and for the copy.
 func (e *example) pass(o *sourcetest.Owner, d time.Duration) {
 	e.t.Helper()
-	o.Skew += d
+	o.Clock.Skew += d
 	var set []string
 	for _, c := range []string{"as_of", "deletes_as_of", "first_seen", "warn_at", "critical_at", "last_poll", "next_poll", "newest_at"} {
 		set = append(set, fmt.Sprintf("%s = %s - %f", c, c, d.Seconds()))
@@ -70,7 +70,7 @@ func TestEmptyPollsAreFreshAndTellOfAStuckOwner(t *testing.T) {
 // row is written, which a trigger of the consumer's would see.
 func TestNotModifiedIsFreshAndWritesNoRow(t *testing.T) {
 	o := stampedOwner()
-	o.Style, o.Tombstones, o.ETags = sourcetest.Whole, false, true
+	o.Style, o.Tombstones, o.Cache.ETags = sourcetest.Whole, false, true
 	text := strings.NewReplacer(`query = { since = "{since}", cursor = "{cursor}", size = "{size}" }`, `conditional = true`,
 		`paging    = { next = "meta.next_cursor", size = 3 }`, `mode = "snapshot"`, `, deleted = "deleted_at"`, "",
 		`watermark = { from = "updated_at", overlap = "2m" }`, "").Replace(stampedFeed)

@@ -34,7 +34,7 @@ const usersRows = `select id, name from users`
 // stampedOwner is an owner of records with stamps, whose clock is moved by Skew:
 // it begins in the past, so that it is never ahead of this machine.
 func stampedOwner() *sourcetest.Owner {
-	return &sourcetest.Owner{Style: sourcetest.Cursor, PageSize: 3, Tombstones: true, Skew: -24 * time.Hour}
+	return &sourcetest.Owner{Style: sourcetest.Cursor, PageSize: 3, Tombstones: true, Clock: sourcetest.Clock{Skew: -24 * time.Hour}}
 }
 
 // truthOf is what an owner has, as a query of the copy tells it.
@@ -62,7 +62,7 @@ func TestTiesFillPages(t *testing.T) {
 		e.holds(fmt.Sprintf("round %d", round+1), usersRows, truthOf(o))
 		kind = syncer.Changes
 	}
-	o.Skew += time.Hour
+	o.Clock.Skew += time.Hour
 	o.Put("newer", 1, 2, 3, 4)
 	e.poll(syncer.Changes)
 	e.holds("newer ones", usersRows, truthOf(o))
@@ -72,11 +72,11 @@ func TestTiesFillPages(t *testing.T) {
 // second that was polled, come with the next poll: the overlap asks for both.
 func TestLateRowsComeWithTheOverlap(t *testing.T) {
 	o := stampedOwner()
-	o.Layout = time.RFC3339
+	o.Wire.Layout = time.RFC3339
 	e := newRun(t, stampedFeed, &door{owner: o})
 	o.Put("new", 1, 2, 3, 4, 5)
 	stamped := o.Now()
-	o.Skew += time.Minute
+	o.Clock.Skew += time.Minute
 	o.Put("newest", 6)
 	e.poll(syncer.Resync)
 	e.holds("first poll", usersRows, truthOf(o))
@@ -127,7 +127,7 @@ func TestWatermarkOfAnotherField(t *testing.T) {
 	e := newRun(t, stampedFeed, &door{owner: o})
 	o.Put("new", 1, 2, 3, 4)
 	e.poll(syncer.Resync)
-	o.Skew += time.Hour
+	o.Clock.Skew += time.Hour
 	o.Put("changed", 2)
 	e.poll(syncer.Changes)
 
@@ -142,7 +142,7 @@ func TestWatermarkOfAnotherField(t *testing.T) {
 		t.Errorf("begins anew at %s, want at initial", got)
 	}
 	e.holds("another field", usersRows, truthOf(o))
-	o.Skew += time.Hour
+	o.Clock.Skew += time.Hour
 	o.Put("changed again", 3)
 	e.poll(syncer.Changes)
 	e.holds("changes by it", usersRows, truthOf(o))
@@ -246,7 +246,7 @@ func TestPartitionsStandAlone(t *testing.T) {
 	}
 	pass := func() {
 		for _, o := range all {
-			o.Skew += time.Hour
+			o.Clock.Skew += time.Hour
 		}
 	}
 	for team, o := range all {

@@ -7,6 +7,8 @@ import (
 
 // Fault is an answer that is none.
 type Fault struct {
+	// Knob is its name among the hits; "": "fault".
+	Knob   string
 	Status int // 0: 200
 	Header http.Header
 	// Body replaces the body; with Keep the owner's own body stays.
@@ -19,35 +21,70 @@ type Fault struct {
 	Stall time.Duration
 	// Drop closes the connection without an answer.
 	Drop bool
+
+	// list changes the records of the owner's own page; whole says that it is
+	// the last page.
+	list  func([]*entry) []*entry
+	whole bool
+}
+
+// plain reports whether the records are the owner's own.
+func (f *Fault) plain() bool { return f == nil || f.list == nil }
+
+// half reports whether the page says that nothing follows, though it may.
+func (f *Fault) half() bool { return f != nil && f.whole }
+
+func (f *Fault) name() string {
+	if f.Knob == "" {
+		return "fault"
+	}
+	return f.Knob
+}
+
+// The names of faults, as Hits counts them.
+const (
+	FaultStatus     = "status"
+	FaultRetryAfter = "Retry-After"
+	FaultHTML       = "login page"
+	FaultErrorBody  = "error body"
+	FaultGraphQL    = "GraphQL errors"
+	FaultNotOK      = "ok false"
+	FaultNullList   = "null list"
+	FaultNoList     = "no list"
+	FaultEmptyList  = "empty list"
+	FaultHalfList   = "half a list"
+	FaultTwice      = "keys twice in a page"
+	FaultMedia      = "media type"
+	FaultRedirect   = "redirect"
+	FaultCut        = "cut"
+	FaultDrop       = "drop"
+	FaultStall      = "stall"
+	FaultBomb       = "bomb"
+)
+
+func faultNames() []string {
+	return []string{FaultStatus, FaultRetryAfter, FaultHTML, FaultErrorBody, FaultGraphQL, FaultNotOK, FaultNullList, FaultNoList,
+		FaultEmptyList, FaultHalfList, FaultTwice, FaultMedia, FaultRedirect, FaultCut, FaultDrop, FaultStall, FaultBomb}
 }
 
 // Status answers with a status and an empty object.
-func Status(status int) *Fault { return &Fault{Status: status, Body: `{}`} }
+func Status(status int) *Fault { return &Fault{Knob: FaultStatus, Status: status, Body: `{}`} }
 
 // RetryAfter answers with a status and how long to stay away.
 func RetryAfter(status int, text string) *Fault {
-	return &Fault{Status: status, Body: `{}`, Header: http.Header{"Retry-After": {text}}}
-}
-
-// HTML answers with a login page and 200, under the given media type.
-func HTML(mediaType string) *Fault {
-	return &Fault{Header: http.Header{"Content-Type": {mediaType}}, Body: "\n<!DOCTYPE html><html><body>Please log in</body></html>"}
-}
-
-// ErrorBody answers 200 and says in the body what went wrong.
-func ErrorBody() *Fault {
-	return &Fault{Body: `{"error":{"code":"internal","message":"canary-body"}}`}
-}
-
-// EmptyList answers 200 with no records, as a broken owner does.
-func EmptyList() *Fault {
-	return &Fault{Body: `{"data":[],"meta":{"next_cursor":null,"total":0,"pages":0,"more":false},"links":{"next":null}}`}
+	return &Fault{Knob: FaultRetryAfter, Status: status, Body: `{}`, Header: http.Header{"Retry-After": {text}}}
 }
 
 // Redirect leads elsewhere.
 func Redirect(status int, to string) *Fault {
-	return &Fault{Status: status, Header: http.Header{"Location": {to}}}
+	return &Fault{Knob: FaultRedirect, Status: status, Header: http.Header{"Location": {to}}}
 }
 
 // CutAt breaks off after n bytes of the owner's own body.
-func CutAt(n int) *Fault { return &Fault{Keep: true, Cut: n + 1} }
+func CutAt(n int) *Fault { return &Fault{Knob: FaultCut, Keep: true, Cut: n + 1} }
+
+// Drop closes the connection without an answer.
+func Drop() *Fault { return &Fault{Knob: FaultDrop, Drop: true} }
+
+// Stall delays the owner's own answer.
+func Stall(d time.Duration) *Fault { return &Fault{Knob: FaultStall, Keep: true, Stall: d} }

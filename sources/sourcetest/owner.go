@@ -12,45 +12,60 @@ import (
 	"time"
 )
 
-// Style is how the owner pages.
-type Style string
+// Owner is the service. The zero value lists records of no log ten a page. Its
+// fields are knobs, grouped by theme; set them before it serves, or in Between.
+// Its methods are safe for concurrent use.
+type Owner struct {
+	Style    Style
+	Order    Order
+	PageSize int // the most records of a page, whatever is asked; 0: 10
+	// Tombstones keeps deleted records in the list, with deleted_at set.
+	Tombstones bool
 
-// The styles. Every one filters by ?since= (inclusive) and ?until= (exclusive)
-// and takes ?size=.
-const (
-	Whole   Style = "whole"  // one array, no paging
-	Cursor  Style = "cursor" // meta.next_cursor, sent back as ?cursor=
-	NextURL Style = "next"   // links.next, a relative URL
-	Link    Style = "link"   // Link header with page numbers
-	Page    Style = "page"   // ?page= from 1
-	Offset  Style = "offset" // ?offset=
-	Keyset  Style = "keyset" // ?after_stamp= and ?after_id=, or ?after_id= alone
-	Lines   Style = "ndjson" // one record a line
-)
+	Wire     Wire
+	Paging   Paging
+	Sequence Sequence
+	Clock    Clock
+	Cache    Cache
+	Quota    Quota
+	Memory   Memory
 
-// Order is the order of the records.
-type Order string
+	// Between is called before the n-th request, from 1, is answered.
+	Between func(n int)
+	// Fault makes the n-th request fail; nil: it does not.
+	Fault func(n int, r *http.Request) *Fault
 
-// The orders. ByStamp is the default; ties go by id.
-const (
-	ByStamp     Order = "stamp"
-	ByStampDesc Order = "stamp desc"
-	ByID        Order = "id"
-)
+	mu       sync.Mutex
+	requests []Request
+	history  history
+	quota    spent
+	hits     counts
+}
 
-// Change is one entry of the commit log.
+// Change is one entry of the commit log. A record is what Part and ID name.
 type Change struct {
-	ID   int64
+	ID int64
+	// Part is the partition, which ?part= asks for; "": the record is of none.
+	Part string
+	// Name goes out as it is, but for what JSON must escape: invalid UTF-8 stays
+	// invalid.
 	Name string
 	// Stamp is what updated_at says, Commit when the change was made, Visible
 	// when reads show it.
 	Stamp, Commit, Visible time.Time
 	Gone                   bool
+	// NoStamp writes null for the stamp. No ?since= ever asks for such a record.
+	NoStamp bool
+	// Misfit is JSON text that stands where the name should; "": the name does.
+	Misfit string
+	// Extra is further members of the record as JSON text: "age":1e400.
+	Extra string
 }
 
 // Row is a record as the owner writes it.
 type Row struct {
 	ID        int64   `json:"id"`
+	Part      string  `json:"part,omitempty"`
 	Name      string  `json:"name"`
 	UpdatedAt string  `json:"updated_at"`
 	DeletedAt *string `json:"deleted_at"`
@@ -64,34 +79,8 @@ type Request struct {
 	Body   []byte
 }
 
-// Owner is the service. Its fields are knobs; set them before it serves, or in
-// Between. Its methods are safe for concurrent use.
-type Owner struct {
-	Style    Style
-	Order    Order
-	PageSize int // the most records of a page; 0: 10
-	// Tombstones keeps deleted records in the list, with deleted_at set.
-	Tombstones bool
-	// Totals adds meta.total and meta.pages, and meta.more to pages.
-	Totals bool
-	ETags  bool
-	// Skew is how far the owner's clock is ahead.
-	Skew   time.Duration
-	NoDate bool
-	// Layout is how stamps are written; "": RFC 3339 with microseconds.
-	Layout string
-	// Between is called before the n-th request, from 1, is answered.
-	Between func(n int)
-	// Fault makes the n-th request fail; nil: it does not.
-	Fault func(n int, r *http.Request) *Fault
-
-	mu       sync.Mutex
-	log      []Change
-	requests []Request
-}
-
 // Now is the owner's clock.
-func (o *Owner) Now() time.Time { return time.Now().Add(o.Skew) }
+func (o *Owner) Now() time.Time { return time.Now().Add(o.Clock.Skew) }
 
 // Put writes records, stamped, committed and visible at once.
 func (o *Owner) Put(name string, ids ...int64) {
@@ -110,11 +99,29 @@ func (o *Owner) Delete(ids ...int64) {
 }
 
 // Commit appends to the log. The last change of a record is the one that
-// counts, whatever its stamp.
-func (o *Owner) Commit(c Change) {
+// counts, whatever its stamp. Its times may lie ahead.
+func (o *Owner) Commit(changes ...Change) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.log = append(o.log, c)
+	for _, c := range changes {
+		o.history.add(c)
+	}
+}
+
+// Restore brings back the backup of an instant: what was committed later is
+// gone, and its numbers are given out again.
+func (o *Owner) Restore(at time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.history.restore(at)
+	o.hits.add(restored)
+}
+
+// Expire makes the owner refuse every token and cursor that it has handed out.
+func (o *Owner) Expire() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.history.issue++
 }
 
 // Truth is the live rows, by id: every change counts that is committed,
@@ -124,13 +131,25 @@ func (o *Owner) Truth() []Row {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var rows []Row
-	for _, c := range o.newest(func(c Change) bool { return !c.Commit.After(now) }) {
+	for _, c := range o.history.newest(func(e *entry) bool { return !e.Commit.After(now) }) {
 		if !c.Gone {
-			rows = append(rows, o.row(c))
+			rows = append(rows, o.row(c.Change))
 		}
 	}
-	slices.SortFunc(rows, func(a, b Row) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(rows, func(a, b Row) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Part, b.Part)) })
 	return rows
+}
+
+func (o *Owner) row(c Change) Row {
+	r := Row{ID: c.ID, Part: c.Part, Name: c.Name}
+	if !c.NoStamp {
+		r.UpdatedAt = o.Wire.text(c.Stamp)
+	}
+	if c.Gone {
+		at := o.Wire.text(c.Stamp)
+		r.DeletedAt = &at
+	}
+	return r
 }
 
 // Requests is what the owner was asked so far.
@@ -138,60 +157,4 @@ func (o *Owner) Requests() []Request {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.Clone(o.requests)
-}
-
-// newest is the last change of each record among those that count.
-func (o *Owner) newest(counts func(Change) bool) map[int64]Change {
-	last := map[int64]Change{}
-	for _, c := range o.log {
-		if counts(c) {
-			last[c.ID] = c
-		}
-	}
-	return last
-}
-
-// visible is what a read sees at this moment, in the owner's order.
-func (o *Owner) visible(since time.Time) []Change {
-	now := o.Now()
-	var list []Change
-	for _, c := range o.newest(func(c Change) bool { return !c.Visible.After(now) }) {
-		if (!c.Gone || o.Tombstones) && !o.shown(c.Stamp).Before(since) {
-			list = append(list, c)
-		}
-	}
-	slices.SortFunc(list, o.compare)
-	return list
-}
-
-func (o *Owner) compare(a, b Change) int {
-	byStamp := cmp.Or(o.shown(a.Stamp).Compare(o.shown(b.Stamp)), cmp.Compare(a.ID, b.ID))
-	switch o.Order {
-	case ByID:
-		return cmp.Compare(a.ID, b.ID)
-	case ByStampDesc:
-		return -byStamp
-	}
-	return byStamp
-}
-
-// layout is how stamps are written.
-func (o *Owner) layout() string { return cmp.Or(o.Layout, "2006-01-02T15:04:05.000000Z07:00") }
-
-// shown is a stamp cut down to what the owner writes of it.
-func (o *Owner) shown(t time.Time) time.Time {
-	cut, err := time.Parse(o.layout(), t.UTC().Format(o.layout()))
-	if err != nil {
-		return t
-	}
-	return cut
-}
-
-func (o *Owner) row(c Change) Row {
-	stamp := c.Stamp.UTC().Format(o.layout())
-	r := Row{ID: c.ID, Name: c.Name, UpdatedAt: stamp}
-	if c.Gone {
-		r.DeletedAt = &stamp
-	}
-	return r
 }

@@ -1,35 +1,22 @@
 package sourcetest
 
 import (
-	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
+	"context"
 	"io"
+	"maps"
 	"net/http"
-	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
-
-// envelope is a page of the JSON styles.
-type envelope struct {
-	Data  []Row          `json:"data"`
-	Meta  map[string]any `json:"meta,omitempty"`
-	Links map[string]any `json:"links,omitempty"`
-}
 
 // ServeHTTP answers a list request, whatever its path.
 func (o *Owner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	o.mu.Lock()
 	o.requests = append(o.requests, Request{r.Method, r.URL, r.Header.Clone(), body})
-	n := len(o.requests)
+	n, length := len(o.requests), len(o.history.log)
 	o.mu.Unlock()
 	if o.Between != nil {
 		o.Between(n)
@@ -38,186 +25,215 @@ func (o *Owner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if o.Fault != nil {
 		fault = o.Fault(n, r)
 	}
-	if fault == nil {
-		fault = &Fault{Keep: true}
-	}
-	o.answer(w, r, fault)
+	o.mu.Lock()
+	o.hits.when(n > 1 && len(o.history.log) != length, wroteBetween)
+	o.mu.Unlock()
+	o.serve(w, r, &ask{n: n, url: r.URL, fault: fault})
 }
 
-func (o *Owner) answer(w http.ResponseWriter, r *http.Request, f *Fault) {
-	if f.Stall > 0 {
-		select {
-		case <-time.After(f.Stall):
-		case <-r.Context().Done():
-			return
-		}
+// reply is an answer that is ready to go out.
+type reply struct {
+	status int
+	body   []byte
+	cut    int // bytes after which it breaks off; negative: it does not
+}
+
+// serve answers one request. An aborted handler is a connection that is closed.
+func (o *Owner) serve(w http.ResponseWriter, r *http.Request, a *ask) {
+	f := a.fault
+	if f != nil && f.Stall > 0 && !pass(r.Context(), f.Stall) || !pass(r.Context(), o.Clock.Takes/2) {
+		return
 	}
-	if f.Drop {
+	if f != nil && f.Drop {
+		o.hitFault(f)
 		panic(http.ErrAbortHandler)
 	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h["Date"] = nil
-	if !o.NoDate {
-		h.Set("Date", o.Now().UTC().Format(http.TimeFormat))
+	answer := o.reply(w.Header(), r, a)
+	if !pass(r.Context(), o.Clock.Takes-o.Clock.Takes/2) {
+		return
 	}
-	status, body := cmp.Or(f.Status, http.StatusOK), []byte(f.Body)
-	if f.Keep {
-		body = o.list(h, r.URL)
-	}
-	for name, values := range f.Header {
-		h[name] = values
-	}
-	if o.ETags && status == http.StatusOK {
-		sum := sha256.Sum256(body)
-		h.Set("ETag", `"`+hex.EncodeToString(sum[:8])+`"`)
-		if r.Header.Get("If-None-Match") == h.Get("ETag") {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
-	}
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	if f.Cut > 0 && f.Cut <= len(body) {
-		_, _ = w.Write(body[:f.Cut-1])
+	w.WriteHeader(answer.status)
+	if answer.cut >= 0 {
+		_, _ = w.Write(answer.body[:answer.cut])
 		if flusher, ok := w.(http.Flusher); ok {
 			flusher.Flush()
 		}
 		panic(http.ErrAbortHandler)
 	}
-	_, _ = w.Write(body)
+	_, _ = w.Write(answer.body)
 }
 
-// list is the body of one page.
-func (o *Owner) list(h http.Header, u *url.URL) []byte {
+// pass lets time go by, and reports false if the asker has gone.
+func pass(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (o *Owner) hitFault(f *Fault) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	q := u.Query()
-	since, _ := time.Parse(o.layout(), q.Get("since"))
-	all := o.visible(since)
-	if until, err := o.moment(q.Get("until")); err == nil {
-		all = slices.DeleteFunc(all, func(c Change) bool { return !o.shown(c.Stamp).Before(until) })
-	}
-	if o.Style == Lines {
-		return o.lines(h, all)
-	}
-	size := cmp.Or(o.PageSize, 10)
-	if asked, err := strconv.Atoi(q.Get("size")); err == nil && asked > 0 {
-		size = min(size, asked)
-	}
-	if o.Style == Whole {
-		size = len(all)
-	}
-	from := min(o.start(q, all, size), len(all))
-	to := min(from+size, len(all))
-	e := envelope{Data: []Row{}}
-	for _, c := range all[from:to] {
-		e.Data = append(e.Data, o.row(c))
-	}
-	o.around(&e, h, u, place{all, from, to, size})
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(e) // a struct of strings and numbers
-	return b.Bytes()
+	o.hits.fault(f.name())
 }
 
-// moment reads a time as the owner writes it, or with other digits.
-func (o *Owner) moment(text string) (time.Time, error) {
-	at, err := time.Parse(o.layout(), text)
-	if err != nil {
-		return time.Parse(time.RFC3339Nano, text)
+// reply is what goes out.
+func (o *Owner) reply(h http.Header, r *http.Request, a *ask) reply {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	a.now = o.Now()
+	f := a.fault
+	if f != nil {
+		o.hits.when(f.Stall == 0 && o.Clock.Takes > 0, slowly)
+	} else {
+		o.hits.when(o.Clock.Takes > 0, slowly)
 	}
-	return at, nil
+	kept := time.Duration(0)
+	if f == nil {
+		kept = o.kept(a.n, r.Header)
+	}
+	date := o.read(a, kept)
+	h["Content-Type"], h["Date"] = []string{"application/json"}, nil
+	o.dates(h, a, date)
+	if refused := o.spend(a.now, h); refused != nil {
+		f = refused
+	}
+	out := o.content(h, a, f)
+	if f == nil && kept > 0 {
+		h["Age"] = []string{seconds(kept)}
+		o.hits.add(aged)
+	}
+	return o.wrap(h, r, f, out)
 }
 
-func (o *Owner) lines(h http.Header, all []Change) []byte {
-	h.Set("Content-Type", "application/x-ndjson")
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	for _, c := range all {
-		_ = encoder.Encode(o.row(c)) // a struct of strings and numbers
+// dates says how late it is.
+func (o *Owner) dates(h http.Header, a *ask, date time.Time) {
+	if o.Clock.NoDate {
+		o.hits.add(noDate)
+		return
 	}
-	return b.Bytes()
+	h["Date"] = []string{date.UTC().Format(http.TimeFormat)}
+	o.hits.when(o.Clock.Skew != 0, skewed)
+	o.hits.when(o.Clock.node(a.n).Skew != 0, nodeClock)
 }
 
-// start is the index of a page's first record.
-func (o *Owner) start(q url.Values, all []Change, size int) int {
-	number := func(name string) int {
-		n, _ := strconv.Atoi(q.Get(name))
-		return max(n, 0)
-	}
-	switch o.Style {
-	case Page, Link:
-		return (max(number("page"), 1) - 1) * size
-	case Offset:
-		return number("offset")
-	case Keyset:
-		if q.Has("after_id") {
-			return o.behind(all, q.Get("after_stamp"), q.Get("after_id"))
-		}
-	case Cursor, NextURL:
-		if token, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(q.Get("cursor"), tokenPrefix)); err == nil && len(token) > 0 {
-			stamp, id, _ := strings.Cut(string(token), "|")
-			return o.behind(all, stamp, id)
+// content is the status and body: the owner's own, or a fault's.
+func (o *Owner) content(h http.Header, a *ask, f *Fault) reply {
+	out := reply{status: http.StatusOK, cut: -1}
+	if f == nil || f.Keep {
+		if refused := o.list(h, a, &out); refused != nil {
+			f = refused
 		}
 	}
-	return 0
+	if f == nil {
+		return out
+	}
+	out.status = cmp.Or(f.Status, out.status)
+	if !f.Keep {
+		out.body = []byte(f.Body)
+	}
+	maps.Copy(h, f.Header)
+	if f.Cut > 0 {
+		out.cut = f.Cut - 1
+	}
+	return out
 }
 
-// tokenPrefix holds what goes wrong when a token is encoded twice or not.
-const tokenPrefix = "t+/=%2B &"
-
-func (o *Owner) token(c Change) string {
-	return tokenPrefix + base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s|%d", c.Stamp.UTC().Format(o.layout()), c.ID))
+// wrap adds the validator, packs the body, and cuts it.
+func (o *Owner) wrap(h http.Header, r *http.Request, f *Fault, out reply) reply {
+	if o.Cache.ETags && out.status == http.StatusOK {
+		validator := tag(out.body)
+		h["Etag"] = []string{validator}
+		if r.Header.Get("If-None-Match") == validator {
+			o.hits.add(unchanged)
+			return reply{status: http.StatusNotModified, cut: -1}
+		}
+	}
+	if o.Wire.Gzip && h["Content-Encoding"] == nil && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		out.body = pack(out.body)
+		h["Content-Encoding"] = []string{"gzip"}
+		o.hits.add(packed)
+	}
+	h["Content-Length"] = []string{strconv.Itoa(len(out.body))}
+	if out.cut > len(out.body) || out.cut == len(out.body) && len(out.body) == 0 {
+		out.cut = -1
+	}
+	if f != nil && (f.Cut == 0 || out.cut >= 0) {
+		o.hits.fault(f.name())
+	}
+	return out
 }
 
-// behind is the index of the first record after a place in the order.
-func (o *Owner) behind(all []Change, stamp, id string) int {
-	at, _ := time.Parse(o.layout(), stamp)
-	number, _ := strconv.ParseInt(id, 10, 64)
-	for i, c := range all {
-		if o.compare(c, Change{ID: number, Stamp: at}) > 0 {
-			return i
-		}
+// list writes the page that is asked for, or says why there is none.
+func (o *Owner) list(h http.Header, a *ask, out *reply) (refused *Fault) {
+	o.history.write(o.Wire)
+	a.q, a.style = a.url.Query(), cmp.Or(o.Style, Whole)
+	if len(o.Paging.Ignore) > 0 {
+		o.ignore(a.q)
 	}
-	return len(all)
+	if a.q.Has("list") && (a.style == Delta || a.style == Log) {
+		a.style = Cursor
+	}
+	c, refused := o.refusal(a)
+	if refused != nil {
+		return refused
+	}
+	b := body{text: make([]byte, 0, 2048)}
+	switch a.style {
+	case Delta:
+		o.delta(&b, a, c)
+	case Log:
+		o.events(&b, a)
+	case Lines:
+		out.body = o.lines(h, a)
+		return nil
+	default:
+		o.records(&b, h, a, c)
+	}
+	out.body = b.close()
+	return nil
 }
 
-type place struct {
-	all            []Change
-	from, to, size int
+// records answers in the styles that list records.
+func (o *Owner) records(b *body, h http.Header, a *ask, c cursor) {
+	p := o.turn(a, o.selected(a), c)
+	shown := p.list[p.from:p.to]
+	if !a.fault.plain() {
+		shown = a.fault.list(shown)
+	}
+	if a.fault.half() {
+		p.list, p.to, p.more = p.list[:p.from+len(shown)], p.from+len(shown), false
+	}
+	b.open()
+	for _, e := range o.arranged(a, shown) {
+		b.record(e, 0)
+		o.hits.all(e.marks)
+	}
+	o.around(b, h, a, &p)
+	if o.Style != a.style {
+		b.meta("head").number(o.head(a))
+		o.epoch(b)
+	}
 }
 
-// around adds what leads to the next page.
-func (o *Owner) around(e *envelope, h http.Header, u *url.URL, p place) {
-	more := p.to < len(p.all)
-	e.Meta = map[string]any{}
-	if o.Totals {
-		e.Meta["total"], e.Meta["pages"], e.Meta["more"] = len(p.all), (len(p.all)+p.size-1)/max(p.size, 1), more
+// lines is one record a line.
+func (o *Owner) lines(h http.Header, a *ask) []byte {
+	h["Content-Type"] = []string{"application/x-ndjson"}
+	list := o.selected(a)
+	if !a.fault.plain() {
+		list = a.fault.list(list)
 	}
-	with := func(name, value string) string {
-		q := u.Query()
-		q.Set(name, value)
-		return "?" + q.Encode()
+	var b []byte
+	for _, e := range o.arranged(a, list) {
+		b = append(appendRecord(b, e, 0), '\n')
+		o.hits.all(e.marks)
 	}
-	switch o.Style {
-	case Cursor:
-		e.Meta["next_cursor"] = nil
-		if more {
-			e.Meta["next_cursor"] = o.token(p.all[p.to-1])
-		}
-	case NextURL:
-		e.Links = map[string]any{"next": nil}
-		if more {
-			e.Links["next"] = with("cursor", o.token(p.all[p.to-1]))
-		}
-	case Link:
-		page := p.from/max(p.size, 1) + 1
-		links := []string{`<` + with("page", "1") + `>; rel="first"`}
-		if more {
-			links = append(links, `<`+with("page", strconv.Itoa(page+1))+`>; title="a, b; c"; rel="next last"`)
-		}
-		h.Set("Link", strings.Join(links, ", "))
-	}
+	return b
 }
