@@ -42,8 +42,9 @@ func id(part, key int) int64 { return int64(part*keys + key) }
 func (l *life) owners() {
 	for range l.Parts {
 		l.services = append(l.services, &sourcetest.Owner{
-			Style: style(l.By), Order: l.Order, PageSize: l.Page, Tombstones: l.Tombstones, Totals: true,
-			ETags: l.Conditional, NoDate: l.NoDate, Skew: l.Skew, Layout: l.layout(), Fault: faultOf,
+			Style: style(l.By), Order: l.Order, PageSize: l.Page, Tombstones: l.Tombstones, Fault: faultOf,
+			Paging: sourcetest.Paging{Totals: true}, Cache: sourcetest.Cache{ETags: l.Conditional},
+			Clock: sourcetest.Clock{NoDate: l.NoDate, Skew: l.Skew}, Wire: sourcetest.Wire{Layout: l.layout()},
 		})
 	}
 	for i, c := range l.Log {
