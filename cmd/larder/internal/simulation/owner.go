@@ -53,7 +53,7 @@ func (l *life) owners() {
 			name = "misfit"
 		}
 		at := func(d time.Duration) time.Time { return l.start.Add(d + l.Skew) }
-		l.services[c.Part].Commit(sourcetest.Change{ID: id(c.Part, c.Key), Name: name, Gone: c.Gone,
+		l.services[c.Part].Commit(sourcetest.Change{ID: id(c.Part, c.Key), Part: strconv.Itoa(c.Part), Name: name, Gone: c.Gone,
 			Stamp: at(c.Stamp), Commit: at(c.Commit), Visible: at(c.Visible)})
 	}
 }
