@@ -25,9 +25,21 @@ type Error struct {
 func (e *Error) Error() string {
 	var answer *pgconn.PgError
 	if errors.As(e.err, &answer) {
-		return fmt.Sprintf("%s: %s (SQLSTATE %s)", e.step, answer.Message, answer.Code)
+		return fmt.Sprintf("%s: %s%s (SQLSTATE %s)", e.step, hint(answer.Code), answer.Message, answer.Code)
 	}
 	return e.step + ": " + e.err.Error()
+}
+
+// hint says what is wrong with the whole database, and not with the statement
+// that was the first to meet it.
+func hint(state string) string {
+	switch state {
+	case readOnly:
+		return "database is read-only, because it is a standby or default_transaction_read_only is on: "
+	case diskFull:
+		return "the server's disk is full: "
+	}
+	return ""
 }
 
 // Unwrap returns the driver's error.
@@ -85,6 +97,8 @@ const (
 	undefinedTable       = "42P01"
 	undefinedColumn      = "42703"
 	undefinedSchema      = "3F000"
+	readOnly             = "25006"
+	diskFull             = "53100"
 	// Two keys of one batch are the same to the database (citext).
 	cardinalityViolation = "21000"
 )

@@ -12,10 +12,10 @@ import (
 )
 
 // Read committed is part of the fence: the lock on the lease's row must show
-// the row as it is, not as it was when the transaction began.
-func writing() pgx.TxOptions {
-	return pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite}
-}
+// the row as it is, not as it was when the transaction began. Whether it may
+// write is left to the database: whoever made it read-only by default, as hosts
+// do when a disk is all but full, meant us, too.
+func writing() pgx.TxOptions { return pgx.TxOptions{IsoLevel: pgx.ReadCommitted} }
 
 // fenced runs do in a transaction that holds the lease from its first
 // statement on.

@@ -1,6 +1,6 @@
 # Keeps a Postgres cluster in the directory $1 for the process at the other end of stdin.
 #
-# It obeys one order a line (init, start, stop), answers each with an exit status, and when stdin
+# It obeys one order a line (init, start, stop, shut, demote), answers each with an exit status, and when stdin
 # ends, because the other process closed it or is dead, it stops the server and removes the
 # directory. Nothing else can do that after a kill -9 of the tests.
 
@@ -27,7 +27,7 @@ init() {
 }
 
 stop() {
-	"$bin/pg_ctl" stop --silent --wait --mode=immediate --pgdata=data
+	"$bin/pg_ctl" stop --silent --wait --mode="${1:-immediate}" --pgdata=data
 }
 
 while read -r order port path; do
@@ -36,6 +36,8 @@ while read -r order port path; do
 	init) init ;;
 	start) "$bin/pg_ctl" start --silent --wait --timeout=60 --pgdata=data --log=log --options="-p $port" ;;
 	stop) stop ;;
+	shut) stop fast ;;
+	demote) : >data/standby.signal ;;
 	*) false ;;
 	esac >>log 2>&1
 	echo $?

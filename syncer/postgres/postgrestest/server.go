@@ -42,7 +42,31 @@ func (s *Server) Stop(tb testing.TB) {
 	}
 }
 
-// Restart starts the server again after Stop, on the same address, and returns when it answers.
+// Shut ends the server as its operator would: transactions are rolled back, everybody is told,
+// everything is flushed.
+func (s *Server) Shut(tb testing.TB) {
+	tb.Helper()
+	if err := s.own.order("shut"); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// Demote makes the server a standby from the next Restart on: it may be read, and refuses to
+// write, until Promote. It must not be running.
+func (s *Server) Demote(tb testing.TB) {
+	tb.Helper()
+	if err := s.own.order("demote"); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// Promote makes a standby writable.
+func (s *Server) Promote(tb testing.TB) {
+	tb.Helper()
+	administer(tb, s.admin, "select pg_promote()")
+}
+
+// Restart starts the server again after Stop or Shut, on the same address, and returns when it answers.
 func (s *Server) Restart(tb testing.TB) {
 	tb.Helper()
 	if err := s.own.order("start"); err != nil {

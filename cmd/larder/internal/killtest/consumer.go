@@ -21,6 +21,9 @@ import (
 type Consumer interface {
 	// State reads the copy and larder's position at one instant.
 	State(context.Context) (State, error)
+	// Claim reads what the view freshness says of the users; the zero Claim
+	// where there is no such line.
+	Claim(context.Context) (Claim, error)
 	// EndLease does what time would do: the lease runs out.
 	EndLease(context.Context) error
 	// Wipe makes the database as it was before larder first came.

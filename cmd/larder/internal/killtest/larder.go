@@ -65,13 +65,15 @@ func Configure(tb testing.TB, program string, owner *Owner, database string) Lar
 }
 
 // Args is the command line of one of larder's commands.
-func (l Larder) Args(command string) []string { return []string{l.Program, command, "-c", l.Config} }
+func (l Larder) Args(command string, more ...string) []string {
+	return append([]string{l.Program, command, "-c", l.Config}, more...)
+}
 
 // Start starts one of larder's commands. The test kills it, if nobody did.
-func (l Larder) Start(tb testing.TB, command string) *Process {
+func (l Larder) Start(tb testing.TB, command string, more ...string) *Process {
 	tb.Helper()
 	p := &Process{log: newLog(), ended: make(chan struct{})}
-	args := l.Args(command)
+	args := l.Args(command, more...)
 	p.cmd = exec.Command(args[0], args[1:]...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {
@@ -120,6 +122,16 @@ func (p *Process) Killed() bool {
 	<-p.ended
 	var exit *exec.ExitError
 	return errors.As(p.err, &exit) && !exit.Exited()
+}
+
+// Running reports whether the process has not ended.
+func (p *Process) Running() bool {
+	select {
+	case <-p.ended:
+		return false
+	default:
+		return true
+	}
 }
 
 // Log is what the process printed so far.

@@ -40,6 +40,8 @@ type Strike struct {
 	// Do is called once. The proxy forwards nothing more unless GoOn is set.
 	Do   func()
 	GoOn bool
+	// Cut breaks all connections after Do. New ones are served.
+	Cut bool
 }
 
 // NewProxy starts a proxy to the server of a postgres:// URL. The test stops it.
@@ -106,6 +108,10 @@ func (p *Proxy) hangUp() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.dead = true
+	p.cut()
+}
+
+func (p *Proxy) cut() {
 	for c := range p.conns {
 		_ = c.Close()
 	}
@@ -126,8 +132,13 @@ func (p *Proxy) accept() {
 // killed is gone for the server too.
 func (p *Proxy) serve(client net.Conn) {
 	defer client.Close()
-	server, err := net.Dial("tcp", p.server)
-	if err != nil || !p.enter(client, server) {
+	first, err := readMessage(client, false)
+	if err != nil {
+		return
+	}
+	labels := newLabels()
+	server, ok := p.enter(client, labels, first)
+	if server == nil {
 		return
 	}
 	defer p.leave(client, server)
@@ -135,26 +146,27 @@ func (p *Proxy) serve(client net.Conn) {
 		_, _ = io.Copy(client, server) // ends when either side does
 		_ = client.Close()
 	})
-	labels := newLabels()
-	for typed := false; ; typed = true {
-		m, err := readMessage(client, typed)
-		if err != nil || !p.pass(server, labels, m) {
-			_ = server.Close()
-			return
-		}
+	for ok {
+		m, err := readMessage(client, true)
+		ok = err == nil && p.pass(server, labels, m)
 	}
+	_ = server.Close()
 }
 
-func (p *Proxy) enter(conns ...net.Conn) bool {
+// enter connects to the server and passes the first message on, both at once: a
+// server that is stopped meanwhile would wait for a client that says nothing.
+func (p *Proxy) enter(client net.Conn, labels *labels, first message) (net.Conn, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, c := range conns {
-		p.conns[c] = true
-		if p.dead {
-			_ = c.Close()
-		}
+	if p.dead {
+		return nil, false
 	}
-	return !p.dead
+	server, err := net.Dial("tcp", p.server)
+	if err != nil {
+		return nil, false
+	}
+	p.conns[client], p.conns[server] = true, true
+	return server, p.carry(server, labels, first)
 }
 
 func (p *Proxy) leave(conns ...net.Conn) {
@@ -172,6 +184,10 @@ func (p *Proxy) leave(conns ...net.Conn) {
 func (p *Proxy) pass(server net.Conn, labels *labels, m message) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.carry(server, labels, m)
+}
+
+func (p *Proxy) carry(server net.Conn, labels *labels, m message) bool {
 	if p.dead {
 		return false
 	}
@@ -185,19 +201,22 @@ func (p *Proxy) pass(server net.Conn, labels *labels, m message) bool {
 	if struck {
 		p.hit = label
 	}
-	if struck && !p.rule.Forward {
-		p.rule.Do()
-		p.dead = !p.rule.GoOn
-		if p.dead {
-			return false
-		}
+	if struck && !p.rule.Forward && !p.strike() {
+		return false
 	}
 	_, err := server.Write(m.bytes)
-	if struck && p.rule.Forward {
-		p.rule.Do()
-		p.dead = !p.rule.GoOn
+	return (!struck || !p.rule.Forward || p.strike()) && err == nil
+}
+
+// strike carries the rule out and reports whether the connection goes on.
+func (p *Proxy) strike() bool {
+	p.rule.Do()
+	if p.rule.Cut {
+		p.cut()
+		return false
 	}
-	return err == nil && !p.dead
+	p.dead = !p.rule.GoOn
+	return !p.dead
 }
 
 // message is one of the frontend's; its type is 0 for the first one of a

@@ -1,0 +1,79 @@
+//go:build unix
+
+package main_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/larder-sync/larder/cmd/larder/internal/killtest"
+	"github.com/larder-sync/larder/syncer/postgres/postgrestest"
+)
+
+// A database takes no writes by default, as its operator or a full disk has it:
+// sessions that begin later do not write, and nothing of larder's overrides
+// that.
+func TestPostgresIsReadOnlyByDefault(t *testing.T) {
+	t.Parallel()
+	program := killtest.Build(t)
+	r, dsn := newPostgresRig(t, program)
+	f := r.run(r.larder)
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	do := func(statement string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), `do $$ begin execute format('`+statement+`', current_database()); end $$`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Those that were there before do not see the change, so they end.
+	hangUp := func() {
+		t.Helper()
+		_, err := conn.Exec(t.Context(), `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'larder'`)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, page := range faults(t, 1, 2, 3) {
+		when := fmt.Sprintf("read-only by default from page %d on", page)
+		f.at(page, func() {
+			do(`alter database %I set default_transaction_read_only = on`)
+			hangUp()
+		})
+		f.endures(when, `"class":"db"`, "database is read-only", "default_transaction_read_only", "25006")
+		before := f.claims(when).Staleness
+		if l := f.status(when); l.Staleness < before.Seconds() {
+			t.Errorf("%s: status claims %gs, SQL has claimed %s", when, l.Staleness, before)
+		}
+		if _, err := conn.Exec(t.Context(), `set default_transaction_read_only = off`); err != nil {
+			t.Fatal(err)
+		}
+		do(`alter database %I reset default_transaction_read_only`)
+		hangUp()
+		f.recovers(when)
+	}
+}
+
+// The server becomes a standby, as in a failover that went to another node, and
+// is promoted again.
+func TestPostgresIsAStandby(t *testing.T) {
+	t.Parallel()
+	program := killtest.Build(t)
+	server := postgrestest.Start(t)
+	dsn := server.Database(t)
+	owner := newOwner(t)
+	r := &rig{T: t, owner: owner, consumer: killtest.OpenPostgres(t, dsn), larder: killtest.Configure(t, program, owner, dsn)}
+	f := r.run(r.larder)
+	f.at(2, func() { server.Shut(t) })
+	server.Demote(t)
+	server.Restart(t)
+	f.consumer = killtest.OpenPostgres(t, dsn)
+	f.endures("on a standby", `"class":"db"`, "database is read-only, because it is a standby", "25006")
+	server.Promote(t)
+	f.recovers("promoted")
+}
