@@ -103,7 +103,7 @@ func TestTotalsThatMove(t *testing.T) {
 			for page := 1; page <= 4; page++ {
 				t.Run(fmt.Sprintf("%s %s before page %d", by, name, page), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						o := &sourcetest.Owner{Style: styles[by], PageSize: 3, Order: sourcetest.ByID, Totals: true}
+						o := &sourcetest.Owner{Style: styles[by], PageSize: 3, Order: sourcetest.ByID, Paging: sourcetest.Paging{Totals: true}}
 						drift := 0
 						spec := usersBy(t, by, sources.SnapshotAll)
 						spec.Paging.Total = "meta.total"
