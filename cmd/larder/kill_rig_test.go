@@ -20,6 +20,11 @@ type rig struct {
 	owner    *killtest.Owner
 	consumer killtest.Consumer
 	larder   killtest.Larder
+	// command is what is killed.
+	command string
+	// excused are the keys whose rows somebody else wrote over.
+	excused []int64
+	tally   *tally
 }
 
 // patience is for what has no promise of its own.
@@ -39,18 +44,32 @@ func newOwner(t *testing.T) *killtest.Owner {
 	return o
 }
 
+func newRig(t *testing.T) *rig {
+	return &rig{T: t, owner: newOwner(t), command: "poll", tally: newTally("", t.Name())}
+}
+
 func newPostgresRig(t *testing.T, program string) (*rig, string) {
-	dsn := postgrestest.Database(t)
-	owner := newOwner(t)
-	return &rig{T: t, owner: owner, consumer: killtest.OpenPostgres(t, dsn),
-		larder: killtest.Configure(t, program, owner, dsn)}, dsn
+	r := newRig(t)
+	return r, r.onPostgres(program)
 }
 
 func newSQLiteRig(t *testing.T, program string) (*rig, string) {
-	file := filepath.Join(t.TempDir(), "shop.db")
-	owner := newOwner(t)
-	return &rig{T: t, owner: owner, consumer: killtest.SQLite{File: file},
-		larder: killtest.Configure(t, program, owner, "sqlite:"+file)}, file
+	r := newRig(t)
+	return r, r.onSQLite(program)
+}
+
+// onPostgres gives the rig a consumer's database and returns its URL.
+func (r *rig) onPostgres(program string) string {
+	dsn := postgrestest.Database(r.T)
+	r.consumer, r.larder = killtest.OpenPostgres(r.T, dsn), killtest.Configure(r.T, program, r.owner, dsn)
+	return dsn
+}
+
+// onSQLite gives the rig a consumer's file and returns its path.
+func (r *rig) onSQLite(program string) string {
+	file := filepath.Join(r.TempDir(), "shop.db")
+	r.consumer, r.larder = killtest.SQLite{File: file}, killtest.Configure(r.T, program, r.owner, "sqlite:"+file)
+	return file
 }
 
 // state reads the copy and holds the position against the owner's log.
@@ -60,48 +79,29 @@ func (r *rig) state(when string) killtest.State {
 	if err != nil {
 		r.Fatalf("%s: read the copy: %v", when, err)
 	}
+	s.Excused = r.excused
 	if err := r.owner.Position(s); err != nil {
+		r.tally.object(err)
 		r.Fatalf("%s: %v", when, err)
 	}
 	return s
 }
 
-// manyChanges fill three pages; fewChanges do for a poll that brings everything,
-// and do not make the owner grow much.
+// manyChanges fill three pages; fewChanges do for a walk that brings everything,
+// and make the owner neither grow nor shrink.
 const (
 	manyChanges = 2*killPageSize + 4
-	fewChanges  = 5
+	fewChanges  = 6
 )
 
-// change commits what the next poll has to bring, and makes the owner go on
-// committing while it is walked.
-func (r *rig) change(changes int) {
-	r.owner.Mutate(changes)
-	r.owner.OnPage(func(page int) {
-		if page == 1 {
-			r.owner.Touch(2)
-		}
-	})
-}
-
-// recover judges what a kill left, polls once undisturbed, and judges again.
-func (r *rig) recover(killed string) {
-	r.Helper()
-	r.state(killed)
-	r.endLease()
-	r.owner.OnPage(nil)
-	if err := r.larder.Start(r.T, "poll").Wait(); err != nil {
-		r.Fatalf("%s: poll after it: %v", killed, err)
+// share is how far apart the kill points lie that are struck where not all
+// are. The race detector, for which CI says -short, does not see the process
+// that is killed.
+func share() int {
+	if testing.Short() {
+		return 120
 	}
-	r.equal(killed + ", and one poll after it")
-}
-
-// equal demands that the copy is what its owner holds.
-func (r *rig) equal(when string) {
-	r.Helper()
-	if err := r.owner.Equal(r.state(when)); err != nil {
-		r.Fatalf("%s: %v", when, err)
-	}
+	return 40
 }
 
 // endLease saves the time for which a killed process still holds the lease.
@@ -138,13 +138,6 @@ func (r *rig) await(ch <-chan struct{}, what string) {
 	case <-r.within(patience).Done():
 		r.Fatalf("waited %s: %s", patience, what)
 	}
-}
-
-// within is the test's context with a deadline.
-func (r *rig) within(d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(r.Context(), d)
-	r.Cleanup(cancel)
-	return ctx
 }
 
 // mustTrace skips a test where tracing is not possible; in CI on Linux and

@@ -4,74 +4,36 @@ package main_test
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"testing"
 
 	"github.com/larder-sync/larder/cmd/larder/internal/killtest"
 )
 
-// A poll is killed before the writes, syncs, truncations and removals of the
-// consumer's file, its log and the side file, every one of them over many runs.
-// Whatever was left, one more poll makes the copy equal to its owner.
-func TestKilledAtEveryWriteToSQLite(t *testing.T) {
-	t.Parallel()
-	program := killtest.Build(t)
-	for _, test := range []struct {
-		name  string
-		first bool // there is no file yet
-	}{
-		{"a first poll", true},
-		{"a later poll", false},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			r, file := newSQLiteRig(t, program)
-			if test.first {
-				r.owner.Pages(2*killPageSize, killPageTime)
-			} else {
-				r.fill()
-			}
-			hits := make(killtest.Tally)
-			writes := 0
-			for n := range killtest.Points(t, share()) {
-				changes := manyChanges
-				if test.first {
-					r.wipe()
-					changes = fewChanges
-				}
-				r.change(changes)
-				label, count := r.strikeWrite(&killtest.Trace{Files: file, At: n})
-				hits.Add(label)
-				if label == "" {
-					writes = count
-					break
-				}
-				r.recover(fmt.Sprintf("killed at write %d, %s", n, label))
-			}
-			if writes < 20 {
-				t.Errorf("a poll of only %d writes", writes)
-			}
-			t.Logf("killed at %d of %d writes:\n%s", hits.Total(), writes, hits)
-		})
-	}
+// writes strikes before the writes, syncs, truncations and removals of the
+// consumer's file, its log and the side file.
+type writes struct {
+	*rig
+	file string
 }
 
-// strikeWrite polls under a trace and returns the call at which the poll was
-// killed, "" if it came to its end, and how many there were.
-func (r *rig) strikeWrite(trace *killtest.Trace) (label string, count int) {
-	r.Helper()
-	r.trace(trace, "poll")
+// strike runs the command, kills it before the n-th call, and returns which one
+// that was, "" if it came to its end, and how many there were.
+func (w writes) strike(n int) (label string, count int) {
+	w.Helper()
+	trace := &killtest.Trace{Files: w.file, At: n}
+	w.trace(trace, w.command)
 	err := trace.Wait()
 	label, count = trace.Hit()
 	switch {
 	case label == "" && err != nil:
-		r.Fatalf("poll of %d writes that nobody killed: %v", count, err)
+		w.Fatalf("%s of %d writes that nobody killed: %v", w.command, count, err)
 	case label == "":
-		r.equal("a poll that nobody killed")
+		w.redo("a command that nobody killed")
 	case err == nil:
-		r.Fatalf("poll ended by itself at write %d, %s", count, label)
+		w.Fatalf("%s ended by itself at write %d, %s", w.command, count, label)
+	default:
+		w.tally.kills++
 	}
 	return label, count
 }

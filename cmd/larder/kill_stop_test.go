@@ -37,8 +37,8 @@ func TestStoppedInMidWalkTheNextPollGoesOn(t *testing.T) {
 			close(ended)
 
 			half := r.state("stopped in mid walk")
-			if half.Cursor == "" || len(half.Rows) < killRecords/pages || len(half.Rows) >= killRecords {
-				t.Fatalf("stopped before page %d, the table has %d rows and resumes at %q", stopAt, len(half.Rows), half.Cursor)
+			if half.Listed == "" || len(half.Rows) < killRecords/pages || len(half.Rows) >= killRecords {
+				t.Fatalf("stopped before page %d, the table has %d rows and resumes at %q", stopAt, len(half.Rows), half.Listed)
 			}
 			before := r.owner.Requests()
 			r.owner.OnPage(nil)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +29,8 @@ type Consumer interface {
 	EndLease(context.Context) error
 	// Wipe makes the database as it was before larder first came.
 	Wipe(context.Context) error
+	// Exec does what somebody else may do to the tables.
+	Exec(ctx context.Context, statements string) error
 	// Holder is whom the lease names; "" if nobody holds it.
 	Holder(context.Context) (string, error)
 }
@@ -37,8 +40,9 @@ type resume struct {
 	Cursor string `json:"cursor"`
 }
 
-// readToken reads the owner's token out of a stored place to resume at.
-func readToken(text string) (string, error) {
+// readPlace reads the owner's token or keyset out of a stored place to resume
+// at.
+func readPlace(text string) (string, error) {
 	if text == "" {
 		return "", nil
 	}
@@ -46,9 +50,18 @@ func readToken(text string) (string, error) {
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		return "", fmt.Errorf("read resume: %w", err)
 	}
+	if rest, more := strings.CutPrefix(r.Cursor, "~"); more { // a note of more than a place
+		var note struct{ At string }
+		if err := json.Unmarshal([]byte(rest), &note); err != nil {
+			return "", fmt.Errorf("read resume: %w", err)
+		}
+		r.Cursor = note.At
+	}
 	var token string
-	err := json.Unmarshal([]byte(r.Cursor), &token)
-	return token, err
+	if err := json.Unmarshal([]byte(r.Cursor), &token); err != nil {
+		return r.Cursor, nil // a keyset is no text
+	}
+	return token, nil
 }
 
 func readTime(text string) (time.Time, error) {
@@ -90,7 +103,7 @@ func (p Postgres) State(ctx context.Context) (s State, err error) {
 }
 
 func readPostgres(ctx context.Context, tx pgx.Tx) (State, error) {
-	s := State{Counted: -1}
+	s := newState()
 	var users, watermark, quarantine bool
 	err := tx.QueryRow(ctx, `select to_regclass('users') is not null, to_regclass('larder.watermark') is not null,
 		to_regclass('larder.quarantine') is not null`).Scan(&users, &watermark, &quarantine)
@@ -114,28 +127,46 @@ func readPostgres(ctx context.Context, tx pgx.Tx) (State, error) {
 	if !watermark {
 		return s, nil
 	}
-	var mark, place string
-	var asOf *time.Time
-	err = tx.QueryRow(ctx, `select watermark, coalesce(list_resume, resume, ''), as_of, rows from larder.watermark where table_name = 'users'`).
-		Scan(&mark, &place, &asOf, &s.Counted)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return s, nil
-	}
+	found, err := tx.Query(ctx, `select partition, watermark, coalesce(resume, ''), coalesce(list_resume, ''), as_of, deletes_as_of, rows
+		from larder.watermark where table_name = 'users' and not roster`)
 	if err != nil {
 		return s, err
 	}
-	if asOf != nil {
-		s.AsOf = *asOf
-	}
-	return s.at(mark, place)
+	var part, mark, resume, list string
+	var asOf, deletes *time.Time
+	var rows int64
+	_, err = pgx.ForEachRow(found, []any{&part, &mark, &resume, &list, &asOf, &deletes, &rows}, func() error {
+		at := Standing{Counted: rows}
+		if asOf != nil {
+			at.AsOf = *asOf
+		}
+		if deletes != nil {
+			at.Deletes = *deletes
+		}
+		return s.add(part, at, stored{mark, resume, list})
+	})
+	return s, err
 }
 
-// at adds a position as it is stored.
-func (s State) at(watermark, place string) (State, error) {
-	var err, err2 error
-	s.Watermark, err = readTime(watermark)
-	s.Cursor, err2 = readToken(place)
-	return s, errors.Join(err, err2)
+// stored is the text of a position.
+type stored struct{ watermark, resume, list string }
+
+// newState is that of a database in which larder never was.
+func newState() State {
+	return State{Standing: Standing{Counted: -1}, Parts: make(map[string]Standing)}
+}
+
+// add adds the position of a partition.
+func (s *State) add(part string, at Standing, text stored) error {
+	var errs [3]error
+	at.Watermark, errs[0] = readTime(text.watermark)
+	at.Cursor, errs[1] = readPlace(text.resume)
+	at.Listed, errs[2] = readPlace(text.list)
+	s.Parts[part] = at
+	if part == "" {
+		s.Standing = at
+	}
+	return errors.Join(errs[:]...)
 }
 
 // EndLease implements Consumer. What a killed process has sent may still be on its way to the server, a renewal of
@@ -157,7 +188,12 @@ func (p Postgres) EndLease(ctx context.Context) error {
 
 // Wipe implements Consumer.
 func (p Postgres) Wipe(ctx context.Context) error {
-	_, err := p.conn.Exec(ctx, `drop schema if exists larder cascade; drop table if exists users`, pgx.QueryExecModeSimpleProtocol)
+	return p.Exec(ctx, `drop schema if exists larder cascade; drop table if exists users`)
+}
+
+// Exec implements Consumer.
+func (p Postgres) Exec(ctx context.Context, statements string) error {
+	_, err := p.conn.Exec(ctx, statements, pgx.QueryExecModeSimpleProtocol)
 	return err
 }
 
@@ -182,7 +218,7 @@ func (l SQLite) do(ctx context.Context, flags sqlite.OpenFlags, do func(*sqlite.
 // State implements Consumer.
 func (l SQLite) State(ctx context.Context) (s State, err error) {
 	if _, err := os.Stat(l.File); errors.Is(err, fs.ErrNotExist) {
-		return State{Counted: -1}, nil
+		return newState(), nil
 	}
 	err = l.do(ctx, sqlite.OpenReadWrite, func(c *sqlite.Conn) (err error) {
 		defer sqlitex.Transaction(c)(&err)
@@ -193,7 +229,7 @@ func (l SQLite) State(ctx context.Context) (s State, err error) {
 }
 
 func readSQLite(c *sqlite.Conn) (State, error) {
-	s := State{Counted: -1}
+	s := newState()
 	names := make(map[string]bool)
 	err := each(c, `select name from sqlite_schema`, func(r *sqlite.Stmt) error {
 		names[r.ColumnText(0)] = true
@@ -213,14 +249,11 @@ func readSQLite(c *sqlite.Conn) (State, error) {
 		})
 	}
 	if err == nil && names["larder_watermark"] {
-		query := `select watermark, coalesce(list_resume, resume, ''), coalesce(as_of, 0), "rows" from larder_watermark where table_name = 'users'`
-		err = each(c, query, func(r *sqlite.Stmt) (err error) {
-			if at := r.ColumnFloat(2); at > 0 {
-				s.AsOf = time.UnixMicro(int64(at * 1e6))
-			}
-			s.Counted = r.ColumnInt64(3)
-			s, err = s.at(r.ColumnText(0), r.ColumnText(1))
-			return err
+		query := `select partition, watermark, coalesce(resume, ''), coalesce(list_resume, ''), coalesce(as_of, 0), coalesce(deletes_as_of, 0), "rows"
+			from larder_watermark where table_name = 'users'`
+		err = each(c, query, func(r *sqlite.Stmt) error {
+			at := Standing{AsOf: instant(r.ColumnFloat(4)), Deletes: instant(r.ColumnFloat(5)), Counted: r.ColumnInt64(6)}
+			return s.add(r.ColumnText(0), at, stored{r.ColumnText(1), r.ColumnText(2), r.ColumnText(3)})
 		})
 	}
 	if err == nil {
@@ -232,6 +265,14 @@ func readSQLite(c *sqlite.Conn) (State, error) {
 		})
 	}
 	return s, err
+}
+
+// instant reads what is stored as seconds; 0 is none.
+func instant(seconds float64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(seconds * 1e6))
 }
 
 func each(c *sqlite.Conn, query string, do func(*sqlite.Stmt) error) error {
@@ -261,6 +302,11 @@ func (l SQLite) Wipe(context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Exec implements Consumer.
+func (l SQLite) Exec(ctx context.Context, statements string) error {
+	return l.do(ctx, sqlite.OpenReadWrite, func(c *sqlite.Conn) error { return sqlitex.ExecuteScript(c, statements, nil) })
 }
 
 // Holder implements Consumer.

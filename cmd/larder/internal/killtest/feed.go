@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 )
 
-// page is what was served before a token was handed out.
+// page is what was served before a place.
 type page struct {
-	before  string // the token that asked for it; "" for a walk's first page
-	records []version
-	number  int
+	// served are the records of the walk so far, this page's among them.
+	served []version
+	number int
 }
 
 // token is where a walk goes on. Each is handed out once.
@@ -22,7 +23,10 @@ type token struct {
 	Since time.Time `json:"since"`
 	Stamp time.Time `json:"stamp"`
 	ID    int64     `json:"id"`
+	Part  string    `json:"part,omitempty"`
 	Serve int       `json:"serve"`
+	// page is the number of the page, where that is how a walk goes on.
+	page int
 }
 
 type answer struct {
@@ -49,7 +53,7 @@ func (o *Owner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	o.mu.Lock()
 	o.requests++
-	number := o.pages[before].number + 1
+	number := max(o.lately(before).number+1, from.page)
 	delay, onPage := o.delay, o.onPage
 	o.mu.Unlock()
 	select {
@@ -76,12 +80,33 @@ func (o *Owner) from(r *http.Request) (from token, before string, err error) {
 		}
 		return from, before, err
 	}
+	from.Part = r.FormValue("part")
 	if since := r.FormValue("updated_since"); since != "" {
 		if from.Since, err = time.Parse(time.RFC3339Nano, since); err != nil {
 			return from, "", fmt.Errorf("read updated_since: %w", err)
 		}
 	}
-	return from, "", nil
+	if n := r.FormValue("page"); n != "" {
+		if from.page, err = strconv.Atoi(n); err != nil || from.page < 1 {
+			return from, "", fmt.Errorf("read page: %q", n)
+		}
+	}
+	if after := r.FormValue("after_id"); after != "" {
+		if from.Stamp, err = time.Parse(time.RFC3339Nano, r.FormValue("after_stamp")); err == nil {
+			from.ID, err = strconv.ParseInt(after, 10, 64)
+		}
+		if err != nil {
+			return from, "", fmt.Errorf("read the keyset: %w", err)
+		}
+		before = keyset(from.Stamp, from.ID)
+	}
+	return from, before, nil
+}
+
+// keyset is a place behind a record, as larder notes it: a list of values.
+func keyset(stamp time.Time, id int64) string {
+	text, _ := json.Marshal([]any{stamp, id}) // instants and numbers always encode
+	return string(text)
 }
 
 // serve reads a page at one instant, and the owner's clock with it.
@@ -95,6 +120,7 @@ func (o *Owner) serve(from token, before string, number int) (answer, time.Time)
 	found := o.after(from)
 	more := len(found) > o.pageSize
 	found = found[:min(len(found), o.pageSize)]
+	served := append(slices.Clone(o.lately(before).served), found...)
 	body := answer{Data: []record{}}
 	for _, v := range found {
 		rec := record{ID: v.ID, Name: v.Name, Amount: json.Number(v.Amount), Updated: v.Stamp}
@@ -103,14 +129,27 @@ func (o *Owner) serve(from token, before string, number int) (answer, time.Time)
 		}
 		body.Data = append(body.Data, rec)
 	}
-	if more {
+	if len(found) > 0 {
 		last := found[len(found)-1]
-		next := token{Walk: from.Walk, Since: from.Since, Stamp: last.Stamp, ID: last.ID, Serve: o.requests}
-		raw, _ := json.Marshal(next) // numbers and instants always encode
-		body.Meta.Next = base64.RawURLEncoding.EncodeToString(raw)
-		o.pages[body.Meta.Next] = page{before: before, records: found, number: number}
+		place := keyset(last.Stamp, last.ID)
+		o.pages[place] = append(o.pages[place], page{served, number})
+		if more {
+			next := token{Walk: from.Walk, Since: from.Since, Stamp: last.Stamp, ID: last.ID, Part: from.Part, Serve: o.requests}
+			raw, _ := json.Marshal(next) // numbers and instants always encode
+			body.Meta.Next = base64.RawURLEncoding.EncodeToString(raw)
+			o.pages[body.Meta.Next] = []page{{served, number}}
+		}
 	}
 	return body, o.clock
+}
+
+// lately is what was last served before a place.
+func (o *Owner) lately(place string) page {
+	all := o.pages[place]
+	if len(all) == 0 {
+		return page{}
+	}
+	return all[len(all)-1]
 }
 
 // after is what is left of a walk, in the feed's order.
@@ -121,28 +160,16 @@ func (o *Owner) after(from token) []version {
 		if v.Stamp.Before(from.Since) || v.Stamp.Before(from.Stamp) || v.Stamp.Equal(from.Stamp) && id <= from.ID {
 			continue
 		}
+		if v.silent || from.Part != "" && from.Part != fmt.Sprint(id%int64(max(o.shape.Parts, 1))) {
+			continue
+		}
 		found = append(found, v)
 	}
 	slices.SortFunc(found, func(a, b version) int {
-		if c := a.Stamp.Compare(b.Stamp); c != 0 {
+		if c := a.Stamp.Compare(b.Stamp); c != 0 && from.page == 0 {
 			return c
 		}
 		return int(a.ID - b.ID)
 	})
-	return found
-}
-
-// servedBefore is what the pages of a walk up to a token held. False: no page
-// ever bore the token.
-func (o *Owner) servedBefore(text string) ([]version, bool) {
-	var all []version
-	for text != "" {
-		p, known := o.pages[text]
-		if !known {
-			return nil, false
-		}
-		all = append(all, p.records...)
-		text = p.before
-	}
-	return all, true
+	return found[min(len(found), max(from.page-1, 0)*o.pageSize):]
 }

@@ -34,6 +34,7 @@ func Build(tb testing.TB) string {
 
 const config = `
 larder.home = %q
+larder.listen = ""
 consumer.shop.database = %q
 [owner.users]
 url = %q
@@ -41,14 +42,12 @@ retry = { attempts = 1 }
 [source.users]
 schedule  = "@every 1s"
 jitter    = "0s"
-request   = { path = "/users", query = { updated_since = "{since}", cursor = "{cursor}" } }
-paging    = { next = "meta.next_cursor" }
-records   = { at = "data", key = "id", deleted = "deleted_at" }
-watermark = { from = "updated_at", overlap = %q }
+%s
 [[table]]
 source  = "users"
 budget  = "1h"
-columns = { id = "bigint", name = "text", amount = "numeric", updated_at = "timestamptz" }
+columns = { id = "bigint", name = "text", amount = "numeric", updated_at = "timestamptz"%s }
+%s
 `
 
 // Configure writes a configuration for an owner and a consumer's database into
@@ -57,16 +56,19 @@ func Configure(tb testing.TB, program string, owner *Owner, database string) Lar
 	tb.Helper()
 	dir := tb.TempDir()
 	path := filepath.Join(dir, "larder.toml")
-	text := fmt.Sprintf(config, filepath.Join(dir, "home.db"), database, owner.URL(), Overlap)
+	s := owner.shape
+	text := fmt.Sprintf(config, filepath.Join(dir, "home.db"), database, owner.URL(), s.Source, s.Columns, s.Table)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		tb.Fatal(err)
 	}
 	return Larder{Program: program, Config: path}
 }
 
-// Args is the command line of one of larder's commands.
+// Args is the command line of one of larder's commands, which may have words
+// behind it.
 func (l Larder) Args(command string, more ...string) []string {
-	return append([]string{l.Program, command, "-c", l.Config}, more...)
+	args := append([]string{l.Program}, strings.Fields(command)...)
+	return append(append(args, "-c", l.Config), more...)
 }
 
 // Start starts one of larder's commands. The test kills it, if nobody did.

@@ -30,6 +30,8 @@ type Row struct {
 type version struct {
 	Row
 	gone bool
+	// silent says that no list tells that it is gone.
+	silent bool
 	// committed is when it became visible, on this machine's clock.
 	committed time.Time
 }
@@ -43,12 +45,13 @@ type version struct {
 // alone, so that the overlap of a poll covers late commits and no more.
 type Owner struct {
 	server *httptest.Server
+	shape  Shape
 
 	mu       sync.Mutex
 	random   *rand.Rand
 	clock    time.Time
 	versions map[int64][]version // oldest first
-	pages    map[string]page     // by the token that was handed out with it
+	pages    map[string][]page   // by the place behind it: a token, or a keyset
 	walks    int
 	requests int
 	pageSize int
@@ -56,11 +59,15 @@ type Owner struct {
 	onPage   func(page int)
 }
 
-// NewOwner starts an owner of so many records. The test stops it.
-func NewOwner(tb testing.TB, records int) *Owner {
+// NewOwner starts an owner of so many records, with a feed of Tokens. The test
+// stops it.
+func NewOwner(tb testing.TB, records int) *Owner { return NewShapedOwner(tb, Tokens(), records) }
+
+// NewShapedOwner is NewOwner with another feed.
+func NewShapedOwner(tb testing.TB, shape Shape, records int) *Owner {
 	o := &Owner{
-		random: rand.New(rand.NewPCG(1, 2)), clock: time.Date(2024, 3, 1, 12, 0, 0, 0, time.UTC),
-		versions: make(map[int64][]version), pages: make(map[string]page), pageSize: 25,
+		shape: shape, random: rand.New(rand.NewPCG(1, 2)), clock: time.Date(2024, 3, 1, 12, 0, 0, 0, time.UTC),
+		versions: make(map[int64][]version), pages: make(map[string][]page), pageSize: 25,
 	}
 	for range records {
 		o.commit(o.next(), false, false)
@@ -123,20 +130,33 @@ func (o *Owner) Touch(n int) {
 	}
 }
 
+// Vanish takes n records away without a word, which no feed of changes may do:
+// only a list of everything tells.
+func (o *Owner) Vanish(n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for range n {
+		id := o.old()
+		o.commit(id, false, true)
+		past := o.versions[id]
+		past[len(past)-1].silent = true
+	}
+}
+
 // commit makes a version of a record visible. A late one bears a stamp from
 // before the latest commits, though never one from before its record's last.
 func (o *Owner) commit(id int64, late, gone bool) {
 	o.clock = o.clock.Add(time.Second)
 	stamp := o.clock
 	if late {
-		stamp = stamp.Add(-Overlap * 3 / 4)
+		stamp = stamp.Add(-o.shape.Overlap * 3 / 4)
 		if past := o.versions[id]; len(past) > 0 && !past[len(past)-1].Stamp.Before(stamp) {
 			stamp = o.clock
 		}
 	}
 	n := o.random.IntN(1_000_000)
 	row := Row{ID: id, Name: fmt.Sprintf("user %d the %dth", id, n), Amount: fmt.Sprintf("%d.%d", n, 1+n%9), Stamp: stamp}
-	o.versions[id] = append(o.versions[id], version{Row: row, gone: gone, committed: time.Now()})
+	o.versions[id] = append(o.versions[id], version{Row: row, gone: gone, silent: gone && o.shape.Silent, committed: time.Now()})
 }
 
 // next is an id that was never used.
