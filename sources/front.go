@@ -29,11 +29,12 @@ func (k *walk) drifts() bool {
 // It shows by a key that comes again with a stamp of after the walk's start. A
 // key that comes again with an old stamp was only pushed on.
 func (k *walk) slips(i int, stamp row.Stamp) bool {
+	counted := k.counted
 	switch k.paging.spec.By {
 	case Page, Offset:
-		return k.guard.again[i] && !stamp.IsZero() && k.spec.Watermark.Order != Descending && !k.mark.start.after(stamp)
+		counted = true
 	}
-	return false
+	return counted && k.guard.again[i] && !stamp.IsZero() && k.spec.Watermark.Order != Descending && !k.mark.start.after(stamp)
 }
 
 // front reads the feed again from its newest record down to the newest that the

@@ -47,6 +47,7 @@ type guard struct {
 	again    []bool // which records of the last page have keys of earlier ones
 	moved    bool   // a record was read, changed, and came again
 	gap      bool   // a page by since begins behind the end of the one before
+	full     bool   // the last page by since had as many records as were asked
 	received int64  // records
 	wanted   int64  // of the total
 	total    int64
@@ -72,7 +73,7 @@ func (g *guard) restart() {
 	g.before, g.sum = g.sum, 0
 	g.keys, g.steps = map[keyHash]struct{}{}, map[uint64]struct{}{}
 	g.pages, g.barren, g.received, g.wanted, g.total, g.forgotten = 0, 0, 0, 0, 0, 0
-	g.told, g.fell, g.moved, g.gap = false, false, false, false
+	g.told, g.fell, g.moved, g.gap, g.full = false, false, false, false, false
 }
 
 // page takes note of a page, and fails if the walk goes round in a circle.

@@ -1,6 +1,10 @@
 package sources
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/larder-sync/larder/syncer/row"
+)
 
 // bySince asks each page since the watermark that the pages so far have given.
 // Its token is that watermark. It counts its steps, because to ask for the same
@@ -28,13 +32,27 @@ func (p bySince) next(s step, a *answer) (*step, error) {
 	return &step{cursor: a.since, number: s.number + 1}, nil
 }
 
-// parted reports whether a page holds no record that is known from before. By
-// since, a page asks for the stamp that the one before ended with, and that
-// includes its last record, unless it has changed meanwhile, or the owner
-// leaves the moment itself out: then records that share the stamp are lost.
-// Numbers of a sequence are shared by nobody.
-func (k *walk) parted(records [][][]byte) bool {
+// parted reports whether records may lie unseen between a page and the one
+// before. By since, a page asks for the stamp that the one before ended with,
+// from, and that includes its last record, unless it has changed meanwhile, or
+// the owner leaves the moment itself out: then records that share the stamp are
+// lost. Numbers of a sequence are shared by nobody. That nothing at all comes
+// tells the same only behind a page that was full.
+func (k *walk) parted(records [][][]byte, from row.Stamp) bool {
 	m := k.mark.spec
 	byTime := k.paging.spec.By == Since && m.Opaque == "" && m.Format != nil && !m.Format.Counts()
-	return byTime && k.guard.pages > 1 && len(records) > 0 && !slices.Contains(k.guard.again, true)
+	full := k.guard.full
+	k.guard.full = k.paging.spec.Size > 0 && len(records) >= k.paging.spec.Size
+	switch {
+	case !byTime || k.step.first:
+		return false
+	case len(records) == 0:
+		return full
+	case len(m.slots) == 0 || from.IsZero():
+		return !slices.Contains(k.guard.again, true)
+	}
+	return !slices.ContainsFunc(records, func(record [][]byte) bool {
+		at, err := m.Format.Parse(m.rawOf(record))
+		return err == nil && row.Compare(at, from) == 0
+	})
 }

@@ -16,7 +16,7 @@ import (
 // moves to the end, the others close up, and one of them crosses the border of
 // a page that was read. The walk notices by the one that moved.
 func TestRecordsThatCloseUpAreNotMissed(t *testing.T) {
-	for _, by := range []sources.Style{sources.Page, sources.Offset} {
+	for _, by := range []sources.Style{sources.Page, sources.Offset, sources.Link} {
 		t.Run(string(by), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := hot(styles[by], func(o *sourcetest.Owner, page int) {
@@ -35,6 +35,26 @@ func TestRecordsThatCloseUpAreNotMissed(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Links that hold a place, and no number, miss nothing: that a record comes again
+// is no reason to walk again.
+func TestLinksThatKeepTheirPlaceAreWalkedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := hot(sourcetest.NextURL, func(o *sourcetest.Owner, page int) {
+			if page == 2 {
+				o.Put("moves behind", 1)
+			}
+		})
+		o.Order = sourcetest.ByStamp
+		batches, _ := complete(t, source(t, quick(o), users(t, sources.NextURL)), resync())
+		if diff := cmp.Diff(truth(o), copied(t, batches, nil)); diff != "" {
+			t.Errorf("copy differs (-want +got):\n%s", diff)
+		}
+		if n := len(o.Requests()); n != 5 {
+			t.Errorf("%d requests for 13 records, three a page", n)
+		}
+	})
 }
 
 // A feed in which a record moves in every pass is never complete, and says so.

@@ -34,6 +34,8 @@ type walk struct {
 	age     time.Duration
 	// passed says that a descending feed has come to what was asked for before.
 	passed bool
+	// counted says that the links of this walk hold no more than a number.
+	counted bool
 	// until ends a look at the front of a feed: what is older was read.
 	until row.Stamp
 	each  map[int][]byte // slot to the partition's value
@@ -97,6 +99,7 @@ func (k *walk) run(ctx context.Context) error {
 
 // passes walks the pages until a pass has seen all of them.
 func (k *walk) passes(ctx context.Context) error {
+	high, text := k.mark.high, k.mark.highText
 	for again := 0; ; again++ {
 		why, err := k.pass(ctx)
 		if err != nil || why == "" {
@@ -108,6 +111,9 @@ func (k *walk) passes(ctx context.Context) error {
 		k.guard.restart()
 		k.mark.last, k.unbroken.reached = row.Stamp{}, k.unbroken.from
 		k.heads, k.step, k.repeated = nil, k.begun, true
+		if k.paging.spec.By == Since {
+			k.mark.high, k.mark.highText = high, text // by which the pages ask
+		}
 	}
 }
 
@@ -303,6 +309,7 @@ func (k *walk) page(p *page) (*syncer.Batch, *step, error) {
 	}
 	k.guard.received += int64(len(p.records))
 	p.received = k.guard.received
+	from := k.mark.high
 	b, err := k.batch(p.records, p.size)
 	if err != nil {
 		return nil, nil, err
@@ -310,7 +317,7 @@ func (k *walk) page(p *page) (*syncer.Batch, *step, error) {
 	if err := k.drop(b, p.gone); err != nil {
 		return nil, nil, err
 	}
-	k.guard.gap = k.guard.gap || k.parted(p.records)
+	k.guard.gap = k.parted(p.records, from) || k.guard.gap
 	k.noteHeads(p.records)
 	p.since = k.mark.spec.json(k.mark.highText)
 	p.news = k.guard.news || k.mark.moves() && !bytes.Equal(p.since, k.look(Part{Placeholder: "since"}))
@@ -318,6 +325,9 @@ func (k *walk) page(p *page) (*syncer.Batch, *step, error) {
 	next, err := k.style.next(k.step, &p.answer)
 	if k.passed {
 		next = nil
+	}
+	if next != nil {
+		k.counted = k.counted || counts(p.url, next.url, len(p.records))
 	}
 	return b, next, err
 }

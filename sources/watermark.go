@@ -202,13 +202,7 @@ func (m *mark) see(record [][]byte) (row.Stamp, error) {
 	if len(m.spec.slots) == 0 {
 		return row.Stamp{}, nil
 	}
-	var raw []byte
-	for _, slot := range m.spec.slots {
-		if v := record[slot]; v != nil && string(v) != "null" && !(m.spec.blank && string(v) == `""`) {
-			raw = v
-			break
-		}
-	}
+	raw := m.spec.rawOf(record)
 	if raw == nil {
 		switch m.spec.Null {
 		case NullSkip:
@@ -228,6 +222,17 @@ func (m *mark) see(record [][]byte) (row.Stamp, error) {
 	m.last = stamp
 	m.raise(stamp, raw)
 	return stamp, nil
+}
+
+// rawOf is a record's stamp as the owner wrote it: the first field that has one;
+// nil if none has.
+func (s *markSpec) rawOf(record [][]byte) []byte {
+	for _, slot := range s.slots {
+		if v := record[slot]; v != nil && string(v) != "null" && !(s.blank && string(v) == `""`) {
+			return v
+		}
+	}
+	return nil
 }
 
 func (m *mark) raise(stamp row.Stamp, raw []byte) {

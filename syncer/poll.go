@@ -236,15 +236,17 @@ func (f *Feed) walk(ctx context.Context, p Partition, g *group, report *Report) 
 
 // empty reports whether batches hold nothing that a table would write: the end
 // of an unchanged feed costs the one transaction that settles it. A snapshot
-// that has come to its end without a record is noted: that is what was seen.
+// that has come to its end without a record is noted: that is what was seen. A
+// batch that is neither the end nor a place to go on from is written, too: it
+// voids the place before it, from which a walk that fails must not go on.
 func empty(w Walk, batches []*Batch) bool {
 	for _, b := range batches {
 		if len(b.Records) > 0 {
 			return false
 		}
 	}
-	last := batches[len(batches)-1]
-	return last.Resume == nil && (w.Kind != Snapshot || last.End == nil || last.End.Unchanged)
+	end := batches[len(batches)-1].End
+	return end != nil && (w.Kind != Snapshot || end.Unchanged)
 }
 
 // absent names the fields that were not found in any record, but for those in

@@ -188,6 +188,20 @@ func TestPollStartsAgainOnce(t *testing.T) {
 	}
 }
 
+// A walk that ends without being complete voids the place that it stood at: the
+// poll that follows begins anew, though the last page brought no record.
+func TestPollDoesNotGoOnBehindAnUnfinishedWalk(t *testing.T) {
+	unfinished := &script{walk: func(_ context.Context, w syncer.Walk, yield func(*syncer.Batch, error) bool) {
+		_ = yield(&syncer.Batch{Records: []syncer.Record{item(1, 1)}, Resume: &syncer.Resume{Walk: w.ID, Kind: w.Kind, Cursor: "1"}}, nil) &&
+			yield(&syncer.Batch{}, nil) && yield(nil, errOwner)
+	}}
+	p := newPantry(t, unfinished, 1)
+	p.poll(t.Context())
+	if p.poll(t.Context()); unfinished.last().From.Resume != nil {
+		t.Error("the walk goes on where the unfinished one ended")
+	}
+}
+
 func TestPollMisfits(t *testing.T) {
 	list := func(good, bad int) *script {
 		return &script{walk: func(_ context.Context, w syncer.Walk, yield func(*syncer.Batch, error) bool) {
