@@ -53,11 +53,11 @@ func (b *body) quoted(text string) { *b.into = appendText(*b.into, text) }
 // close ends the list and writes what stands beside it.
 func (b *body) close() []byte {
 	b.text = append(b.text, ']')
-	for name, members := range map[string][]byte{"meta": b.beside, "links": b.links} {
-		if len(members) > 0 {
-			b.text = append(append(append(b.text, `,"`...), name...), `":{`...)
-			b.text = append(append(b.text, members...), '}')
-		}
+	if len(b.beside) > 0 {
+		b.text = append(append(append(b.text, `,"meta":{`...), b.beside...), '}')
+	}
+	if len(b.links) > 0 {
+		b.text = append(append(append(b.text, `,"links":{`...), b.links...), '}')
 	}
 	return append(b.text, "}\n"...)
 }

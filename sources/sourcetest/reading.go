@@ -79,17 +79,19 @@ func (o *Owner) selected(a *ask) []*entry {
 	o.hits.when(onBound, exclusive)
 	o.hits.when(onEnd, untilInclusive)
 	o.hits.when(forgotten, purged)
-	if o.Order == Unsorted && len(list) > 1 && !a.style.tokened() {
-		shuffle(list, a.n)
-		o.hits.add(unsorted)
+	if o.Order == Unsorted && !a.style.tokened() {
+		o.hits.when(shuffle(list, a.n), unsorted)
 	}
 	return list
 }
 
-// shuffle brings a list into an order that the number of a request gives.
-func shuffle(list []*entry, n int) {
-	r := rand.New(rand.NewPCG(uint64(n), 6))
+// shuffle brings a list into an order that the number of a request gives, and
+// reports whether it is another.
+func shuffle(list []*entry, n int) (moved bool) {
+	before := slices.Clone(list)
+	r := rand.New(rand.NewPCG(uint64(n), 9))
 	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	return !slices.Equal(before, list)
 }
 
 // arranged is the records of a page in the order in which they go out.
@@ -104,8 +106,7 @@ func (o *Owner) arranged(a *ask, list []*entry) []*entry {
 		o.hits.add(byID)
 	case Shuffled:
 		list = slices.Clone(list)
-		shuffle(list, a.n)
-		o.hits.add(shuffled)
+		o.hits.when(shuffle(list, a.n), shuffled)
 	}
 	return list
 }

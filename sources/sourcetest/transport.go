@@ -79,7 +79,8 @@ func (w *recorded) Write(p []byte) (int, error) {
 
 func (w *recorded) response(r *http.Request, broken bool) *http.Response {
 	for name, values := range w.sent {
-		if len(values) == 0 {
+		bodiless := w.status == http.StatusNotModified && (name == "Content-Type" || name == "Content-Length")
+		if len(values) == 0 || bodiless {
 			delete(w.sent, name)
 		}
 	}

@@ -106,6 +106,9 @@ func (w Wire) write(e *entry) {
 	if e.NoStamp {
 		stamp, e.shown, e.marks = "null", math.MinInt64, append(e.marks[:0], nullStamp)
 	}
+	if e.text == nil {
+		e.text = make([]byte, 0, 2*len(stamp)+len(e.Name)+len(e.Misfit)+len(e.Part)+len(e.Extra)+80)
+	}
 	e.text = append(strconv.AppendInt(append(e.text[:0], `"id":`...), e.ID, 10), `,"name":`...)
 	if e.Misfit != "" {
 		e.text = append(e.text, e.Misfit...)
