@@ -51,7 +51,7 @@ func (s setting) history(seed int) simulation.History {
 	r := rand.New(rand.NewPCG(uint64(seed), 4))
 	ticks := func(most int) time.Duration { return time.Duration(r.IntN(most+1)) * tick }
 	h := simulation.History{Contract: simulation.Contract{
-		Mode: sources.Incremental, By: sources.Keyset, End: simulation.Plain, Order: s.order,
+		Mode: sources.Incremental, By: sources.Keyset, Order: s.order,
 		Page: 1 + r.IntN(5), Takes: tick, Granule: time.Second, Tombstones: true,
 		Overlap: s.overlap, Lag: hidden * tick, Parts: 1, Attempts: 1, Shared: true, Confirm: 1, Gather: 1,
 	}}
