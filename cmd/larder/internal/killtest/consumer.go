@@ -237,6 +237,9 @@ func readSQLite(c *sqlite.Conn) (State, error) {
 	})
 	if err == nil && names["users"] {
 		err = each(c, `select id, name, amount, updated_at from users order by id`, func(r *sqlite.Stmt) error {
+			if r.ColumnIsNull(1) || r.ColumnIsNull(2) {
+				return fmt.Errorf("row %d lacks a value", r.ColumnInt64(0))
+			}
 			stamp, err := readTime(r.ColumnText(3))
 			s.Rows = append(s.Rows, Row{ID: r.ColumnInt64(0), Name: r.ColumnText(1), Amount: r.ColumnText(2), Stamp: stamp})
 			return err
