@@ -66,8 +66,8 @@ func TestPostgresIsAStandby(t *testing.T) {
 	program := killtest.Build(t)
 	server := postgrestest.Start(t)
 	dsn := server.Database(t)
-	owner := newOwner(t)
-	r := &rig{T: t, owner: owner, consumer: killtest.OpenPostgres(t, dsn), larder: killtest.Configure(t, program, owner, dsn)}
+	r := newRig(t)
+	r.consumer, r.larder = killtest.OpenPostgres(t, dsn), killtest.Configure(t, program, r.owner, dsn)
 	f := r.run(r.larder)
 	f.at(2, func() { server.Shut(t) })
 	server.Demote(t)

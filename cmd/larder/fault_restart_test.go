@@ -32,10 +32,10 @@ func TestPostgresRestartsUnderADaemon(t *testing.T) {
 			t.Parallel()
 			server := postgrestest.Start(t)
 			dsn := server.Database(t)
-			owner := newOwner(t)
-			r := &rig{T: t, owner: owner, consumer: killtest.OpenPostgres(t, dsn), larder: killtest.Configure(t, program, owner, dsn)}
+			r := newRig(t)
+			r.consumer, r.larder = killtest.OpenPostgres(t, dsn), killtest.Configure(t, program, r.owner, dsn)
 			proxy := killtest.NewProxy(t, dsn)
-			f := r.run(killtest.Configure(t, program, owner, proxy.URL()))
+			f := r.run(killtest.Configure(t, program, r.owner, proxy.URL()))
 			for _, place := range faults(t, restartPlaces...) {
 				for _, forward := range faults(t, false, true) {
 					when := fmt.Sprintf("the server %s at %q, which it got: %v", name, place, forward)

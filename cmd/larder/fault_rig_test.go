@@ -49,6 +49,28 @@ func (r *rig) run(l killtest.Larder) *faulty {
 	return f
 }
 
+// traced is a daemon under a trace, which may answer in place of the kernel.
+type traced struct {
+	*killtest.Trace
+	output string
+}
+
+// Log is what it printed so far.
+func (d traced) Log() string {
+	text, _ := os.ReadFile(d.output) // as much as there is
+	return string(text)
+}
+
+// runTraced is run with a daemon whose system calls can be tampered with.
+func (r *rig) runTraced(trace *killtest.Trace) (*faulty, *killtest.Trace) {
+	r.Helper()
+	f := &faulty{rig: r, daemon: traced{trace, r.trace(trace, "run")}}
+	r.holds(trace.ID())
+	r.follows(patience)
+	f.rest = r.busy()
+	return f, trace
+}
+
 // busy makes the owner write until rest is called.
 func (r *rig) busy() (rest func()) {
 	ctx, cancel := context.WithCancel(r.Context())
@@ -193,6 +215,14 @@ func (f *faulty) recovers(when string) {
 	}
 	f.rest()
 	took := f.follows(patience)
+	var last killtest.Claim // a list is tried again by a clock of its own
+	_, err = killtest.Eventually(f.within(patience), 100*time.Millisecond, func() (bool, error) {
+		last = f.claims(when)
+		return last.Level == "fresh" && last.Class == "" && last.Reason == "", nil
+	})
+	if err != nil {
+		f.Errorf("%s: the view says %+v", when, last)
+	}
 	if l := f.status(when); l.Level != "fresh" || l.Class != "" {
 		f.Errorf("%s: status says %+v", when, l)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -21,6 +22,14 @@ type Trace struct {
 	Files string
 	// At is the call before which the process is killed, from 1; 0 is none.
 	At int
+	// Tamper says that Refuse and Shift will be used. It makes the program
+	// slower.
+	Tamper bool
+
+	refuse   atomic.Pointer[refusal]
+	refused  atomic.Int64
+	shift    atomic.Int64
+	tampered tamper
 
 	freeze atomic.Pointer[string]
 	args   []string
@@ -107,6 +116,30 @@ func (t *Trace) Hit() (label string, count int) { return t.hit, t.count }
 // ID is the process's.
 func (t *Trace) ID() int { return t.pid }
 
+// refusal is what calls are refused, and with which error.
+type refusal struct {
+	of    func(label string) bool
+	errno syscall.Errno
+}
+
+// Refuse has the kernel refuse, from its next call on, what the program does to
+// files whose labels of is true for, opening them to write among it; nil ends
+// that.
+func (t *Trace) Refuse(errno syscall.Errno, of func(label string) bool) {
+	if of == nil {
+		t.refuse.Store(nil)
+		return
+	}
+	t.refuse.Store(&refusal{of: of, errno: errno})
+}
+
+// Refused is how many calls were.
+func (t *Trace) Refused() int { return int(t.refused.Load()) }
+
+// Shift sets the program's wall clock that far ahead of the machine's, in whole
+// seconds, and leaves its monotonic clock alone.
+func (t *Trace) Shift(by time.Duration) { t.shift.Store(int64(by)) }
+
 // Freeze makes the process stand still before its next call whose label
 // contains match, for good: every thread stops at its next system call.
 func (t *Trace) Freeze(match string) { t.freeze.Store(&match) }
@@ -126,6 +159,16 @@ func (t *Trace) Wait() error {
 		return fmt.Errorf("exit %d", t.status.ExitStatus())
 	}
 	return nil
+}
+
+// Running reports whether the program has not ended.
+func (t *Trace) Running() bool {
+	select {
+	case <-t.ended:
+		return false
+	default:
+		return true
+	}
 }
 
 // Kill ends the program, frozen or not, and waits until it is gone.
@@ -158,6 +201,9 @@ func (t *Trace) run(started chan<- error) {
 	t.pid = p.Pid
 	if _, err = wait(t.pid, &t.status); err == nil {
 		err = syscall.PtraceSetOptions(t.pid, traceOptionsOfOurs)
+	}
+	if err == nil && t.Tamper {
+		err = blind(t.pid)
 	}
 	if err != nil {
 		_ = p.Kill()
@@ -217,7 +263,17 @@ func (t *Trace) stopped(thread int, status syscall.WaitStatus, known map[uint64]
 func (t *Trace) look(thread int, known map[uint64]call) {
 	var info syscallInfo
 	_, _, errno := syscall.RawSyscall6(syscall.SYS_PTRACE, getSyscallInfo, uintptr(thread), unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0)
-	if errno != 0 || info.Op != entryOfSystemCall || t.hit != "" {
+	if errno != 0 {
+		return
+	}
+	if t.Tamper {
+		if info.Op != entryOfSystemCall {
+			t.leaves(thread)
+			return
+		}
+		t.enters(thread, &info, known)
+	}
+	if info.Op != entryOfSystemCall || t.hit != "" {
 		return
 	}
 	c, ok := known[info.Number]

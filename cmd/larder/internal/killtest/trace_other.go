@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"syscall"
+	"time"
 )
 
 // ErrNoTrace says that this machine does not let one process trace another.
@@ -16,7 +18,18 @@ var ErrNoTrace = errors.New("tracing is not possible here")
 type Trace struct {
 	Files string
 	At    int
+	// Tamper changes nothing here.
+	Tamper bool
 }
+
+// Refuse does nothing.
+func (t *Trace) Refuse(syscall.Errno, func(string) bool) {}
+
+// Refused is 0.
+func (t *Trace) Refused() int { return 0 }
+
+// Shift does nothing.
+func (t *Trace) Shift(time.Duration) {}
 
 // Start returns ErrNoTrace.
 func (t *Trace) Start([]string, *os.File) error {
@@ -34,6 +47,9 @@ func (t *Trace) Freeze(string) {}
 
 // Frozen is never closed.
 func (t *Trace) Frozen() <-chan struct{} { return nil }
+
+// Running is false.
+func (t *Trace) Running() bool { return false }
 
 // Wait returns ErrNoTrace.
 func (t *Trace) Wait() error { return ErrNoTrace }
