@@ -35,14 +35,11 @@ func (c *Clock) node(n int) Node {
 func (o *Owner) read(a *ask, kept time.Duration) (date time.Time) {
 	node := o.Clock.node(a.n)
 	seen := a.now.Add(-kept)
-	a.at = nanos(seen.Add(-node.Lag))
-	if node.Lag > 0 {
+	if a.at = nanos(seen.Add(-node.Lag)); len(o.Clock.Nodes) > 0 {
+		before := nanos(seen.Add(-o.Clock.node(a.n - 1).Lag))
 		o.hits.when(o.history.differs(a.at, nanos(seen)), replicaLag)
-	}
-	if a.n > 1 {
-		before := o.Clock.node(a.n - 1).Lag
-		o.hits.when(node.Lag > before, lagGrows)
-		o.hits.when(node.Lag < before, lagShrinks)
+		o.hits.when(a.n > 1 && o.history.differs(a.at, before), lagGrows)
+		o.hits.when(a.n > 1 && o.history.differs(before, a.at), lagShrinks)
 	}
 	return seen.Add(node.Skew)
 }

@@ -28,9 +28,6 @@ type Fault struct {
 	whole bool
 }
 
-// plain reports whether the records are the owner's own.
-func (f *Fault) plain() bool { return f == nil || f.list == nil }
-
 // half reports whether the page says that nothing follows, though it may.
 func (f *Fault) half() bool { return f != nil && f.whole }
 

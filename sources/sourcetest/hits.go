@@ -13,6 +13,7 @@ const (
 	tombstone
 	purged
 	partition
+	withheld
 	misfit // wire
 	nullStamp
 	extraFields
@@ -74,7 +75,7 @@ const (
 func names() [knobs]string {
 	return [knobs]string{
 		hidden: "change not visible yet", reborn: "id reused", restored: "backup restored", tombstone: "tombstone",
-		purged: "tombstone purged", partition: "partition asked for",
+		purged: "tombstone purged", partition: "partition asked for", withheld: "record withheld",
 		misfit: "misfit value", nullStamp: "null stamp", extraFields: "extra fields", beyondFloat: "number beyond 2^53",
 		nulCharacter: "NUL character", invalidUTF8: "invalid UTF-8", stampCut: "stamp cut", stampRoundedUp: "stamp rounded up",
 		stampEpoch: "stamp as epoch", stampZoned: "stamp in a zone", exclusive: "exclusive bound", untilInclusive: "inclusive until", packed: "gzip",

@@ -66,9 +66,9 @@ func pagingScripts() map[string]func() script {
 			return script{owner: &owner{Style: sourcetest.Cursor, PageSize: 2, Paging: paging{Again: 1}}, asks: []any{"", "next", "next"},
 				want: "1 2 | 2 3 4 | 4 5", hits: []string{"record on the next page again"}}
 		},
-		"a record again by offset": func() script {
-			return script{owner: &owner{Style: sourcetest.Offset, PageSize: 2, Paging: paging{Again: 1}}, asks: []any{"?offset=0", "?offset=2", "?offset=5"},
-				want: "1 2 | 2 3 4 | 5"}
+		"a record again by page": func() script {
+			return script{owner: &owner{Style: sourcetest.Page, PageSize: 2, Paging: paging{Again: 1}}, asks: []any{"?page=1", "?page=2", "?page=3", "?page=4"},
+				want: "1 2 | 2 3 4 | 4 5 | "}
 		},
 		"a circle of one": func() script {
 			return script{owner: &owner{Style: sourcetest.Cursor, PageSize: 2, Paging: paging{Cycle: 1}}, asks: []any{"", "next", "next", "next"},

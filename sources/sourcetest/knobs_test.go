@@ -89,6 +89,9 @@ func historyScripts(base time.Time) map[string]func() script {
 			return script{owner: &owner{}, fill: also(change{ID: 1, Part: "blue"}), asks: []any{"?part=blue", ""}, want: "1 | 1 2 3 4 5 1",
 				shows: []string{`"part":"blue"`}, hits: []string{"partition asked for"}}
 		},
+		"a record that is withheld": func() script {
+			return script{owner: &owner{Withhold: []int64{2, 4}}, asks: []any{"", func(o *owner) { o.Withhold = nil }, ""}, want: "1 3 5 | 1 2 3 4 5", hits: []string{"record withheld"}}
+		},
 		"a restore": func() script {
 			return script{owner: &owner{Style: sourcetest.Log}, fill: also(change{ID: 6}, change{ID: 7}),
 				asks: []any{"?after=5", func(o *owner) { o.Restore(base.Add(30 * time.Second)) }, "?after=5", func(o *owner) { put(o, base.Add(time.Minute), "after", 8) }, "?after=5"},

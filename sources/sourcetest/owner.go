@@ -21,6 +21,8 @@ type Owner struct {
 	PageSize int // the most records of a page, whatever is asked; 0: 10
 	// Tombstones keeps deleted records in the list, with deleted_at set.
 	Tombstones bool
+	// Withhold are ids that the asker may not see: their records are in no list.
+	Withhold []int64
 
 	Wire     Wire
 	Paging   Paging

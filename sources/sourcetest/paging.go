@@ -11,13 +11,14 @@ import (
 // Paging is how pages follow each other and how the last one is told.
 type Paging struct {
 	End End
-	// Totals adds meta.total, meta.pages and meta.more to pages.
+	// Totals adds meta.total, meta.pages and meta.more to the pages of lists.
 	Totals bool
 	// Drift adds as much to the totals of each page as it lies behind the first.
 	Drift int
 	// EmptyEvery puts an empty page behind so many of them, where tokens lead on.
 	EmptyEvery int
-	// Again repeats so many records of a page ahead of the next one's.
+	// Again repeats so many records of a page ahead of the next one's. Offsets,
+	// which count what came, know no such page.
 	Again int
 	// Cycle leads in a circle of one or two pages, from the second page on.
 	Cycle int
@@ -65,7 +66,7 @@ func (o *Owner) turn(a *ask, list []*entry, c cursor) page {
 	if p.empty {
 		p.to, p.more = p.from, true
 		o.hits.add(emptyPage)
-	} else if again := min(o.Paging.Again, p.from); again > 0 && a.style != Since {
+	} else if again := min(o.Paging.Again, p.from); again > 0 && p.to > p.from && a.style != Offset {
 		p.from -= again
 		o.hits.add(recordAgain)
 	}
@@ -139,7 +140,7 @@ func (o *Owner) next(a *ask, p *page) (token string, leads bool) {
 		c.number = n + 1
 		c.empty = p.more && o.Paging.EmptyEvery > 0 && n%int64(o.Paging.EmptyEvery) == 0
 	}
-	if c.before = ""; cycle > 1 {
+	if c.before, c.terminal = "", false; cycle > 1 {
 		c.before = a.q.Get("cursor")
 	}
 	return c.write(&o.history, a.now), true
@@ -147,7 +148,7 @@ func (o *Owner) next(a *ask, p *page) (token string, leads bool) {
 
 // around adds what leads to the next page.
 func (o *Owner) around(b *body, h http.Header, a *ask, p *page) {
-	if o.Paging.Totals {
+	if o.Paging.Totals && a.style != Delta {
 		o.tellTotals(b, p)
 	} else if o.Paging.End == EndMore {
 		b.meta("more").flag(p.more)

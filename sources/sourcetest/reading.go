@@ -17,6 +17,17 @@ type ask struct {
 	at    int64     // what is read is as of then
 	style Style
 	fault *Fault
+	bent  bool // the fault has changed what is listed
+}
+
+// told is the records of a page as the fault leaves them.
+func (a *ask) told(list []*entry) []*entry {
+	if a.fault == nil || a.fault.list == nil {
+		return list
+	}
+	bent := a.fault.list(list)
+	a.bent = len(bent) != len(list)
+	return bent
 }
 
 func (a *ask) number(name string) int64 {
@@ -65,7 +76,7 @@ func (o *Owner) selected(a *ask) []*entry {
 			stamp = e.stamp
 		}
 		switch {
-		case parted && e.Part != part, e.Gone && !o.Tombstones, lower && (stamp < since || e.NoStamp):
+		case parted && e.Part != part, e.Gone && !o.Tombstones, lower && (stamp < since || e.NoStamp), o.withholds(e):
 		case e.Gone && o.forgets(a, e):
 			forgotten = true
 		case lower && o.Wire.Exclusive && stamp == since:
@@ -92,6 +103,15 @@ func shuffle(list []*entry, n int) (moved bool) {
 	r := rand.New(rand.NewPCG(uint64(n), 9))
 	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	return !slices.Equal(before, list)
+}
+
+// withholds reports whether the asker may not see a record.
+func (o *Owner) withholds(e *entry) bool {
+	if !slices.Contains(o.Withhold, e.ID) {
+		return false
+	}
+	o.hits.add(withheld)
+	return true
 }
 
 // arranged is the records of a page in the order in which they go out.

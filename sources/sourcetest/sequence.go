@@ -51,33 +51,26 @@ func (o *Owner) delta(b *body, a *ask, c cursor) {
 		c.upto = max(o.head(a), c.from)
 	}
 	items := o.since(a, c)
-	p := page{list: nil, size: o.size(a), cursor: c}
+	p := page{size: o.size(a), cursor: c}
 	p.from = min(int(c.skip), len(items))
 	p.to = min(p.from+p.size, len(items))
-	p.more = p.to < len(items)
-	o.hits.when(p.more, pageAfterPage)
-	if p.empty {
+	if p.more = p.to < len(items); p.empty {
 		p.to, p.more = p.from, true
 		o.hits.add(emptyPage)
 	}
-	b.open()
+	o.hits.when(p.more, pageAfterPage)
 	shown := items[p.from:p.to]
-	if a.fault != nil && a.fault.list != nil {
-		shown = a.fault.list(shown)
-	}
-	if c.number == 1 && c.from > 0 && a.fault.plain() {
-		for _, e := range o.seen(c.from) {
-			b.record(e, 0)
-			o.hits.add(replayed)
-		}
-	} else if again := min(o.Paging.Again, p.from); again > 0 && !p.empty {
+	if again := min(o.Paging.Again, p.from); again > 0 && len(shown) > 0 {
 		shown = items[p.from-again : p.to]
 		o.hits.add(recordAgain)
 	}
-	for _, e := range o.arranged(a, shown) {
-		b.record(e, 0)
-		o.hits.all(e.marks)
+	b.open()
+	if c.number == 1 && c.from > 0 && o.Sequence.Replay > 0 {
+		seen := o.seen(c.from)
+		o.write(b, seen)
+		o.hits.when(len(seen) > 0, replayed)
 	}
+	o.write(b, o.arranged(a, a.told(shown)))
 	if p.cursor.skip = int64(p.to); a.fault.half() {
 		p.more = false
 	}
@@ -99,7 +92,7 @@ func (o *Owner) since(a *ask, c cursor) []*entry {
 	return slices.DeleteFunc(last, func(e *entry) bool {
 		forgotten := e.number > c.from && e.Gone && o.forgets(a, e)
 		o.hits.when(forgotten, purged)
-		return forgotten || e.number <= c.from || parted && e.Part != part || c.from == 0 && e.Gone
+		return forgotten || o.withholds(e) || e.number <= c.from || parted && e.Part != part || c.from == 0 && e.Gone
 	})
 }
 
@@ -137,7 +130,7 @@ func (o *Owner) events(b *body, a *ask) {
 	listed := []*entry{}
 	for _, e := range o.history.numbered {
 		switch {
-		case e.number <= after || parted && e.Part != part:
+		case e.number <= after || parted && e.Part != part || o.withholds(e):
 		case e.visible > a.at:
 			gap = gap || e.number < head
 		case o.compacts(a, e) || o.trims(a, e):
@@ -148,9 +141,7 @@ func (o *Owner) events(b *body, a *ask) {
 		}
 	}
 	o.hits.when(gap, gapped)
-	if a.fault != nil && a.fault.list != nil {
-		listed, more = a.fault.list(listed), more && !a.fault.half()
-	}
+	listed, more = a.told(listed), more && !a.fault.half()
 	for _, e := range listed {
 		b.record(e, e.number)
 		o.hits.all(e.marks)

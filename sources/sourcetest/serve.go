@@ -25,9 +25,7 @@ func (o *Owner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if o.Fault != nil {
 		fault = o.Fault(n, r)
 	}
-	o.mu.Lock()
-	o.hits.when(n > 1 && len(o.history.log) != length, wroteBetween)
-	o.mu.Unlock()
+	o.hit(func(c *counts) { c.when(n > 1 && len(o.history.log) != length, wroteBetween) })
 	o.serve(w, r, &ask{n: n, url: r.URL, fault: fault})
 }
 
@@ -41,11 +39,15 @@ type reply struct {
 // serve answers one request. An aborted handler is a connection that is closed.
 func (o *Owner) serve(w http.ResponseWriter, r *http.Request, a *ask) {
 	f := a.fault
-	if f != nil && f.Stall > 0 && !pass(r.Context(), f.Stall) || !pass(r.Context(), o.Clock.Takes/2) {
+	if f != nil && !pass(r.Context(), f.Stall) {
+		o.hit(func(c *counts) { c.fault(f.name()) })
+		return
+	}
+	if o.hit(func(c *counts) { c.when(o.Clock.Takes > 0, slowly) }); !pass(r.Context(), o.Clock.Takes/2) {
 		return
 	}
 	if f != nil && f.Drop {
-		o.hitFault(f)
+		o.hit(func(c *counts) { c.fault(f.name()) })
 		panic(http.ErrAbortHandler)
 	}
 	answer := o.reply(w.Header(), r, a)
@@ -78,10 +80,10 @@ func pass(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (o *Owner) hitFault(f *Fault) {
+func (o *Owner) hit(count func(*counts)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.hits.fault(f.name())
+	count(&o.hits)
 }
 
 // reply is what goes out.
@@ -90,11 +92,6 @@ func (o *Owner) reply(h http.Header, r *http.Request, a *ask) reply {
 	defer o.mu.Unlock()
 	a.now = o.Now()
 	f := a.fault
-	if f != nil {
-		o.hits.when(f.Stall == 0 && o.Clock.Takes > 0, slowly)
-	} else {
-		o.hits.when(o.Clock.Takes > 0, slowly)
-	}
 	kept := time.Duration(0)
 	if f == nil {
 		kept = o.kept(a.n, r.Header)
@@ -110,7 +107,11 @@ func (o *Owner) reply(h http.Header, r *http.Request, a *ask) reply {
 		h["Age"] = []string{seconds(kept)}
 		o.hits.add(aged)
 	}
-	return o.wrap(h, r, f, out)
+	out = o.wrap(h, r, out)
+	if f != nil && f == a.fault && (f.Cut == 0 || out.cut >= 0) && (f.list == nil || a.bent) {
+		o.hits.fault(f.name())
+	}
+	return out
 }
 
 // dates says how late it is.
@@ -147,7 +148,7 @@ func (o *Owner) content(h http.Header, a *ask, f *Fault) reply {
 }
 
 // wrap adds the validator, packs the body, and cuts it.
-func (o *Owner) wrap(h http.Header, r *http.Request, f *Fault, out reply) reply {
+func (o *Owner) wrap(h http.Header, r *http.Request, out reply) reply {
 	if o.Cache.ETags && out.status == http.StatusOK {
 		validator := tag(out.body)
 		h["Etag"] = []string{validator}
@@ -164,9 +165,6 @@ func (o *Owner) wrap(h http.Header, r *http.Request, f *Fault, out reply) reply 
 	h["Content-Length"] = []string{strconv.Itoa(len(out.body))}
 	if out.cut > len(out.body) || out.cut == len(out.body) && len(out.body) == 0 {
 		out.cut = -1
-	}
-	if f != nil && (f.Cut == 0 || out.cut >= 0) {
-		o.hits.fault(f.name())
 	}
 	return out
 }
@@ -204,18 +202,12 @@ func (o *Owner) list(h http.Header, a *ask, out *reply) (refused *Fault) {
 // records answers in the styles that list records.
 func (o *Owner) records(b *body, h http.Header, a *ask, c cursor) {
 	p := o.turn(a, o.selected(a), c)
-	shown := p.list[p.from:p.to]
-	if !a.fault.plain() {
-		shown = a.fault.list(shown)
-	}
+	shown := a.told(p.list[p.from:p.to])
 	if a.fault.half() {
 		p.list, p.to, p.more = p.list[:p.from+len(shown)], p.from+len(shown), false
 	}
 	b.open()
-	for _, e := range o.arranged(a, shown) {
-		b.record(e, 0)
-		o.hits.all(e.marks)
-	}
+	o.write(b, o.arranged(a, shown))
 	o.around(b, h, a, &p)
 	if o.Style != a.style {
 		b.meta("head").number(o.head(a))
@@ -223,15 +215,19 @@ func (o *Owner) records(b *body, h http.Header, a *ask, c cursor) {
 	}
 }
 
+// write lists records.
+func (o *Owner) write(b *body, list []*entry) {
+	for _, e := range list {
+		b.record(e, 0)
+		o.hits.all(e.marks)
+	}
+}
+
 // lines is one record a line.
 func (o *Owner) lines(h http.Header, a *ask) []byte {
 	h["Content-Type"] = []string{"application/x-ndjson"}
-	list := o.selected(a)
-	if !a.fault.plain() {
-		list = a.fault.list(list)
-	}
 	var b []byte
-	for _, e := range o.arranged(a, list) {
+	for _, e := range o.arranged(a, a.told(o.selected(a))) {
 		b = append(appendRecord(b, e, 0), '\n')
 		o.hits.all(e.marks)
 	}
