@@ -5,11 +5,11 @@ import "strconv"
 // body is an answer of JSON as it is written: what stands beside the records is
 // collected apart.
 type body struct {
-	text        []byte
-	beside      []byte // the members of meta
-	links       []byte
-	into        *[]byte
-	first, list bool
+	text   []byte
+	beside []byte // the members of meta
+	links  []byte
+	into   *[]byte // the one whose value follows
+	list   bool    // a record is written
 }
 
 // open begins the list of records.

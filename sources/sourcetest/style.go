@@ -38,6 +38,3 @@ const (
 
 // tokened reports whether a page leads to the next by a token.
 func (s Style) tokened() bool { return s == Cursor || s == NextURL || s == Delta }
-
-// numbered reports whether the styles count pages or records.
-func (s Style) numbered() bool { return s == Page || s == Offset || s == Link }
