@@ -51,7 +51,7 @@ func TestPagesThatGoRoundMoveNothing(t *testing.T) {
 							*r.URL = seen[min(turn(seen, n), n)-1]
 							return false
 						})
-						s.refused(way, syncer.ClassPaging)
+						s.leaves(way, s.fail, syncer.ClassPaging)
 						if n := b.requests(); n > 1010 || n > 6 && !counted {
 							t.Errorf("%d requests", n)
 						}

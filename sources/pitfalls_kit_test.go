@@ -67,18 +67,12 @@ func (s *shelf) rows() map[string]string {
 	return rows
 }
 
-// refused polls once, which must fail in one of these classes, move nothing,
-// and take no row away.
-func (s *shelf) refused(what string, classes ...syncer.Class) syncer.Report {
+// leaves has do fail in a class, move nothing, and take no row away.
+func (s *shelf) leaves(what string, do func() *syncer.Failure, class syncer.Class) {
 	s.t.Helper()
 	held, rows := s.kept(), s.rows()
-	r := s.Poll(s.t.Context(), time.Time{})[0]
-	ok := false
-	for _, c := range classes {
-		ok = ok || r.Failure != nil && r.Failure.Class == c
-	}
-	if !ok {
-		s.t.Errorf("%s: poll ends as %+v, want it to fail as one of %q", what, r.Failure, classes)
+	if f := do(); f == nil || f.Class != class {
+		s.t.Errorf("%s: ends as %+v, want %q", what, f, class)
 	}
 	if diff := cmp.Diff(held, s.kept()); diff != "" {
 		s.t.Errorf("%s: the copy moves (-before +after):\n%s", what, diff)
@@ -89,8 +83,10 @@ func (s *shelf) refused(what string, classes ...syncer.Class) syncer.Report {
 			s.t.Errorf("%s: row %s is deleted", what, id)
 		}
 	}
-	return r
 }
+
+// fail polls once and says how that failed.
+func (s *shelf) fail() *syncer.Failure { return s.Poll(s.t.Context(), time.Time{})[0].Failure }
 
 // heals polls until the copy is what the owner has, a few times at most.
 func (s *shelf) heals(what string, o *sourcetest.Owner) {
