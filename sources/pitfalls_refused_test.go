@@ -16,21 +16,21 @@ import (
 	"github.com/larder-sync/larder/syncer/row"
 )
 
-// way is one way that a source is asked.
-type way struct {
+// inquiry is one way that a source is asked.
+type inquiry struct {
 	style sourcetest.Style
 	spec  sources.Spec
 	kind  syncer.WalkKind // of the walk that fails
 }
 
 // everyWay is every style and mode, each kind of walk, and rows in lines.
-func everyWay(t *testing.T) map[string]way {
-	all := map[string]way{}
+func everyWay(t *testing.T) map[string]inquiry {
+	all := map[string]inquiry{}
 	for by, served := range styles {
-		all[string(by)+" incremental"] = way{served, usersBy(t, by, sources.Incremental), syncer.Changes}
-		all[string(by)+" snapshot"] = way{served, usersBy(t, by, sources.SnapshotAll), syncer.Snapshot}
+		all[string(by)+" incremental"] = inquiry{served, usersBy(t, by, sources.Incremental), syncer.Changes}
+		all[string(by)+" snapshot"] = inquiry{served, usersBy(t, by, sources.SnapshotAll), syncer.Snapshot}
 	}
-	all["since incremental"] = way{sourcetest.Since, users(t, sources.Since), syncer.Changes}
+	all["since incremental"] = inquiry{sourcetest.Since, users(t, sources.Since), syncer.Changes}
 	token, url, events := users(t, sources.Cursor), users(t, sources.NextURL), users(t, sources.Since)
 	token.Mode, url.Mode, events.Mode = sources.Delta, sources.Delta, sources.Log
 	token.Request.Query[0], url.Request.Query = param("token", "{since}"), []sources.Param{param("size", "{size}")}
@@ -39,22 +39,22 @@ func everyWay(t *testing.T) map[string]way {
 	token.Resync.Known, url.Resync.Known = true, true
 	events.Request.Query[0] = param("after", "{since}")
 	events.Watermark = sources.Watermark{From: []string{"seq"}, Format: format(t, "integer")}
-	all["token"], all["url"] = way{sourcetest.Delta, token, syncer.Changes}, way{sourcetest.Delta, url, syncer.Changes}
-	all["log"] = way{sourcetest.Log, events, syncer.Changes}
+	all["token"], all["url"] = inquiry{sourcetest.Delta, token, syncer.Changes}, inquiry{sourcetest.Delta, url, syncer.Changes}
+	all["log"] = inquiry{sourcetest.Log, events, syncer.Changes}
 	lined, listed := lines(t), lines(t)
 	listed.Mode, listed.Watermark, listed.Records.Deleted, listed.Request.Query = sources.SnapshotAll, sources.Watermark{}, "", nil
-	all["lines incremental"] = way{sourcetest.Lines, lined, syncer.Changes}
-	all["lines snapshot"] = way{sourcetest.Lines, listed, syncer.Snapshot}
+	all["lines incremental"] = inquiry{sourcetest.Lines, lined, syncer.Changes}
+	all["lines snapshot"] = inquiry{sourcetest.Lines, listed, syncer.Snapshot}
 	for _, by := range []sources.Style{sources.None, sources.Cursor, sources.Page} {
 		for _, kind := range []syncer.WalkKind{syncer.Resync, syncer.Audit} {
-			all[fmt.Sprintf("%s %s", by, kind)] = way{styles[by], usersBy(t, by, sources.Incremental), kind}
+			all[fmt.Sprintf("%s %s", by, kind)] = inquiry{styles[by], usersBy(t, by, sources.Incremental), kind}
 		}
 	}
 	return all
 }
 
 // tries walks once as the way's kind and says how that failed.
-func (y way) tries(s *shelf) *syncer.Failure {
+func (y inquiry) tries(s *shelf) *syncer.Failure {
 	s.t.Helper()
 	var reports []syncer.Report
 	switch y.kind {
@@ -126,7 +126,7 @@ func someOf(names []string) map[string]noAnswer {
 }
 
 // pages reports whether a way has a second page.
-func (y way) pages() bool { return y.style != sourcetest.Whole && y.style != sourcetest.Lines }
+func (y inquiry) pages() bool { return y.style != sourcetest.Whole && y.style != sourcetest.Lines }
 
 // Whatever an owner says with 200 in place of a page, on the first one or a
 // later one, in every style and mode and each kind of walk: the walk fails, its
