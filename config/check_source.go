@@ -110,6 +110,9 @@ func (r *reader) checkPagingSince(s section, src *Source) {
 		r.wrong(by, `"since" goes on at a record or a token, and watermark.from names neither; say by what the next page is asked`)
 	case w.Order == OrderDescending:
 		r.wrong(by, `"since" goes on at the newest record, and order = "descending" leaves the older ones to later pages; say by what the next page is asked`)
+	case w.Opaque == "" && w.Format.IsTime() && s.child("paging").child("size") == nil && src.Paging.More.IsZero():
+		// Without it, a page full of one stamp cannot be told from the last one.
+		r.wrong(by, `"since" loses records where more share a time than a page holds, and sees it only where size is said; add size = N, the most records that the owner hands out at once`)
 	}
 }
 
@@ -125,7 +128,7 @@ func (r *reader) checkPagingKeys(s section, src *Source) {
 	only("pages", PagingPage)
 	sent := src.Request.Uses("size") || src.broken["request"]
 	switch size := s.child("size"); {
-	case size != nil && !sent && !p.ShortPage:
+	case size != nil && !sent && !p.ShortPage && p.By != PagingSince:
 		r.wrong(size, "the request never says {size}; add it as the parameter that the owner reads, or leave size out")
 	case p.ShortPage && size == nil:
 		r.wrong(s.child("short_page"), "a page is short against size; write size = N too")
