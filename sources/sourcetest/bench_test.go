@@ -21,7 +21,9 @@ func logOf(o *sourcetest.Owner, changes int) *sourcetest.Owner {
 
 // BenchmarkPage is what one page of a log of forty changes costs, in each style.
 func BenchmarkPage(b *testing.B) {
-	for _, style := range []sourcetest.Style{sourcetest.Whole, sourcetest.Cursor, sourcetest.NextURL, sourcetest.Keyset, sourcetest.Page, sourcetest.Delta, sourcetest.Log} {
+	for _, style := range []sourcetest.Style{
+		sourcetest.Whole, sourcetest.Cursor, sourcetest.NextURL, sourcetest.Keyset, sourcetest.Page, sourcetest.Delta, sourcetest.Log,
+	} {
 		b.Run(string(style), func(b *testing.B) {
 			o := logOf(&sourcetest.Owner{Style: style, PageSize: 5, Cache: sourcetest.Cache{ETags: true}}, 40)
 			carrier := o.Transport()

@@ -18,24 +18,28 @@ func clockScripts(base time.Time) map[string]func() script {
 			return script{owner: &owner{Clock: sourcetest.Clock{NoDate: true}}, asks: []any{""}, want: "1 2 3 4 5", hits: []string{"no Date"}}
 		},
 		"node clocks": func() script {
-			return script{owner: nodes(sourcetest.Node{Skew: 900 * 24 * hour}), asks: []any{""}, want: "1 2 3 4 5", shows: []string{time.Now().Add(900 * 24 * hour).UTC().Format("Jan 2006")}, hits: []string{"node clock"}}
+			return script{owner: nodes(sourcetest.Node{Skew: 900 * 24 * hour}),
+				asks: []any{""}, want: "1 2 3 4 5", shows: []string{time.Now().Add(900 * 24 * hour).UTC().Format("Jan 2006")}, hits: []string{"node clock"}}
 		},
 		"lag that grows and shrinks": func() script {
 			return script{owner: nodes(sourcetest.Node{}, sourcetest.Node{Lag: 3570 * time.Second}), fill: also(change{ID: 6}, change{ID: 7}),
-				asks: []any{"", "", ""}, want: "1 2 3 4 5 6 7 | 1 2 3 4 5 | 1 2 3 4 5 6 7", hits: []string{"replica lag", "lag grows between requests", "lag shrinks between requests"}}
+				asks: []any{"", "", ""}, want: "1 2 3 4 5 6 7 | 1 2 3 4 5 | 1 2 3 4 5 6 7",
+				hits: []string{"replica lag", "lag grows between requests", "lag shrinks between requests"}}
 		},
 		"a slow answer": func() script {
 			return script{owner: &owner{Clock: sourcetest.Clock{Takes: time.Millisecond}}, asks: []any{""}, want: "1 2 3 4 5", hits: []string{"slow answer"}}
 		},
 		"not modified": func() script {
-			return script{owner: &owner{Cache: sourcetest.Cache{ETags: true}}, asks: []any{"", "same", func(o *owner) { put(o, base.Add(time.Minute), "", 1) }, "same"}, want: "1 2 3 4 5 | 304 | 2 3 4 5", hits: []string{"not modified"}}
+			return script{owner: &owner{Cache: sourcetest.Cache{ETags: true}},
+				asks: []any{"", "same", func(o *owner) { put(o, base.Add(time.Minute), "", 1) }, "same"}, want: "1 2 3 4 5 | 304 | 2 3 4 5", hits: []string{"not modified"}}
 		},
 		"a shared cache": func() script {
 			return script{owner: &owner{Cache: sourcetest.Cache{Shared: []time.Duration{3570 * time.Second, 0}}}, fill: also(change{ID: 6}, change{ID: 7}),
 				asks: []any{"", "", ""}, want: "1 2 3 4 5 | 1 2 3 4 5 6 7 | 1 2 3 4 5", shows: []string{"Age:[3570]"}, hits: []string{"answer from a cache"}}
 		},
 		"a shared cache that obeys": func() script {
-			return script{owner: &owner{Cache: sourcetest.Cache{Shared: []time.Duration{2 * hour}, Obeys: true}}, asks: []any{"", "fresh"}, want: " | 1 2 3 4 5", hits: []string{"cache passed by"}}
+			return script{owner: &owner{Cache: sourcetest.Cache{Shared: []time.Duration{2 * hour}, Obeys: true}},
+				asks: []any{"", "fresh"}, want: " | 1 2 3 4 5", hits: []string{"cache passed by"}}
 		},
 	}
 }
@@ -43,7 +47,8 @@ func clockScripts(base time.Time) map[string]func() script {
 func memoryScripts(base time.Time) map[string]func() script {
 	quota := func(tell sourcetest.Tell, shows string) func() script {
 		return func() script {
-			return script{owner: &owner{Quota: sourcetest.Quota{Requests: 1, Every: time.Hour, Tell: tell, Counts: true}}, asks: []any{"", ""}, want: "1 2 3 4 5 | 429",
+			return script{owner: &owner{Quota: sourcetest.Quota{Requests: 1, Every: time.Hour, Tell: tell, Counts: true}},
+				asks: []any{"", ""}, want: "1 2 3 4 5 | 429",
 				shows: []string{shows, "X-Ratelimit-Remaining:[0]", "X-Ratelimit-Reset:[3"}, hits: []string{"quota spent", "quota told"}}
 		}
 	}
@@ -63,17 +68,20 @@ func memoryScripts(base time.Time) map[string]func() script {
 				asks: []any{"", "next"}, want: "1 2 3 | 400", shows: []string{"syncStateNotFound"}, hits: []string{"cursor expired"}}
 		},
 		"a token that is forgotten": func() script {
-			return script{owner: &owner{Style: sourcetest.Delta, Memory: sourcetest.Memory{Tokens: 1}}, asks: []any{"", "token"}, want: "1 2 3 4 5 | 410", hits: []string{"token expired"}}
+			return script{owner: &owner{Style: sourcetest.Delta, Memory: sourcetest.Memory{Tokens: 1}},
+				asks: []any{"", "token"}, want: "1 2 3 4 5 | 410", hits: []string{"token expired"}}
 		},
 		"a token of before a restore": func() script {
-			return script{owner: &owner{Style: sourcetest.Delta}, asks: []any{"", func(o *owner) { o.Restore(base) }, "token"}, want: "1 2 3 4 5 | 410", hits: []string{"token expired"}}
+			return script{owner: &owner{Style: sourcetest.Delta},
+				asks: []any{"", func(o *owner) { o.Restore(base) }, "token"}, want: "1 2 3 4 5 | 410", hits: []string{"token expired"}}
 		},
 		"a token of before a restore that passes": func() script {
 			restore := func(o *owner) {
 				o.Restore(base)
 				put(o, base.Add(time.Minute), "again", 7)
 			}
-			return script{owner: &owner{Style: sourcetest.Delta, Sequence: sourcetest.Sequence{Blind: true}}, asks: []any{"", restore, "token"}, want: "1 2 3 4 5 | "}
+			return script{owner: &owner{Style: sourcetest.Delta, Sequence: sourcetest.Sequence{Blind: true}},
+				asks: []any{"", restore, "token"}, want: "1 2 3 4 5 | "}
 		},
 		"all tokens expire": func() script {
 			return script{owner: cursors(sourcetest.Memory{}), asks: []any{"", (*owner).Expire, "next"}, want: "1 2 3 | 410", hits: []string{"cursor expired"}}
@@ -87,7 +95,8 @@ func memoryScripts(base time.Time) map[string]func() script {
 func shapeScripts() map[string]func() script {
 	shape := func(f *sourcetest.Fault, want, shows string) func() script {
 		return func() script {
-			return script{owner: fault(&owner{Style: sourcetest.Cursor, PageSize: 4}, f), asks: []any{""}, want: want, shows: []string{shows}, hits: []string{f.Knob}}
+			return script{owner: fault(&owner{Style: sourcetest.Cursor, PageSize: 4}, f),
+				asks: []any{""}, want: want, shows: []string{shows}, hits: []string{f.Knob}}
 		}
 	}
 	return map[string]func() script{

@@ -15,7 +15,8 @@ func endScripts() map[string]func() script {
 			if size == 5 {
 				asks = []any{"?size=5", "next"}
 			}
-			return script{owner: &owner{Style: style, PageSize: size, Paging: paging{End: end}}, asks: asks, want: want, shows: []string{shows}, hits: []string{hit}}
+			return script{owner: &owner{Style: style, PageSize: size, Paging: paging{End: end}},
+				asks: asks, want: want, shows: []string{shows}, hits: []string{hit}}
 		}
 	}
 	numbered := func(style sourcetest.Style, want string, asks ...any) func() script {
@@ -31,7 +32,8 @@ func endScripts() map[string]func() script {
 		"end by an empty page": end(sourcetest.Cursor, sourcetest.EndEmpty, 5, "1 2 3 4 5 | ", `"next_cursor":null`, "end by empty page"),
 		"end by a short page":  end(sourcetest.Cursor, sourcetest.EndShort, 3, "1 2 3 | 4 5", `"next_cursor":"t+/`, "end by short page"),
 		"link in the body": func() script {
-			return script{owner: &owner{Style: sourcetest.NextURL, PageSize: 3}, asks: []any{"?size=3&since=", "link"}, want: "1 2 3 | 4 5", shows: []string{`"links":{"next":null}`}}
+			return script{owner: &owner{Style: sourcetest.NextURL, PageSize: 3},
+				asks: []any{"?size=3&since=", "link"}, want: "1 2 3 | 4 5", shows: []string{`"links":{"next":null}`}}
 		},
 		"link in the header": func() script {
 			return script{owner: &owner{Style: sourcetest.Link, PageSize: 3}, asks: []any{"?page=2", "?page=1"}, want: "4 5 | 1 2 3",
@@ -40,14 +42,16 @@ func endScripts() map[string]func() script {
 		"page":   numbered(sourcetest.Page, "1 2 3 | 4 5 | ", "?page=1", "?page=2", "?page=99"),
 		"offset": numbered(sourcetest.Offset, "1 2 3 | 4 5 | ", "?offset=0", "?offset=3", "?offset=99"),
 		"keyset": func() script {
-			return script{owner: &owner{Style: sourcetest.Keyset, PageSize: 3, Order: sourcetest.ByID}, asks: []any{"?after_id=", "?after_id=3"}, want: "1 2 3 | 4 5"}
+			return script{owner: &owner{Style: sourcetest.Keyset, PageSize: 3, Order: sourcetest.ByID},
+				asks: []any{"?after_id=", "?after_id=3"}, want: "1 2 3 | 4 5"}
 		},
 		"totals": func() script {
 			return script{owner: &owner{Style: sourcetest.Page, PageSize: 3, Paging: paging{Totals: true}}, asks: []any{"?page=2"}, want: "4 5",
 				shows: []string{`"total":5,"pages":2,"more":false`}, hits: []string{"totals told"}}
 		},
 		"totals that drift": func() script {
-			return script{owner: &owner{Style: sourcetest.Page, PageSize: 3, Paging: paging{Totals: true, Drift: -2}}, asks: []any{"?page=1", "?page=2"}, want: "1 2 3 | 4 5",
+			return script{owner: &owner{Style: sourcetest.Page, PageSize: 3, Paging: paging{Totals: true, Drift: -2}},
+				asks: []any{"?page=1", "?page=2"}, want: "1 2 3 | 4 5",
 				shows: []string{`"total":3`}, hits: []string{"totals drift"}}
 		},
 	}
@@ -67,7 +71,8 @@ func pagingScripts() map[string]func() script {
 				want: "1 2 | 2 3 4 | 4 5", hits: []string{"record on the next page again"}}
 		},
 		"a record again by page": func() script {
-			return script{owner: &owner{Style: sourcetest.Page, PageSize: 2, Paging: paging{Again: 1}}, asks: []any{"?page=1", "?page=2", "?page=3", "?page=4"},
+			return script{owner: &owner{Style: sourcetest.Page, PageSize: 2, Paging: paging{Again: 1}},
+				asks: []any{"?page=1", "?page=2", "?page=3", "?page=4"},
 				want: "1 2 | 2 3 4 | 4 5 | "}
 		},
 		"a circle of one": func() script {
@@ -116,17 +121,20 @@ func sequenceScripts(base time.Time) map[string]func() script {
 				shows: []string{`"token":"t+/`, `"delta":"?token=`}, hits: []string{"delta token used"}}
 		},
 		"a delta by links": func() script {
-			return script{owner: delta(sourcetest.Sequence{}), asks: []any{"", later, "link"}, want: "1 2 3 | 4 5", shows: []string{`"links":{"next":null,"delta"`}}
+			return script{owner: delta(sourcetest.Sequence{}),
+				asks: []any{"", later, "link"}, want: "1 2 3 | 4 5", shows: []string{`"links":{"next":null,"delta"`}}
 		},
 		"what a delta repeats": func() script {
-			return script{owner: delta(sourcetest.Sequence{Replay: 2}), asks: []any{"", "next", later, "token"}, want: "1 2 3 | 4 5 | 4 5 1 2 6", hits: []string{"old item replayed"}}
+			return script{owner: delta(sourcetest.Sequence{Replay: 2}),
+				asks: []any{"", "next", later, "token"}, want: "1 2 3 | 4 5 | 4 5 1 2 6", hits: []string{"old item replayed"}}
 		},
 		"a log": func() script {
 			return script{owner: log(sourcetest.Memory{}, sourcetest.Sequence{Epoch: true}), asks: []any{"", "?after=3", "?after=5"}, want: "1 2 3 | 4 5 | ",
 				shows: []string{`"last":5,"head":5,"more":false,"epoch":"h0"`}, hits: []string{"end by empty page", "end by more"}}
 		},
 		"the list beside a log": func() script {
-			return script{owner: log(sourcetest.Memory{}, sourcetest.Sequence{}), fill: also(change{ID: 2, Gone: true}), asks: []any{"?list=1", "next+&list=1"}, want: "1 3 4 | 5",
+			return script{owner: log(sourcetest.Memory{}, sourcetest.Sequence{}), fill: also(change{ID: 2, Gone: true}),
+				asks: []any{"?list=1", "next+&list=1"}, want: "1 3 4 | 5",
 				shows: []string{`"head":6`}}
 		},
 		"a number given early": func() script {
@@ -134,10 +142,12 @@ func sequenceScripts(base time.Time) map[string]func() script {
 				o.Commit(change{ID: 9, Stamp: base, Commit: base, Visible: time.Now().Add(time.Hour)})
 				fillFive(o, base)
 			}
-			return script{owner: log(sourcetest.Memory{}, sourcetest.Sequence{Early: true}), fill: fill, asks: []any{""}, want: "1 2 3", shows: []string{`{"seq":2,"id":1`}, hits: []string{"number given early"}}
+			return script{owner: log(sourcetest.Memory{}, sourcetest.Sequence{Early: true}), fill: fill,
+				asks: []any{""}, want: "1 2 3", shows: []string{`{"seq":2,"id":1`}, hits: []string{"number given early"}}
 		},
 		"compaction": func() script {
-			return script{owner: log(sourcetest.Memory{Compact: true}, sourcetest.Sequence{}), fill: also(change{ID: 2}), asks: []any{"", "?after=4"}, want: "1 3 4 | 5 2", hits: []string{"event compacted"}}
+			return script{owner: log(sourcetest.Memory{Compact: true}, sourcetest.Sequence{}), fill: also(change{ID: 2}),
+				asks: []any{"", "?after=4"}, want: "1 3 4 | 5 2", hits: []string{"event compacted"}}
 		},
 		"events that are trimmed": func() script {
 			return script{owner: log(sourcetest.Memory{Events: time.Hour - 30*time.Second}, sourcetest.Sequence{}), fill: also(change{ID: 6}, change{ID: 7}),
