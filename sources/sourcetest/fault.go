@@ -7,7 +7,7 @@ import (
 
 // Fault is an answer that is none.
 type Fault struct {
-	// Knob is its name among the hits; "": "fault".
+	// Knob is its name among the hits; "": what it does gives it one.
 	Knob   string
 	Status int // 0: 200
 	Header http.Header
@@ -32,10 +32,19 @@ type Fault struct {
 func (f *Fault) half() bool { return f != nil && f.whole }
 
 func (f *Fault) name() string {
-	if f.Knob == "" {
-		return "fault"
+	switch {
+	case f.Knob != "":
+		return f.Knob
+	case f.Drop:
+		return FaultDrop
+	case f.Cut > 0:
+		return FaultCut
+	case f.Stall > 0:
+		return FaultStall
+	case f.Status != 0:
+		return FaultStatus
 	}
-	return f.Knob
+	return FaultBody
 }
 
 // The names of faults, as Hits counts them.
@@ -57,11 +66,12 @@ const (
 	FaultDrop       = "drop"
 	FaultStall      = "stall"
 	FaultBomb       = "bomb"
+	FaultBody       = "another body"
 )
 
 func faultNames() []string {
 	return []string{FaultStatus, FaultRetryAfter, FaultHTML, FaultErrorBody, FaultGraphQL, FaultNotOK, FaultNullList, FaultNoList,
-		FaultEmptyList, FaultHalfList, FaultTwice, FaultMedia, FaultRedirect, FaultCut, FaultDrop, FaultStall, FaultBomb}
+		FaultEmptyList, FaultHalfList, FaultTwice, FaultMedia, FaultRedirect, FaultCut, FaultDrop, FaultStall, FaultBomb, FaultBody}
 }
 
 // Status answers with a status and an empty object.

@@ -1,6 +1,7 @@
 package sourcetest_test
 
 import (
+	"net/http"
 	"time"
 
 	"github.com/larder-sync/larder/sources/sourcetest"
@@ -129,6 +130,12 @@ func faultScripts(base time.Time) map[string]func() script {
 		"cut at once": breaks(sourcetest.CutAt(0), "cut", ""),
 		"a cut behind the end": func() script {
 			return script{owner: fault(&owner{}, sourcetest.CutAt(10_000)), asks: []any{""}, want: "1 2 3 4 5"}
+		},
+		"faults without a name": func() script {
+			all := []*sourcetest.Fault{{Drop: true}, {Keep: true, Cut: 1}, {Keep: true, Stall: 1}, {Status: 404}, {Body: "{}"}}
+			o := &owner{Fault: func(n int, _ *http.Request) *sourcetest.Fault { return all[n-1] }}
+			return script{owner: o, asks: []any{"", "", "", "", ""}, want: "dropped | cut | 1 2 3 4 5 | 404 | ",
+				hits: []string{"drop", "cut", "stall", "status", "another body"}}
 		},
 		"drop":  breaks(sourcetest.Drop(), "dropped", ""),
 		"stall": breaks(sourcetest.Stall(time.Millisecond), "1 2 3 4 5", ""),
