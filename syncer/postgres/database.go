@@ -55,6 +55,9 @@ type Options struct {
 	// Holder is what a daemon that stands by is told about this one; "" is
 	// made of host and process.
 	Holder string
+	// Dial makes the connections to the server; nil: by the network, as the DSN
+	// says.
+	Dial pgconn.DialFunc
 	// Observe hears how long each writing transaction took, and why it failed,
 	// and of each call for the lease that failed unless another daemon holds it;
 	// nil: nobody does. It must not block.
@@ -105,6 +108,9 @@ func (d *Database) configure() {
 	c := d.config
 	c.MaxConns = int32(d.options.Connections)
 	c.MinConns = 0
+	if d.options.Dial != nil {
+		c.ConnConfig.DialFunc = d.options.Dial
+	}
 	c.MaxConnLifetimeJitter = c.MaxConnLifetime / 10
 	if c.ConnConfig.ConnectTimeout == 0 || c.ConnConfig.ConnectTimeout > connectTimeout {
 		c.ConnConfig.ConnectTimeout = connectTimeout

@@ -18,6 +18,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -63,6 +64,17 @@ func Role(tb testing.TB, dsn string) string {
 func Creator(tb testing.TB) string {
 	tb.Helper()
 	return sharedServer(tb).Creator(tb)
+}
+
+// Socket is the path of the shared server's socket, which lets every role in
+// without a password; "" where LARDER_TEST_POSTGRES names the server.
+func Socket(tb testing.TB) string {
+	tb.Helper()
+	s := sharedServer(tb)
+	if s.own == nil {
+		return ""
+	}
+	return filepath.Join(s.own.dir, ".s.PGSQL."+s.own.port)
 }
 
 // Start starts a cluster for this test alone, for tests that stop or restart the server.
