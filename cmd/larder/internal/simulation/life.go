@@ -36,8 +36,9 @@ type life struct {
 	// trace is told what happens; nil: nobody asks.
 	trace *strings.Builder
 	hits  map[string]int
-	// turn is held during a write.
-	turn sync.Mutex
+	// turn holds one token during a write. It is no mutex, because to wait for one
+	// stops the bubble's clock.
+	turn chan struct{}
 
 	// mu guards the rest, but for what the turn does.
 	mu     sync.Mutex
@@ -76,7 +77,7 @@ func (h History) born(t testing.TB, place Place, seams Seams) *life {
 	if seams.History != nil {
 		seams.History(&h)
 	}
-	l := &life{History: h, seams: seams, start: time.Now(), hits: map[string]int{}, parts: h.partitions(), stop: func() {}}
+	l := &life{History: h, seams: seams, start: time.Now(), hits: map[string]int{}, parts: h.partitions(), stop: func() {}, turn: make(chan struct{}, 1)}
 	l.owners()
 	n := 2
 	if l.Shared {

@@ -46,8 +46,8 @@ func (t *table) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) 
 // write is one write, in the table's turn.
 func (t *table) write(do func() error) error {
 	time.Sleep(t.Slow + time.Duration(t.index+1)*time.Millisecond)
-	t.turn.Lock()
-	defer t.turn.Unlock()
+	t.turn <- struct{}{}
+	defer func() { <-t.turn }()
 	t.inHand = t.index
 	t.writes++
 	t.usurp()
