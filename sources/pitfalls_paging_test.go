@@ -228,13 +228,13 @@ var pagingTable = []struct {
 	free, capped, uncapped, larder string
 }{
 	{wayOf{way{name: "offset, oldest first", order: "stamp", by: "position"}, sources.Offset, nil},
-		"loss on update, delete", "loss on update, delete", "loss on delete, both of iu", "loss on delete"},
+		"loss on update, delete", "loss on update, delete", "loss on update, delete", "loss on delete"},
 	{wayOf{way{name: "page, oldest first, order declared", order: "stamp", by: "position"}, sources.Page, ascending},
-		"loss on update, delete", "loss on update, delete", "loss on delete, both of iu", "loss on delete"},
+		"loss on update, delete", "loss on update, delete", "loss on update, delete", "loss on delete"},
 	{wayOf{way{name: "page, oldest first, with a total", order: "stamp", by: "position"}, sources.Page, total},
-		"loss on update, delete", "loss on update, delete", "loss on both of di", "loss on both of di"},
+		"loss on update, delete", "loss on update, delete", "loss on update, both of di", "loss on both of di"},
 	{wayOf{way{name: "links with page numbers, oldest first", order: "stamp", by: "position"}, sources.Link, nil},
-		"loss on update, delete", "loss on update, delete", "loss on delete", "loss on delete"},
+		"loss on update, delete", "loss on update, delete", "loss on update, delete", "loss on delete"},
 	{wayOf{way{name: "offset, newest first", order: "stamp desc", by: "position"}, sources.Offset, descending},
 		"loss on delete", "loss on delete", "loss on delete", "loss on delete"},
 	{wayOf{way{name: "offset, newest first, with a total", order: "stamp desc", by: "position"}, sources.Offset, totalDesc},

@@ -114,8 +114,8 @@ func TestLarderCopiesEachStyle(t *testing.T) {
 	}
 }
 
-// copies polls three times, with writes in between, and compares.
-func copies(t *testing.T, o *owner, spec sources.Spec) {
+// sourceOf is larder's end of a feed.
+func sourceOf(t interface{ Fatal(...any) }, o *owner, spec sources.Spec) *sources.Source {
 	client, err := sources.NewClient(sources.Owner{Name: "shop", URL: "https://owner.example", Transport: o.Transport(), Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
@@ -124,6 +124,21 @@ func copies(t *testing.T, o *owner, spec sources.Spec) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return source
+}
+
+// truth is what a copy should be.
+func truth(o *owner) map[string]string {
+	want := map[string]string{}
+	for _, r := range o.Truth() {
+		want[fmt.Sprint(r.ID)] = `"` + r.Name + `"`
+	}
+	return want
+}
+
+// copies polls three times, with writes in between, and compares.
+func copies(t *testing.T, o *owner, spec sources.Spec) {
+	source := sourceOf(t, o, spec)
 	held, at := map[string]string{}, syncer.Position{}
 	for poll := range 3 {
 		time.Sleep(time.Second)
@@ -153,11 +168,7 @@ func copies(t *testing.T, o *owner, spec sources.Spec) {
 				at.Watermark = b.End.Watermark
 			}
 		}
-		want := map[string]string{}
-		for _, r := range o.Truth() {
-			want[fmt.Sprint(r.ID)] = `"` + r.Name + `"`
-		}
-		if diff := gocmp.Diff(want, held); diff != "" {
+		if diff := gocmp.Diff(truth(o), held); diff != "" {
 			t.Errorf("poll %d: %s", poll, diff)
 		}
 	}

@@ -57,7 +57,7 @@ func second(base time.Time, n int) string {
 func scripts(base time.Time) map[string]func() script {
 	all := map[string]func() script{}
 	for _, theme := range []map[string]func() script{
-		historyScripts(base), wireScripts(base), orderScripts(), endScripts(), pagingScripts(),
+		historyScripts(base), contentScripts(), wireScripts(base), orderScripts(), endScripts(), pagingScripts(),
 		sequenceScripts(base), clockScripts(base), memoryScripts(base), shapeScripts(), faultScripts(base),
 	} {
 		for name, s := range theme {
@@ -101,18 +101,11 @@ func historyScripts(base time.Time) map[string]func() script {
 	}
 }
 
-func wireScripts(base time.Time) map[string]func() script {
-	digits := func(layout string) *owner {
-		return &owner{Wire: sourcetest.Wire{Layout: layout}}
-	}
+func contentScripts() map[string]func() script {
 	return map[string]func() script{
 		"a misfit": func() script {
 			return script{owner: &owner{}, fill: one(change{Misfit: `[1,"x"]`}),
 				asks: []any{""}, want: "1", shows: []string{`"name":[1,"x"]`}, hits: []string{"misfit value"}}
-		},
-		"a null stamp": func() script {
-			return script{owner: &owner{}, fill: also(change{ID: 6, NoStamp: true}), asks: []any{"?since=" + second(base, 3), ""}, want: "4 5 | 6 1 2 3 4 5",
-				shows: []string{`"updated_at":null`}, hits: []string{"null stamp"}}
 		},
 		"extra fields": func() script {
 			return script{owner: &owner{}, fill: one(change{Extra: `"size":1e400`}),
@@ -131,6 +124,18 @@ func wireScripts(base time.Time) map[string]func() script {
 		"invalid UTF-8": func() script {
 			return script{owner: &owner{}, fill: one(change{Name: "a\xff"}),
 				asks: []any{""}, want: "1", shows: []string{"\"a\xff\""}, hits: []string{"invalid UTF-8"}}
+		},
+	}
+}
+
+func wireScripts(base time.Time) map[string]func() script {
+	digits := func(layout string) *owner {
+		return &owner{Wire: sourcetest.Wire{Layout: layout}}
+	}
+	return map[string]func() script{
+		"a null stamp": func() script {
+			return script{owner: &owner{}, fill: also(change{ID: 6, NoStamp: true}), asks: []any{"?since=" + second(base, 3), ""}, want: "4 5 | 6 1 2 3 4 5",
+				shows: []string{`"updated_at":null`}, hits: []string{"null stamp"}}
 		},
 		"no digits": func() script {
 			return script{owner: digits(time.RFC3339),

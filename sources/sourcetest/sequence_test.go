@@ -7,7 +7,6 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
-	"github.com/rs/zerolog"
 	"pgregory.net/rapid"
 
 	"github.com/larder-sync/larder/sources"
@@ -73,15 +72,7 @@ func TestLarderFollowsSequences(t *testing.T) {
 		if o.Paging.End == sourcetest.EndMore {
 			spec.Paging.More.At = "meta.more"
 		}
-		client, err := sources.NewClient(sources.Owner{Name: "shop", URL: "https://owner.example", Transport: o.Transport(), Log: zerolog.Nop()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		source, err := sources.New(client, spec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f := &follower{source: source, held: map[string]string{}}
+		f := &follower{source: sourceOf(t, o, spec), held: map[string]string{}}
 		writes := 0
 		write := func(t *rapid.T) {
 			writes++
@@ -112,11 +103,7 @@ func TestLarderFollowsSequences(t *testing.T) {
 			"expire": func(*rapid.T) { o.Expire() },
 		})
 		f.poll(t)
-		want := map[string]string{}
-		for _, r := range o.Truth() {
-			want[fmt.Sprint(r.ID)] = `"` + r.Name + `"`
-		}
-		if diff := gocmp.Diff(want, f.held); diff != "" {
+		if diff := gocmp.Diff(truth(o), f.held); diff != "" {
 			t.Fatal(diff)
 		}
 	})

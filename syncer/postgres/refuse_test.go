@@ -76,6 +76,39 @@ func TestRefusedByOtherTables(t *testing.T) {
 	h.want("SELECT id::text FROM people", "1")
 }
 
+// Two rows swap a value that a constraint of the consumer's allows once. Where
+// the constraint is looked at when the page commits, they do; where at once, both
+// are set aside and say so, the rest of the page lands, and they swap as soon as
+// the constraint lets them.
+func TestRowsThatSwapAUniqueValue(t *testing.T) {
+	for _, deferred := range []bool{true, false} {
+		h := newHouse(t)
+		constraint := "CONSTRAINT one_name UNIQUE"
+		if deferred {
+			constraint += " DEFERRABLE INITIALLY DEFERRED"
+		}
+		exec(t, h.consumer, `CREATE TABLE people (id bigint PRIMARY KEY, name text `+constraint+`, updated_at timestamptz)`)
+		h.keep(people())
+		h.apply(walk(syncer.Changes, "w1"), person(7, "Ada", "00:01"), person(70, "Bo", "00:01"), person(8, "Cy", "00:01"))
+		a := h.apply(walk(syncer.Changes, "w2"), person(7, "Bo", "00:02"), person(70, "Ada", "00:02"), person(8, "Cyd", "00:02"), person(9, "Di", "00:02"))
+		if !deferred {
+			if a.Quarantined != 2 {
+				t.Errorf("applied %+v", a)
+			}
+			h.want("SELECT name FROM people ORDER BY id", "Ada", "Cyd", "Di", "Bo")
+			exec(t, h.consumer, "ALTER TABLE people DROP CONSTRAINT one_name")
+			if out, err := h.table.Obey(t.Context(), syncer.Order{Kind: syncer.OrderQuarantineRetry}); err != nil || !strings.HasPrefix(out, "2 of 2") {
+				t.Errorf("retry: %q, %v", out, err)
+			}
+		}
+		h.want("SELECT name FROM people ORDER BY id", "Bo", "Cyd", "Di", "Ada")
+		h.want("SELECT key FROM larder.quarantine")
+		// A key that is another one leaves its value to it.
+		h.apply(walk(syncer.Changes, "w3"), person(88, "Cyd", "00:03"), tombstone(8, "00:03"))
+		h.want("SELECT id::text FROM people WHERE name = 'Cyd'", "88")
+	}
+}
+
 // Where misfits are to fail the poll, a refused row fails it, too.
 func TestRefusedRowFailsThePoll(t *testing.T) {
 	h := newHouse(t)

@@ -244,6 +244,30 @@ func TestRoomIsMadeBeforeItIsTaken(t *testing.T) {
 	}
 }
 
+// Two rows swap a value that an index of the consumer's allows once: SQLite looks
+// at it at once, so that the page fails, names the index and leaves nothing
+// behind, until the index goes.
+func TestRowsThatSwapAUniqueValue(t *testing.T) {
+	_, own, _, table := prepared(t)
+	exec(t, own, `CREATE UNIQUE INDEX one_of_a_name ON people (name)`)
+	apply(t, table, changes("w1"), person(7, "Ada", "00:01"), person(70, "Bo", "00:01"))
+	swap := []syncer.Record{person(7, "Bo", "00:02"), person(70, "Ada", "00:02")}
+	_, err := table.Apply(t.Context(), changes("w2"), []*syncer.Batch{{Records: swap}})
+	var fault *sqlite.Fault
+	if !errors.As(err, &fault) || !strings.Contains(err.Error(), "people.name") {
+		t.Errorf("apply: %v, want a Fault that names the constraint", err)
+	}
+	const names = `SELECT group_concat(id || ' ' || name, ', ') FROM (SELECT * FROM people ORDER BY id)`
+	if got := one(t, own, names); got != "7 Ada, 70 Bo" {
+		t.Errorf("rows %s", got)
+	}
+	exec(t, own, `DROP INDEX one_of_a_name`)
+	apply(t, table, changes("w3"), swap...)
+	if got := one(t, own, names); got != "7 Bo, 70 Ada" {
+		t.Errorf("rows %s", got)
+	}
+}
+
 func TestReplacedFileIsOpenedAgain(t *testing.T) {
 	file, _, db, table := prepared(t)
 	if _, err := db.Status(t.Context()); err != nil {

@@ -1,6 +1,9 @@
 package syncertest
 
 import (
+	"fmt"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -85,6 +88,33 @@ var applyScenarios = map[string]func(*testing.T, *bench){
 		b.apply(b.walk(syncer.Changes, "w4"), person("1", "again", "00:09"))
 		b.want("1 again 00:09")
 	},
+	"versions of a row end the same in whatever order they come": func(t *testing.T, b *bench) {
+		var want []string
+		var steps [4][]syncer.Record
+		key := 0
+		for _, versions := range [][]syncer.Record{
+			{person("", "a", "00:01"), tombstone("", "00:02"), person("", "c", "00:03"), person("", "d", "00:04")},
+			{person("", "a", "00:01"), person("", "b", "00:02"), person("", "c", "00:03"), tombstone("", "00:04")},
+		} {
+			permute(len(versions), func(order []int) {
+				id := strconv.Itoa(key)
+				for step, i := range order {
+					r := versions[i]
+					r.Slots = slices.Clone(r.Slots)
+					r.Slots[0] = []byte(id)
+					steps[step] = append(steps[step], r)
+				}
+				if !versions[3].Gone {
+					want = append(want, id+" d 00:04")
+				}
+				key++
+			})
+		}
+		for step, records := range steps {
+			b.apply(b.walk(syncer.Changes, fmt.Sprint("w", step)), records...)
+		}
+		b.want(want...)
+	},
 	"a deleted key is forgotten in time": func(t *testing.T, b *bench) {
 		b.apply(b.walk(syncer.Changes, "w1"), tombstone("1", "00:08"))
 		b.Age(3 * time.Minute)
@@ -136,4 +166,25 @@ var applyScenarios = map[string]func(*testing.T, *bench){
 		b.apply(b.walk(syncer.Changes, "w1"), person("1", `'; drop table people; -- %s $1 ?1`, "00:05"))
 		b.want(`1 '; drop table people; -- %s $1 ?1 00:05`)
 	},
+}
+
+// permute calls f with every order of n things.
+func permute(n int, f func(order []int)) {
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i
+	}
+	var from func(int)
+	from = func(at int) {
+		if at == n {
+			f(order)
+			return
+		}
+		for i := at; i < n; i++ {
+			order[at], order[i] = order[i], order[at]
+			from(at + 1)
+			order[at], order[i] = order[i], order[at]
+		}
+	}
+	from(0)
 }
