@@ -143,6 +143,7 @@ func (s *stage) live(t *testing.T, h tale, kind syncer.WalkKind) fate {
 	reports = feed.Poll(t.Context(), time.Time{})
 	fate := s.judge(o, memory, reports)
 	if fate == lost && s.by == "position" {
+		feed.Persist = tick
 		reports, err := feed.AuditNow(t.Context(), feed.Copies[0], true)
 		if err != nil || s.judge(o, memory, reports) != right {
 			t.Errorf("%+v: an audit leaves what was lost, %v", h, err)
