@@ -121,19 +121,20 @@ func (l *lines) kill() {
 	}
 	l.mu.Unlock()
 	for _, c := range open {
-		if c.mu.Lock(); c.idle() {
-			c.mu.Unlock()
-			_ = c.Close()
-			continue
-		}
-		c.mu.Unlock()
+		c.mu.Lock()
 		c.drop()
+		c.mu.Unlock()
 	}
 }
 
 // drop ends the connection as the end of its process would, and returns when
-// the server has rolled back what was open.
+// the server has rolled back what was open. Nothing is where it is idle: its
+// session is given back. mu is held.
 func (c *line) drop() {
+	if c.idle() {
+		_ = c.close()
+		return
+	}
 	_ = c.SetDeadline(time.Now().Add(drain))
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		_, _ = io.Copy(io.Discard, c.Conn)
@@ -144,11 +145,16 @@ func (c *line) drop() {
 
 // Close implements net.Conn.
 func (c *line) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.close()
+}
+
+// close gives the session back if it is idle. mu is held.
+func (c *line) close() error {
 	if !c.of.forget(c) {
 		return net.ErrClosed
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if !c.idle() {
 		return c.Conn.Close()
 	}

@@ -192,6 +192,8 @@ func (c *line) Read(b []byte) (int, error) {
 		if lost {
 			if err := c.of.ask("committed"); err != nil {
 				c.of.hits.hit("commit without an answer")
+				c.mu.Lock()
+				defer c.mu.Unlock()
 				c.drop()
 				return 0, err
 			}
