@@ -110,6 +110,7 @@ var noAnswers = map[string]noAnswer{
 	"one called JSON":        {"application/json", sourcetest.HTML("").Body, syncer.ClassAnswer},
 	"one called nothing":     {"application/octet-stream", "\ufeff<html>", syncer.ClassAnswer},
 	"a list called HTML":     {"text/html", `{"data":[],"meta":{"next_cursor":null}}`, syncer.ClassAnswer},
+	"a mark before a list":   {"", "\ufeff{\"data\":[],\"meta\":{\"next_cursor\":null}}", syncer.ClassDecode},
 	"XML":                    {"application/xml", `<?xml version="1.0"?><error/>`, syncer.ClassAnswer},
 }
 

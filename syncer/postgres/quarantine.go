@@ -56,6 +56,9 @@ func (t *Table) setAside(ctx context.Context, tx pgx.Tx, p syncer.Partition, mis
 func refusal(spec *row.Spec, c staged, why error) row.Misfit {
 	const limit = 300
 	m := row.Misfit{Key: c.Key, Readable: true, Record: spec.Record(c.Values)}
+	if c.removes() {
+		m.Record = spec.RecordRemoved(c.Values)
+	}
 	for _, i := range spec.Key {
 		m.KeyValues = append(m.KeyValues, c.Values[i])
 	}
@@ -149,7 +152,11 @@ func (t *Table) retry(ctx context.Context, partition string, keys []string) (int
 	}
 	l := &load{Table: t, walk: syncer.Walk{Kind: syncer.Changes, Partition: syncer.Partition{Name: partition}, Sent: time.Now()}}
 	for _, key := range slices.Sorted(maps.Keys(byKey)) {
-		l.changes = append(l.changes, staged{upsert, byKey[key]})
+		kind := byte(upsert)
+		if byKey[key].Removed {
+			kind = remove
+		}
+		l.changes = append(l.changes, staged{kind, byKey[key]})
 	}
 	if len(l.changes) == 0 {
 		return 0, nil

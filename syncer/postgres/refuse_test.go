@@ -74,6 +74,20 @@ func TestRefusedByOtherTables(t *testing.T) {
 		t.Errorf("deleted %+v", a)
 	}
 	h.want("SELECT id::text FROM people", "1")
+
+	// Tried again, a deletion is one, and leaves the row alone until it may go.
+	retry := func(want string) {
+		t.Helper()
+		if out, err := h.table.Obey(t.Context(), syncer.Order{Kind: syncer.OrderQuarantineRetry, Key: "[1]"}); err != nil || !strings.HasPrefix(out, want) {
+			t.Errorf("retry: %q, %v", out, err)
+		}
+	}
+	retry("0 of 1")
+	h.want("SELECT name FROM people", "Ada")
+	exec(t, h.consumer, "DELETE FROM pets")
+	retry("1 of 1")
+	h.want("SELECT name FROM people")
+	h.want("SELECT key FROM larder.quarantine WHERE key = '[1]'")
 }
 
 // Two rows swap a value that a constraint of the consumer's allows once. Where

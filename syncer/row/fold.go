@@ -29,6 +29,8 @@ type Row struct {
 	// Turned says of a delete that the owner still has the record, which Where
 	// turned down: only a row that was there has gone.
 	Turned bool
+	// Removed says, of a row that Retry answers with, that it is to be deleted.
+	Removed bool
 }
 
 // Folded is what the records of several batches come to.

@@ -66,6 +66,7 @@ const (
 	markUnjudged   = ":unjudged"
 	markLacking    = ":lacking"
 	markUncomputed = ":uncomputed"
+	markRemoved    = ":removed"
 )
 
 // digest names a record whose key can not be read. Sent again, it has the same
@@ -157,7 +158,8 @@ func appendName(b []byte, name string) []byte {
 	return append(b, ':')
 }
 
-// Retry converts a record out of quarantine again: it answers with a row, or
+// Retry converts a record out of quarantine again: it answers with a row, which
+// Removed says is to be deleted, or
 // with why it still does not fit. A record that can not be read back is an
 // error; ErrCut, ErrTombstone, ErrUnjudged, ErrUncomputed and ErrLacking are such.
 func (s *Spec) Retry(record string) (Row, *Misfit, error) {
@@ -170,11 +172,12 @@ func (s *Spec) Retry(record string) (Row, *Misfit, error) {
 	if s.Partial {
 		r.absent = s.absent(raws)
 	}
-	if misfit := r.read(false); misfit != nil {
+	removed := strings.HasPrefix(record, `{"`+markRemoved+`":true`)
+	if misfit := r.read(removed); misfit != nil {
 		misfit.Record = record
 		return Row{}, misfit, nil
 	}
-	return Row{Values: r.values, Key: string(r.key), Absent: r.absent}, nil, nil
+	return Row{Values: r.values, Key: string(r.key), Absent: r.absent, Removed: removed}, nil, nil
 }
 
 // decodeRecord reads what encodeRecord wrote. Members of columns that are no

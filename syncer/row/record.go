@@ -11,11 +11,21 @@ import (
 // Record writes a row's values back as a record that Retry reads, for a row
 // that fits its columns and that the database refuses all the same.
 func (s *Spec) Record(values []any) string {
+	return s.encodeRecord(s.raws(values), "")
+}
+
+// RecordRemoved is Record for a deletion that the database refuses: Retry reads
+// it as one.
+func (s *Spec) RecordRemoved(values []any) string {
+	return s.encodeRecord(s.raws(values), markRemoved)
+}
+
+func (s *Spec) raws(values []any) [][]byte {
 	raws := make([][]byte, len(values))
 	for i, v := range values {
 		raws[i] = s.Columns[i].raw(v)
 	}
-	return s.encodeRecord(raws, "")
+	return raws
 }
 
 // raw is the JSON text of a value, nil for null.
