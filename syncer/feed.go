@@ -42,6 +42,9 @@ type Feed struct {
 	// meanwhile, a list is believed only if it is newer by version, so that
 	// without one what it says has to be told again as a change.
 	Apart bool
+	// Events says that changes come as events, one after the other, and not as
+	// records as they are: a table takes each of them once only.
+	Events bool
 	// Audit is when and how tables are compared with the owner; nil: only when
 	// somebody asks for it, by CompareAll.
 	Audit *AuditPlan

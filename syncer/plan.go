@@ -144,7 +144,10 @@ func (g *group) plan(p Partition, id string, now time.Time) Walk {
 // ended that it stems from. Another member has that too if it was complete at a
 // later moment still. That is so where walks follow each other, and need not be
 // where the two lanes went on side by side.
-func (g *group) part(lag time.Duration) *group {
+//
+// Of events, a member whose watermark is another one must see none again: its
+// rows would go back to what they were, and stay so if the walk fails.
+func (f *Feed) part(g *group) *group {
 	if g.kind != Changes || len(g.members) < 2 || g.commonResume() != nil {
 		return nil
 	}
@@ -157,7 +160,7 @@ func (g *group) part(lag time.Duration) *group {
 			continue
 		}
 		// What was read of a table's instants may be late by as long as it took.
-		if complete := m.standing.AsOf.Add(lag - g.took); complete.Before(first.ended) {
+		if complete := m.standing.AsOf.Add(f.Lag - g.took); f.Events || complete.Before(first.ended) {
 			rest.members = append(rest.members, m)
 		}
 	}

@@ -158,7 +158,7 @@ func TestTablesThatCannotShareAWalk(t *testing.T) {
 			}
 			all := len(g.members)
 			var apart []string
-			if rest := g.part(test.lag); rest != nil {
+			if rest := (&Feed{Lag: test.lag}).part(g); rest != nil {
 				all -= len(rest.members)
 				for _, m := range rest.members {
 					apart = append(apart, m.standing.Position.Watermark)
@@ -168,5 +168,18 @@ func TestTablesThatCannotShareAWalk(t *testing.T) {
 				t.Errorf("apart (-want +got):\n%s%d tables stay, want %d", diff, len(g.members), all)
 			}
 		})
+	}
+}
+
+// Of events a table takes each once only, however far behind another one is.
+func TestEventsAreWalkedApart(t *testing.T) {
+	g := &group{kind: Changes}
+	for i, watermark := range []string{"8", "23", "8"} {
+		st := Standing{AsOf: time.Unix(int64(10+10*i), 0), Position: Position{Watermark: watermark}}
+		g.members = append(g.members, &member{standing: st, ended: time.Unix(int64(12+10*i), 0)})
+	}
+	rest := (&Feed{Events: true}).part(g)
+	if rest == nil || len(rest.members) != 1 || rest.members[0].standing.Position.Watermark != "23" || len(g.members) != 2 {
+		t.Errorf("rest %+v, %d tables stay: want the one that has come further to be walked apart", rest, len(g.members))
 	}
 }

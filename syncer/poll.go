@@ -87,7 +87,7 @@ func (f *Feed) pollChanges(ctx context.Context, p Partition, needs func()) []Rep
 	}
 	var reports []Report
 	for g != nil && (len(reports) == 0 || ctx.Err() == nil) {
-		rest := g.part(f.Lag)
+		rest := f.part(g)
 		report := Report{Source: f.Name, Partition: p.Name, Started: time.Now()}
 		f.carry(ctx, p, g, &report)
 		if report.Expired {

@@ -48,12 +48,14 @@ type page struct {
 	to   int
 	size int
 	more bool
+	// total is what the totals tell: a page that is cut short tells the true ones.
+	total int
 	cursor
 }
 
 // turn finds the page that a request asks for.
 func (o *Owner) turn(a *ask, list []*entry, c cursor) page {
-	p := page{list: list, size: o.size(a), cursor: c}
+	p := page{list: list, size: o.size(a), total: len(list), cursor: c}
 	if a.style == Whole {
 		p.size = len(list)
 	}
@@ -183,7 +185,7 @@ func (o *Owner) endOfTokens(p *page, leads bool) {
 }
 
 func (o *Owner) tellTotals(b *body, p *page) {
-	total := len(p.list)
+	total := p.total
 	if behind := max(p.number, 1) - 1; behind > 0 && o.Paging.Drift != 0 {
 		total = max(0, total+int(behind)*o.Paging.Drift)
 		o.hits.add(drift)

@@ -1,6 +1,7 @@
 package sourcetest
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -47,6 +48,7 @@ func (o *Owner) head(a *ask) int64 {
 
 // delta answers in style Delta.
 func (o *Owner) delta(b *body, a *ask, c cursor) {
+	c.terminal = false // of the pages' tokens none is
 	if c.upto == 0 {
 		c.upto = max(o.head(a), c.from)
 	}
@@ -66,7 +68,7 @@ func (o *Owner) delta(b *body, a *ask, c cursor) {
 	}
 	b.open()
 	if c.number == 1 && c.from > 0 && o.Sequence.Replay > 0 {
-		seen := o.seen(c.from)
+		seen := o.seen(a, c.from)
 		o.write(b, seen)
 		o.hits.when(len(seen) > 0, replayed)
 	}
@@ -77,7 +79,9 @@ func (o *Owner) delta(b *body, a *ask, c cursor) {
 	o.around(b, nil, a, &p)
 	o.epoch(b)
 	if !p.more && (o.Paging.Cycle == 0 || c.number == 1) {
-		last := cursor{number: 1, from: c.upto, terminal: true}.write(&o.history, a.now)
+		// A walk from the beginning leaves deletions out; one from an empty log has
+		// a token, and tells them.
+		last := cursor{number: 1, from: cmp.Or(c.upto, -1), terminal: true}.write(&o.history, a.now)
 		b.meta("token").quoted(last)
 		b.link("delta").quoted(a.with("token", last, "cursor"))
 	}
@@ -115,8 +119,9 @@ func (o *Owner) upTo(number int64) []*entry {
 }
 
 // seen is the last items that an asker from a number knows.
-func (o *Owner) seen(from int64) []*entry {
-	list := o.upTo(from)
+func (o *Owner) seen(a *ask, from int64) []*entry {
+	part, parted := a.q.Get("part"), a.q.Has("part")
+	list := slices.DeleteFunc(o.upTo(from), func(e *entry) bool { return parted && e.Part != part })
 	return list[max(0, len(list)-o.Sequence.Replay):]
 }
 

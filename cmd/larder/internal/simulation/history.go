@@ -18,20 +18,30 @@ type History struct {
 }
 
 // Contract is what the owner promises, how the source is set to that, and how
-// the tables are kept.
+// the tables are kept. Contracts can be compared.
 type Contract struct {
 	Mode sources.Mode
-	// By is how pages follow each other, End how their end is told, Order that
-	// of the records, Page the most records of one and Takes how long one takes.
-	By    sources.Style
-	End   End
+	// By is how pages follow each other; Delta and Log have their own. Lines are
+	// one body of a record a line. Links are deltas whose token is a URL.
+	By           sources.Style
+	Lines, Links bool
+	// Told is what tells the end of paging besides what the style needs, End the
+	// form that the owner gives it where pages are led to.
+	Told  Told
+	End   sourcetest.End
 	Order sourcetest.Order
+	// Page is the most records of one, Takes how long one takes.
 	Page  int
 	Takes time.Duration
-	// Granule is what stamps are cut down to. Exclusive owners leave out what has
-	// the very stamp that they are asked since.
-	Granule   time.Duration
-	Exclusive bool
+	// Asks is how many records more than that the source asks for.
+	Asks int
+	// EmptyEvery and Again are those of sourcetest.Paging.
+	EmptyEvery, Again int
+	// Granule is what stamps are cut down to, or up with RoundUp. Exclusive
+	// owners leave out what has the very stamp that they are asked since.
+	Granule            time.Duration
+	RoundUp, Exclusive bool
+	Gzip, Zoned        bool
 	// Tombstones tell of deletions. Where they do not, records are just gone.
 	Tombstones bool
 	// Conditional owners answer "not modified".
@@ -39,8 +49,19 @@ type Contract struct {
 	// NoDate owners do not tell their clock, which is Skew ahead of ours.
 	NoDate bool
 	Skew   time.Duration
-	// Overlap, Lag and Settle are the source's settings.
+	// Replica is how far every other node is behind, and NodeSkew how far its
+	// clock is ahead. Cached is how old every third answer is, and says.
+	Replica, NodeSkew, Cached time.Duration
+	// Forget is how long cursors and tokens last, and tombstones and events are
+	// told. Retention is what the source is set to; 0: the owner is to say it.
+	Forget, Retention time.Duration
+	Compact           bool
+	Replay            int
+	// Resyncs by a list of its own; of a log and of bounded requests.
+	Listed bool
+	// Overlap, Lag and Settle are the source's settings; the last with Until.
 	Overlap, Lag, Settle time.Duration
+	Until                bool
 	// Parts is the number of partitions.
 	Parts int
 	// Attempts is how often the client tries a request.
@@ -55,16 +76,16 @@ type Contract struct {
 	Gather int
 }
 
-// End is how the end of paging is told, besides by what the style needs.
-type End string
+// Told is what the source takes for the end of paging.
+type Told string
 
-// The ends.
+// The ways to tell it.
 const (
-	Plain     End = "plain"      // no next token or link, or an empty page
-	ShortPage End = "short page" // fewer records than asked for
-	Total     End = "total"
-	Pages     End = "pages"
-	More      End = "more"
+	Plain     Told = "plain"      // no next token or link, or an empty page
+	ShortPage Told = "short page" // fewer records than asked for
+	Total     Told = "total"
+	Pages     Told = "pages"
+	More      Told = "more"
 )
 
 // Change is one entry of the owner's commit log.
@@ -105,6 +126,9 @@ const (
 	Resynced Before = "resync ordered"
 	// Restarted is an end of the daemon between two polls.
 	Restarted Before = "restarted"
+	// Restored is an owner that goes back to a backup, from half-way through its
+	// history so far.
+	Restored Before = "owner restored"
 )
 
 // Audit is what an audit in a history does.
@@ -133,6 +157,8 @@ const (
 	TableFails FaultKind = "table fails"
 	// LeaseLost hands the lease of Table's database to another daemon.
 	LeaseLost FaultKind = "lease lost"
+	// Refuse makes the owner refuse to go on with an unfinished walk.
+	Refuse FaultKind = "resume refused"
 	// Stop ends the poll's context at request At.
 	Stop FaultKind = "stop"
 )

@@ -27,15 +27,19 @@ type life struct {
 	History
 	seams     Seams
 	start     time.Time
-	services  []*sourcetest.Owner
+	owner     *sourcetest.Owner
 	databases []syncertest.Harness
 	handles   []syncertest.Database
 	tables    [2]*table
 	feed      *syncer.Feed
 	parts     []syncer.Partition
+	// broken says that the log has records that do not fit.
+	broken bool
 	// trace is told what happens; nil: nobody asks.
 	trace *strings.Builder
 	hits  map[string]int
+	// counting guards hits, and telling of the trace.
+	counting sync.Mutex
 	// turn holds one token during a write. It is no mutex, because to wait for one
 	// stops the bubble's clock.
 	turn chan struct{}
@@ -54,10 +58,26 @@ type life struct {
 	inHand  int
 	unheard [2]bool
 	before  map[stand]syncer.Standing
+	// refuses says that the next request that goes on with a walk is refused.
+	refuses bool
+	// undone changes went with a restored backup, at restored. Of the stands in
+	// doubt nothing that they claim is held against them: their owner lied, or
+	// its history began anew, and they have not walked to an end since.
+	undone   []bool
+	restored time.Time
+	doubt    map[stand]doubt
 }
 
 // stand is a partition of a table.
 type stand struct{ table, part int }
+
+// doubt is why nothing that a stand claims counts.
+type doubt int
+
+const (
+	lied    doubt = iota + 1 // until a walk that began later has settled
+	rewound                  // until a list that began later has
+)
 
 // Run lives the history in one or two databases of a place and returns nil, or
 // a *Violation of what the oracle objects to. It must be called in a bubble of
@@ -77,8 +97,10 @@ func (h History) born(t testing.TB, place Place, seams Seams) *life {
 	if seams.History != nil {
 		seams.History(&h)
 	}
-	l := &life{History: h, seams: seams, start: time.Now(), hits: map[string]int{}, parts: h.partitions(), stop: func() {}, turn: make(chan struct{}, 1)}
-	l.owners()
+	l := &life{History: h, seams: seams, start: time.Now(), hits: map[string]int{}, parts: h.partitions(), stop: func() {},
+		undone: make([]bool, len(h.Log)), doubt: map[stand]doubt{}, turn: make(chan struct{}, 1)}
+	l.broken = slices.ContainsFunc(l.Log, func(c Change) bool { return c.Misfit })
+	l.newOwner()
 	n := 2
 	if l.Shared {
 		n = 1
@@ -101,9 +123,17 @@ func (l *life) live(ctx context.Context) error {
 			return l.objection(err)
 		}
 	}
+	if l.counts()[anyFault] == 0 {
+		// What was drawn found nothing to strike.
+		sure := Poll{Fault: Fault{Kind: KillAsking, At: 1, Step: "asking"}}
+		if err := l.poll(ctx, "struck poll", sure); err != nil {
+			return l.objection(err)
+		}
+	}
 	if err := l.converge(ctx); err != nil {
 		return l.objection(err)
 	}
+	l.lives()
 	return nil
 }
 
@@ -114,8 +144,8 @@ func (l *life) begin(ctx context.Context) error {
 		return err
 	}
 	l.feed = &syncer.Feed{Name: "simulated", Source: src, Snapshot: l.Mode == sources.SnapshotAll, Lag: l.Lag,
-		Apart: l.Mode == sources.Incremental || l.Mode == sources.Delta, Persist: l.Overlap + l.Lag,
-		Partitions: l.parts, Concurrency: l.Parts, Gather: syncer.Gather{Records: l.Gather, Bytes: 1 << 20}}
+		Apart: l.Mode == sources.Incremental || l.Mode == sources.Delta, Events: l.Mode == sources.Log, Persist: l.Overlap + l.Lag,
+		Retention: l.Retention, Partitions: l.parts, Concurrency: l.Parts, Gather: syncer.Gather{Records: l.Gather, Bytes: 1 << 20}}
 	l.handles = nil
 	for _, d := range l.databases {
 		h := d.Daemon(daemon)
@@ -192,6 +222,9 @@ func (l *life) acquire(d syncertest.Database) error {
 // happen brings about what comes before a poll.
 func (l *life) happen(ctx context.Context, p Poll) error {
 	time.Sleep(p.Wait)
+	if p.Before != Quiet {
+		l.telling("  at %s: %s, of table %d", l.clock(), p.Before, p.Table)
+	}
 	l.arm(Fault{Kind: None})
 	switch p.Before {
 	case NotesLost:
@@ -204,6 +237,33 @@ func (l *life) happen(ctx context.Context, p Poll) error {
 	case Restarted:
 		l.hit("restarted")
 		return l.begin(ctx)
+	case Restored:
+		return l.restore(ctx)
+	}
+	return nil
+}
+
+// restore brings the owner back to a backup. One that does not tell it is to be
+// resynced by whoever restores it.
+func (l *life) restore(ctx context.Context) error {
+	now := l.clock()
+	back := now / 2
+	l.owner.Restore(l.start.Add(back + l.Skew))
+	l.commit(now + 1)
+	for i, c := range l.Log {
+		l.undone[i] = l.undone[i] || c.Commit > back && c.Commit <= now
+	}
+	l.hit("backup restored")
+	l.restored = time.Now()
+	for i := range l.tables {
+		for j := range l.parts {
+			l.doubt[stand{i, j}] = rewound
+		}
+		if l.Mode == sources.Incremental {
+			if _, err := l.tables[i].Obey(ctx, syncer.Order{Kind: syncer.OrderResync}); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -220,6 +280,7 @@ func (l *life) poll(ctx context.Context, name string, p Poll) error {
 	l.telling("  %s at %s: %s %s at %d of table %d", name, l.clock(), p.Fault.Kind, p.Fault.Step, p.Fault.At, p.Fault.Table)
 	reports, err := l.work(under, p)
 	l.tell(reports)
+	l.saw(reports)
 	if err != nil {
 		return err
 	}
@@ -239,16 +300,21 @@ func (l *life) poll(ctx context.Context, name string, p Poll) error {
 	return l.judge(ctx, p, reports)
 }
 
+// leave is longer than an owner ever wants to be left alone.
+const leave = 10 * time.Second
+
 // converge lets everything become visible and polls without faults until the
 // tables hold what the owner does: soon, or never.
 func (l *life) converge(ctx context.Context) error {
+	// The owner's clock counts in seconds where it bounds what is asked for.
 	var last time.Duration
 	for _, c := range l.Log {
-		last = max(last, c.Visible)
+		last = max(last, c.Visible, c.Stamp+l.Granule)
 	}
-	time.Sleep(max(0, last-l.clock()))
+	last += l.Settle + l.Cached + l.Replica + 2*time.Second
+	time.Sleep(max(leave, last-l.clock()))
 	quiet := Poll{Fault: Fault{Kind: None}}
-	if !l.Tombstones && l.Mode != sources.SnapshotAll {
+	if !l.tells() || l.skips() {
 		quiet.Audit = Repairs
 	}
 	var err error
@@ -259,8 +325,25 @@ func (l *life) converge(ctx context.Context) error {
 		if err = l.equal(ctx); err == nil {
 			return nil
 		}
+		if err := l.accept(ctx); err != nil {
+			return err
+		}
 	}
 	return fmt.Errorf("after %d quiet polls %w", l.Confirm+2, err)
+}
+
+// accept is the operator who has restored the owner, and knows that what a guard
+// holds is gone.
+func (l *life) accept(ctx context.Context) error {
+	if l.restored.IsZero() {
+		return nil
+	}
+	for _, t := range l.tables {
+		if _, err := t.Obey(ctx, syncer.Order{Kind: syncer.OrderAccept, Deletes: keys}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *life) clock() time.Duration { return time.Since(l.start) }
@@ -302,11 +385,10 @@ func (l *life) rows(i int) map[int64]int {
 
 func (t *table) target() string { return string(rune('a' + t.index)) }
 
-// hit counts that a knob took effect.
-func (l *life) hit(knob string) { l.hits[knob]++ }
-
 // together sorts reports, so that a trace is always the same.
 func together(reports []syncer.Report) []syncer.Report {
-	slices.SortStableFunc(reports, func(a, b syncer.Report) int { return cmp.Compare(a.Partition, b.Partition) })
+	slices.SortStableFunc(reports, func(a, b syncer.Report) int {
+		return cmp.Or(cmp.Compare(a.Partition, b.Partition), a.Started.Compare(b.Started), cmp.Compare(a.Kind, b.Kind))
+	})
 	return reports
 }

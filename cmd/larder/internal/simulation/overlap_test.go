@@ -36,7 +36,7 @@ type setting struct {
 
 var settings = []setting{
 	{feed: "in order of stamps, capped, w = D", order: sourcetest.ByStamp, overlap: longest * tick},
-	{feed: "in order of stamps, capped, w = D − 3", order: sourcetest.ByStamp, overlap: (longest - 3) * tick, breaks: true},
+	{feed: "in order of stamps, capped, w = D − 3", order: sourcetest.ByStamp, overlap: (longest - 3) * tick, breaks: true, rare: true},
 	{feed: "in order of stamps, capped, w = 0", order: sourcetest.ByStamp, breaks: true},
 	{feed: "in order of stamps, **uncapped**, w = D", order: sourcetest.ByStamp, overlap: longest * tick, uncapped: true, breaks: true, rare: true},
 	{feed: "in order of ids, capped, w = D", order: sourcetest.ByID, overlap: longest * tick},

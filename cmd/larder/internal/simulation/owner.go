@@ -3,7 +3,9 @@ package simulation
 import (
 	"context"
 	"errors"
+	"hash/fnv"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -13,9 +15,17 @@ import (
 
 var errKilled = errors.New("killed")
 
-// styles are how the owner pages.
-func style(by sources.Style) sourcetest.Style {
-	switch by {
+// style is how the owner pages.
+func (c *Contract) style() sourcetest.Style {
+	switch {
+	case c.Mode == sources.Delta:
+		return sourcetest.Delta
+	case c.Mode == sources.Log:
+		return sourcetest.Log
+	case c.Lines:
+		return sourcetest.Lines
+	}
+	switch c.By {
 	case sources.Cursor:
 		return sourcetest.Cursor
 	case sources.NextURL:
@@ -28,6 +38,8 @@ func style(by sources.Style) sourcetest.Style {
 		return sourcetest.Offset
 	case sources.Keyset:
 		return sourcetest.Keyset
+	case sources.Since:
+		return sourcetest.Since
 	}
 	return sourcetest.Whole
 }
@@ -37,24 +49,53 @@ const keys = 1000
 
 func id(part, key int) int64 { return int64(part*keys + key) }
 
-// owners make the service of each partition, with its whole log: what is not
-// visible yet nobody sees.
-func (l *life) owners() {
-	for range l.Parts {
-		l.services = append(l.services, &sourcetest.Owner{
-			Style: style(l.By), Order: l.Order, PageSize: l.Page, Tombstones: l.Tombstones, Fault: faultOf,
-			Paging: sourcetest.Paging{Totals: true}, Cache: sourcetest.Cache{ETags: l.Conditional},
-			Clock: sourcetest.Clock{NoDate: l.NoDate, Skew: l.Skew}, Wire: sourcetest.Wire{Layout: l.layout()},
-		})
+// newOwner makes the owner, with its whole log: what is not visible yet nobody
+// sees.
+func (l *life) newOwner() {
+	c := &l.Contract
+	l.owner = &sourcetest.Owner{
+		Style: c.style(), Order: c.Order, PageSize: c.Page, Tombstones: c.Tombstones, Fault: faultOf,
+		Wire:     sourcetest.Wire{Layout: c.layout(), RoundUp: c.RoundUp, Exclusive: c.Exclusive, UntilInclusive: c.Until && !c.Exclusive, Gzip: c.Gzip},
+		Paging:   sourcetest.Paging{End: c.End, Totals: c.Told != Plain && c.Told != ShortPage, EmptyEvery: c.EmptyEvery, Again: c.Again},
+		Clock:    sourcetest.Clock{NoDate: c.NoDate, Skew: c.Skew},
+		Cache:    sourcetest.Cache{ETags: c.Conditional},
+		Memory:   sourcetest.Memory{Cursors: c.Forget, Tokens: c.Forget, Tombstones: c.Forget, Events: c.Forget, Compact: c.Compact},
+		Sequence: sourcetest.Sequence{Replay: c.Replay, Epoch: true},
 	}
+	if c.Zoned {
+		l.owner.Wire.Zone = time.FixedZone("", 5*3600+1800)
+	}
+	if c.Replica > 0 || c.NodeSkew > 0 {
+		l.owner.Clock.Nodes = []sourcetest.Node{{}, {Lag: c.Replica, Skew: c.NodeSkew}, {Lag: c.Replica / 2}}
+	}
+	if c.Cached > 0 {
+		l.owner.Cache.Shared = []time.Duration{0, c.Cached, 0}
+	}
+	l.commit(0)
+}
+
+// commit hands the owner those changes that are committed behind an instant.
+func (l *life) commit(behind time.Duration) {
+	at := func(d time.Duration) time.Time { return l.start.Add(d + l.Skew) }
 	for i, c := range l.Log {
-		name := strconv.Itoa(i)
-		if c.Misfit {
-			name = "misfit"
+		if c.Commit < behind {
+			continue
 		}
-		at := func(d time.Duration) time.Time { return l.start.Add(d + l.Skew) }
-		l.services[c.Part].Commit(sourcetest.Change{ID: id(c.Part, c.Key), Part: strconv.Itoa(c.Part), Name: name, Gone: c.Gone,
-			Stamp: at(c.Stamp), Commit: at(c.Commit), Visible: at(c.Visible)})
+		out := sourcetest.Change{ID: id(c.Part, c.Key), Name: strconv.Itoa(i), Gone: c.Gone,
+			Stamp: at(c.Stamp.Truncate(l.Granule)), Commit: at(c.Commit), Visible: at(c.Visible)}
+		if i%5 == 0 {
+			out.Extra = `"more":[1e400,"\ud83e\udd55"]`
+		}
+		if l.RoundUp {
+			out.Stamp = at(c.Stamp)
+		}
+		if l.Parts > 1 {
+			out.Part = strconv.Itoa(c.Part)
+		}
+		if c.Misfit {
+			out.Misfit = `{"no":"number"}`
+		}
+		l.owner.Commit(out)
 	}
 }
 
@@ -72,6 +113,9 @@ func (l *life) transport() http.RoundTripper {
 // RoundTrip implements http.RoundTripper: the owner reads half-way through the
 // time that an answer takes.
 func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := pass(r.Context(), moment(r.URL)); err != nil {
+		return nil, err
+	}
 	fault, err := c.asked(r)
 	if err != nil {
 		return nil, err
@@ -79,9 +123,11 @@ func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := pass(r.Context(), c.Takes/2); err != nil {
 		return nil, err
 	}
-	part, _ := strconv.Atoi(r.URL.Query().Get("part"))
-	asked := r.WithContext(context.WithValue(r.Context(), faultKey{}, fault))
-	resp, err := c.services[part%c.Parts].Transport().RoundTrip(asked)
+	asked := r
+	if fault != nil {
+		asked = r.WithContext(context.WithValue(r.Context(), faultKey{}, fault))
+	}
+	resp, err := c.owner.Transport().RoundTrip(asked)
 	if err == nil {
 		err = pass(r.Context(), c.Takes/2)
 	}
@@ -89,6 +135,14 @@ func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return resp, c.answered()
+}
+
+// moment lets requests that are sent at the same time take turns, so that a
+// history always runs the same way.
+func moment(u *url.URL) time.Duration {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(u.RawQuery))
+	return time.Duration(h.Sum32()%997) * time.Microsecond
 }
 
 // faultKey finds a request's fault in its context.

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/larder-sync/larder/syncer"
@@ -21,12 +22,13 @@ type table struct {
 // Standing, Apply and Settle take turns: in a bubble a moment later is after
 // everything that the other table does now.
 func (t *table) Standing(ctx context.Context, p syncer.Partition) (syncer.Standing, error) {
-	time.Sleep(time.Duration(t.index+1) * time.Millisecond)
+	time.Sleep(t.moment(p, false))
 	return t.Table.Standing(ctx, p)
 }
 
 // Apply implements syncer.Table.
 func (t *table) Apply(ctx context.Context, w syncer.Walk, b []*syncer.Batch) (out syncer.Applied, err error) {
+	time.Sleep(t.Slow + t.moment(w.Partition, w.Kind.Listing()))
 	err = t.write(func() error {
 		out, err = t.Table.Apply(ctx, w, b)
 		return err
@@ -36,6 +38,7 @@ func (t *table) Apply(ctx context.Context, w syncer.Walk, b []*syncer.Batch) (ou
 
 // Settle implements syncer.Table.
 func (t *table) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) (out syncer.Settled, err error) {
+	time.Sleep(t.Slow + t.moment(w.Partition, w.Kind.Listing()))
 	err = t.write(func() error {
 		out, err = t.Table.Settle(ctx, w, s)
 		return err
@@ -43,9 +46,18 @@ func (t *table) Settle(ctx context.Context, w syncer.Walk, s syncer.Settlement) 
 	return out, err
 }
 
+// moment is the table's own, and that of a lane of a partition.
+func (t *table) moment(p syncer.Partition, listing bool) time.Duration {
+	d := time.Duration(t.index+1) * time.Millisecond
+	d += time.Duration(slices.IndexFunc(t.parts, func(o syncer.Partition) bool { return o.Name == p.Name })) * 70 * time.Microsecond
+	if listing {
+		d += 270 * time.Microsecond
+	}
+	return d
+}
+
 // write is one write, in the table's turn.
 func (t *table) write(do func() error) error {
-	time.Sleep(t.Slow + time.Duration(t.index+1)*time.Millisecond)
 	t.turn <- struct{}{}
 	defer func() { <-t.turn }()
 	t.inHand = t.index

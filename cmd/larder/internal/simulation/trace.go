@@ -64,9 +64,12 @@ func (h History) String() string {
 
 // telling adds a line to the trace, if there is one.
 func (l *life) telling(format string, args ...any) {
-	if l.trace != nil {
-		fmt.Fprintf(l.trace, format+"\n", args...)
+	if l.trace == nil {
+		return
 	}
+	l.counting.Lock()
+	defer l.counting.Unlock()
+	fmt.Fprintf(l.trace, format+"\n", args...)
 }
 
 // tell writes what a poll came to.
@@ -75,7 +78,11 @@ func (l *life) tell(reports []syncer.Report) {
 		return
 	}
 	for _, r := range reports {
-		l.telling("    %s %s: %d pages, resumed %t, took %s", r.Kind, r.Partition, r.Batches, r.Resumed, r.Took)
+		why := "completes"
+		if r.Failure != nil {
+			why = r.Failure.Text
+		}
+		l.telling("    %s %s: %d pages, resumed %t, took %s: %s", r.Kind, r.Partition, r.Batches, r.Resumed, r.Took, why)
 		for _, t := range r.Tables {
 			why := "settles"
 			if t.Failure != nil {

@@ -21,12 +21,7 @@ type counted struct {
 
 // Walk implements syncer.Source.
 func (c counted) Walk(ctx context.Context, w syncer.Walk) iter.Seq2[*syncer.Batch, error] {
-	c.life.mu.Lock()
-	c.life.walks++
-	if w.From.Resume != nil {
-		c.life.hit("walk resumed")
-	}
-	c.life.mu.Unlock()
+	c.life.walking(w)
 	return c.Source.Walk(ctx, w)
 }
 
@@ -44,6 +39,9 @@ func (l *life) work(ctx context.Context, p Poll) (reports []syncer.Report, err e
 			err = e
 		}
 	}
+	if p.Beside > 0 {
+		l.hit("poll beside")
+	}
 	polls.Go(func() { note(l.feed.Poll(ctx, time.Time{})) })
 	for i := range p.Beside {
 		polls.Go(func() {
@@ -52,6 +50,7 @@ func (l *life) work(ctx context.Context, p Poll) (reports []syncer.Report, err e
 		})
 	}
 	if p.Audit != Unaudited && l.Mode != sources.SnapshotAll {
+		l.hit("audit " + string(p.Audit))
 		audits.Go(func() {
 			for _, c := range l.feed.Copies {
 				r, _ := l.feed.AuditNow(ctx, c, p.Audit == Repairs)
