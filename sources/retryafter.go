@@ -40,7 +40,11 @@ func oneRetryAfter(text string, h http.Header) (time.Duration, bool) {
 			return inSeconds(math.Inf(1)), true // more digits than any number has
 		}
 		if guessReset(n) == ResetUnix {
-			n -= float64(ownerTime(h).UnixMilli()) / 1e3
+			const year = 366 * 24 * 3600
+			// An instant that lies years back is none, but an absurd number of seconds.
+			if until := n - float64(ownerTime(h).UnixMilli())/1e3; until > -year {
+				n = until
+			}
 		}
 		return inSeconds(n), true
 	}
