@@ -233,8 +233,7 @@ func TestPitfallEmptyPages(t *testing.T) {
 	for _, by := range []sources.Style{sources.Cursor, sources.NextURL, sources.Link, sources.Page} {
 		for empty := range 4 {
 			t.Run(fmt.Sprintf("%s, page %d", by, empty+1), func(t *testing.T) {
-				var owner sources.Owner
-				owner = scripted(func(n int, w http.ResponseWriter, r *http.Request) {
+				owner := scripted(func(n int, w http.ResponseWriter, _ *http.Request) {
 					record := fmt.Sprintf(`{"id":%d}`, n)
 					if n == empty+1 {
 						record = ""
