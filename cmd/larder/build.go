@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -24,8 +26,18 @@ import (
 // hold in memory.
 var gather = syncer.Gather{Records: 20_000, Bytes: 16 << 20}
 
+// outside is how the parts reach others and are reached; zero fields are
+// sockets of their own.
+type outside struct {
+	// carrier carries requests to owners and to who is told.
+	carrier http.RoundTripper
+	// listen opens what others come to.
+	listen func(ctx context.Context, address string) (net.Listener, error)
+}
+
 // parts are what a configuration is made into.
 type parts struct {
+	outside
 	config    *config.Config
 	log       zerolog.Logger
 	home      *atHome
@@ -95,7 +107,12 @@ func (c *copied) typed(ctx context.Context) (row.Spec, error) {
 
 // build makes the parts, connecting to nothing.
 func build(c *config.Config, log zerolog.Logger) (*parts, error) {
-	p := &parts{config: c, log: log, home: newAtHome(home.Options{File: c.Larder.Home, Keep: c.Larder.History})}
+	return buildIn(outside{}, c, log)
+}
+
+// buildIn is build with an outside.
+func buildIn(world outside, c *config.Config, log zerolog.Logger) (*parts, error) {
+	p := &parts{outside: world, config: c, log: log, home: newAtHome(home.Options{File: c.Larder.Home, Keep: c.Larder.History})}
 	schedules, mistakes := schedulesOf(c)
 	mistakes = append(mistakes, expressionMistakes(c)...)
 	if len(mistakes) > 0 {
@@ -113,7 +130,7 @@ func build(c *config.Config, log zerolog.Logger) (*parts, error) {
 		makers[cc], consumers[cc] = table, con
 		p.consumers = append(p.consumers, con)
 	}
-	clients, err := buildClients(c, p.home, p.metrics, log)
+	clients, err := p.clients(log)
 	if err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ func (p *parts) receiver(a *config.Alert) (*alert.Receiver, error) {
 	}
 	r.Off = off
 	if a.Kind == config.AlertAlertmanager {
-		r.Mirror, err = notify.NewAlertmanager(notify.AlertmanagerOptions{URLs: revealed(a.URLs), Auth: authorization(a.Auth), Instance: p.config.Larder.Name})
+		r.Mirror, err = notify.NewAlertmanager(notify.AlertmanagerOptions{URLs: revealed(a.URLs), Auth: authorization(a.Auth), Instance: p.config.Larder.Name, Transport: p.carrier})
 	} else {
 		r.Notifier, err = p.notifier(a)
 	}
@@ -82,17 +82,17 @@ func (p *parts) receiver(a *config.Alert) (*alert.Receiver, error) {
 func (p *parts) notifier(a *config.Alert) (alert.Notifier, error) {
 	switch a.Kind {
 	case config.AlertWebhook:
-		return notify.NewWebhook(notify.WebhookOptions{URL: a.URL.Reveal(), Secrets: revealed(a.Secrets), Auth: authorization(a.Auth)})
+		return notify.NewWebhook(notify.WebhookOptions{URL: a.URL.Reveal(), Secrets: revealed(a.Secrets), Auth: authorization(a.Auth), Transport: p.carrier})
 	case config.AlertPagerDuty:
-		return notify.NewPagerDuty(notify.PagerDutyOptions{RoutingKey: a.RoutingKey.Reveal(), URL: a.URL.Reveal()})
+		return notify.NewPagerDuty(notify.PagerDutyOptions{RoutingKey: a.RoutingKey.Reveal(), URL: a.URL.Reveal(), Transport: p.carrier})
 	case config.AlertSlack:
-		return notify.NewSlack(notify.SlackOptions{URL: a.URL.Reveal()})
+		return notify.NewSlack(notify.SlackOptions{URL: a.URL.Reveal(), Transport: p.carrier})
 	case config.AlertTeams:
-		return notify.NewTeams(notify.TeamsOptions{URL: a.URL.Reveal()})
+		return notify.NewTeams(notify.TeamsOptions{URL: a.URL.Reveal(), Transport: p.carrier})
 	case config.AlertDiscord:
-		return notify.NewDiscord(notify.DiscordOptions{URL: a.URL.Reveal()})
+		return notify.NewDiscord(notify.DiscordOptions{URL: a.URL.Reveal(), Transport: p.carrier})
 	case config.AlertNtfy:
-		return notify.NewNtfy(notify.NtfyOptions{URL: a.URL.Reveal(), Topic: a.Topic.Reveal(), Token: a.Token.Reveal()})
+		return notify.NewNtfy(notify.NtfyOptions{URL: a.URL.Reveal(), Topic: a.Topic.Reveal(), Token: a.Token.Reveal(), Transport: p.carrier})
 	case config.AlertEmail:
 		return email(a)
 	case config.AlertExec:

@@ -8,13 +8,14 @@ import (
 	"github.com/larder-sync/larder/sources/auth"
 )
 
-// buildClients makes the client of every owner. Owners of one address share
-// what may be asked of it.
-func buildClients(c *config.Config, store auth.TokenStore, observer sources.Observer, log zerolog.Logger) (map[*config.Owner]*sources.Client, error) {
+// clients makes the client of every owner. Owners of one address share what may
+// be asked of it.
+func (p *parts) clients(log zerolog.Logger) (map[*config.Owner]*sources.Client, error) {
+	c := p.config
 	owners := make([]sources.Owner, 0, len(c.Owners))
 	for _, o := range c.Owners {
-		owner := ownerOf(o, store, log)
-		owner.Observer = observer
+		owner := ownerOf(o, p.home, log)
+		owner.Observer, owner.Transport = p.metrics, p.carrier
 		owners = append(owners, owner)
 	}
 	sources.ShareBudgets(owners)

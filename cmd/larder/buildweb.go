@@ -107,7 +107,13 @@ func (p *parts) web(ctx context.Context, ready func() error) (*web.Server, error
 	if l.Listen == "" {
 		return nil, nil
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Listen)
+	listen := p.listen
+	if listen == nil {
+		listen = func(ctx context.Context, address string) (net.Listener, error) {
+			return (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+		}
+	}
+	listener, err := listen(ctx, l.Listen)
 	switch {
 	case err != nil && !l.ListenSaid && len(p.config.Nudges) == 0:
 		p.log.Warn().Err(err).Str("address", l.Listen).Msg("metrics are not listened for; choose another larder.listen")

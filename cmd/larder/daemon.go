@@ -89,7 +89,7 @@ func (d *daemon) add(name string, run func(context.Context) error) {
 // heartbeat makes what tells somebody elsewhere that we are alive.
 func (p *parts) heartbeat(h *config.Heartbeat) (*notify.Heartbeat, error) {
 	beat, err := notify.NewHeartbeat(notify.HeartbeatOptions{URL: h.URL.Reveal(), Every: h.Every, AllFresh: h.When == config.HeartbeatAllFresh,
-		Writable: p.home.writable, Log: p.log})
+		Writable: p.home.writable, Transport: p.carrier, Log: p.log})
 	if err != nil {
 		return nil, config.Mistakes{optionMistake(p.config, "larder.heartbeat", err)}
 	}

@@ -154,6 +154,14 @@ func (o *Owner) row(c Change) Row {
 	return r
 }
 
+// Forget drops what Requests tells, for an owner that serves for long: the next
+// request is the first one.
+func (o *Owner) Forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.requests = nil
+}
+
 // Requests is what the owner was asked so far.
 func (o *Owner) Requests() []Request {
 	o.mu.Lock()
