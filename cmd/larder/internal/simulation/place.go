@@ -16,7 +16,14 @@ type hits struct {
 	of map[string]int
 }
 
-func newHits() *hits { return &hits{of: make(map[string]int)} }
+// newHits counts these knobs, none of which was hit so far.
+func newHits(knobs ...string) *hits {
+	h := &hits{of: make(map[string]int)}
+	for _, k := range knobs {
+		h.of[k] = 0
+	}
+	return h
+}
 
 func (h *hits) hit(knob string) {
 	h.mu.Lock()

@@ -65,7 +65,7 @@ END $$;`
 // takes one or two. It must be called outside of bubbles.
 func NewPostgres(t testing.TB, databases int) *Postgres {
 	t.Helper()
-	p := &Postgres{free: make(chan *postgresDatabase, databases), hits: newHits()}
+	p := &Postgres{free: make(chan *postgresDatabase, databases), hits: newHits(cutAhead, cutBetween, cutWithin, cutBehind, cutCommit, unanswered)}
 	for range databases {
 		dsn := postgrestest.Database(t)
 		conn, err := pgx.Connect(context.Background(), dsn)

@@ -9,6 +9,15 @@ import (
 	"time"
 )
 
+// The knobs of Postgres; the last is SQLite's, too.
+const (
+	cutAhead   = "connection cut before a write"
+	cutBetween = "connection cut between messages"
+	cutWithin  = "connection cut in a message"
+	cutBehind  = "connection cut behind a message"
+	cutCommit  = "connection cut before a commit"
+)
+
 // line is one connection of a daemon. What is written at a time is a number of
 // whole messages. It tells the session the time of the bubble, and asks whether
 // a write strikes.
@@ -128,7 +137,7 @@ func (c *line) strike(b []byte) error {
 	case says(b, "begin") && !bytes.Contains(b, []byte("read only")):
 		c.writing, c.asked, c.after = true, false, c.of.turn()
 		if err := c.of.ask("begin"); err != nil {
-			return c.cut(b, "connection cut before a write", 0, err)
+			return c.cut(b, cutAhead, 0, err)
 		}
 	case !c.writing:
 	case says(b, "rollback"):
@@ -136,7 +145,7 @@ func (c *line) strike(b []byte) error {
 	case says(b, "commit"):
 		c.writing, c.committing = false, true
 		if err := c.object(); err != nil {
-			return c.cut(b, "connection cut before a commit", 0, err)
+			return c.cut(b, cutCommit, 0, err)
 		}
 	default:
 		if c.after--; c.after > 0 {
@@ -155,11 +164,11 @@ func (c *line) between(b []byte) error {
 	}
 	switch c.of.turn() % 3 {
 	case 0:
-		return c.cut(b, "connection cut between messages", 0, err)
+		return c.cut(b, cutBetween, 0, err)
 	case 1:
-		return c.cut(b, "connection cut in a message", len(b)/2, err)
+		return c.cut(b, cutWithin, len(b)/2, err)
 	default:
-		return c.cut(b, "connection cut behind a message", len(b), err)
+		return c.cut(b, cutBehind, len(b), err)
 	}
 }
 
@@ -191,7 +200,7 @@ func (c *line) Read(b []byte) (int, error) {
 		n, lost := c.receive(b[:n])
 		if lost {
 			if err := c.of.ask("committed"); err != nil {
-				c.of.hits.hit("commit without an answer")
+				c.of.hits.hit(unanswered)
 				c.mu.Lock()
 				defer c.mu.Unlock()
 				c.drop()

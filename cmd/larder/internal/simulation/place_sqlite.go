@@ -29,6 +29,16 @@ const (
 	sqliteSide = sqliteFile + "-larder-seen"
 )
 
+// The knobs of SQLite.
+const (
+	refused    = "write refused before it began"
+	logCut     = "log cut before a frame"
+	logTorn    = "log cut in a frame"
+	apart      = "cut between the logs of both files"
+	unanswered = "commit without an answer"
+	copied     = "files copied at a kill"
+)
+
 // SQLite makes files that histories live in. It is safe for concurrent use.
 type SQLite struct {
 	dir, template string
@@ -51,7 +61,7 @@ func NewSQLite(t testing.TB) *SQLite {
 	if dir, err = filepath.EvalSymlinks(dir); err != nil { // as SQLite names it
 		t.Fatal(err)
 	}
-	s := &SQLite{dir: dir, hits: newHits()}
+	s := &SQLite{dir: dir, hits: newHits(refused, logCut, logTorn, apart, unanswered, copied)}
 	s.template = s.folder(t)
 	file := filepath.Join(s.template, sqliteFile)
 	db := sqlite.New(sqlite.Options{File: file, Log: zerolog.Nop()})
@@ -194,7 +204,7 @@ func (d *sqliteDatabase) kill() {
 		left = old
 	}
 	d.move(left)
-	d.hits.hit("files copied at a kill")
+	d.hits.hit(copied)
 	d.close()
 	for _, dir := range []string{old, d.left} {
 		if dir != "" {
@@ -252,7 +262,7 @@ func (t *sqliteTable) Settle(ctx context.Context, w syncer.Walk, s syncer.Settle
 // write does a write that may be struck.
 func (d *sqliteDatabase) write(do func() error) error {
 	if err := d.ask("begin"); err != nil {
-		d.hits.hit("write refused before it began")
+		d.hits.hit(refused)
 		return err
 	}
 	d.mu.Lock()
@@ -283,7 +293,7 @@ func (d *sqliteDatabase) write(do func() error) error {
 		return nil
 	}
 	if err := d.ask("committed"); err != nil {
-		d.hits.hit("commit without an answer")
+		d.hits.hit(unanswered)
 		return err
 	}
 	return nil
@@ -304,9 +314,9 @@ func (d *sqliteDatabase) logging() (half bool, err error) {
 	if w.err = d.ask("commit"); w.err == nil {
 		return false, nil
 	}
-	knob := "log cut before a frame"
+	knob := logCut
 	if w.half {
-		knob = "log cut in a frame"
+		knob = logTorn
 	}
 	d.hits.hit(knob)
 	d.leave()
@@ -327,7 +337,7 @@ func (d *sqliteDatabase) noting() (half bool, err error) {
 	}
 	w.committed = true
 	if w.err = d.ask("committed"); w.err != nil {
-		d.hits.hit("cut between the logs of both files")
+		d.hits.hit(apart)
 		d.leave()
 	}
 	return false, w.err
