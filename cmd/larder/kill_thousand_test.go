@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -163,7 +164,7 @@ func (r *rig) strikes(s scenario, by striker, share killtest.Share) {
 			first, step = r.spread(s, by, share.AtLeast)
 		}
 		r.Logf("%s: struck at points %d, %d, %d, … (%s=%d/%d)", p, first, first+step, first+2*step, killtest.Kills, first, step)
-		for n := first; ; n += step {
+		for n := first; pass == 0 || r.tally.kills < share.AtLeast; n += step {
 			s.prepare(r)
 			label, points := by.strike(n)
 			hits.Add(label)
@@ -180,11 +181,12 @@ func (r *rig) strikes(s scenario, by striker, share killtest.Share) {
 	r.Logf("%d kills:\n%s", r.tally.kills, hits)
 }
 
-// spread says how far kills lie apart if so many of them are to be spread over
-// all points: the command is run once, and counted.
+// spread says where kills begin and how far they lie apart if so many of them are
+// to be spread over all points: the command is run once, and counted.
 func (r *rig) spread(s scenario, by striker, kills int) (first, step int) {
 	r.Helper()
 	s.prepare(r)
 	_, points := by.strike(1 << 30)
-	return 1, max(1, points/kills)
+	step = max(1, points/kills)
+	return 1 + rand.IntN(step), step
 }
