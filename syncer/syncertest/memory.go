@@ -1,7 +1,6 @@
-// Package syncertest proves that tables and feeds do what the syncer demands:
-// a database in memory whose time and failures can be steered, the conformance
-// suite that every Table runs, and the simulation of feeds against an owner
-// with a commit log. Only tests import it.
+// Package syncertest proves that tables do what the syncer demands: a database
+// in memory whose time and failures can be steered, and the conformance suite
+// that every Table runs. Only tests import it.
 package syncertest
 
 import (
