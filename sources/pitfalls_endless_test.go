@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,7 +105,7 @@ func TestTotalsThatMove(t *testing.T) {
 				t.Run(fmt.Sprintf("%s %s before page %d", by, name, page), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						o := &sourcetest.Owner{Style: styles[by], PageSize: 3, Order: sourcetest.ByID, Paging: sourcetest.Paging{Totals: true}}
-						drift := 0
+						var drift atomic.Int64 // pages are fetched ahead
 						spec := usersBy(t, by, sources.SnapshotAll)
 						spec.Paging.Total = "meta.total"
 						b := &bent{owner: counting(o, &drift)}
@@ -116,14 +117,14 @@ func TestTotalsThatMove(t *testing.T) {
 						o.Put("row", sequence(1, rows)...)
 						s.heals("first poll", o)
 						b.by(func(n int, _ http.ResponseWriter, _ *http.Request) bool {
-							switch drift = 0; {
+							switch {
 							case n == page:
 								write(o, n)
 							case n > 30:
 								t.Errorf("request %d", n)
 							}
 							if n >= page && strings.HasPrefix(name, "the total") {
-								drift = map[string]int{"the total is higher": 2, "the total is smaller": -2}[name]
+								drift.Store(map[string]int64{"the total is higher": 2, "the total is smaller": -2}[name])
 							}
 							return false
 						})
@@ -139,6 +140,7 @@ func TestTotalsThatMove(t *testing.T) {
 							}
 						}
 						b.by(nil)
+						drift.Store(0)
 						s.heals("left alone", o)
 					})
 				})
@@ -148,13 +150,13 @@ func TestTotalsThatMove(t *testing.T) {
 }
 
 // counting is an owner whose totals are off by drift.
-func counting(o *sourcetest.Owner, drift *int) http.Handler {
+func counting(o *sourcetest.Owner, drift *atomic.Int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec := httptest.NewRecorder()
 		o.ServeHTTP(rec, r)
 		body := totals.ReplaceAllStringFunc(rec.Body.String(), func(text string) string {
 			n, _ := strconv.Atoi(totals.FindStringSubmatch(text)[1])
-			return fmt.Sprintf(`"total":%d`, n+*drift)
+			return fmt.Sprintf(`"total":%d`, n+int(drift.Load()))
 		})
 		for name, values := range rec.Header() {
 			w.Header()[name] = values
