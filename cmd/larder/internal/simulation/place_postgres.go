@@ -105,6 +105,11 @@ func (p *Postgres) Hits() map[string]int { return p.hits.all() }
 
 // Place is the Place: a database that is empty again.
 func (p *Postgres) Place(t testing.TB) syncertest.Harness {
+	h, _ := p.open(t)
+	return h
+}
+
+func (p *Postgres) open(t testing.TB) (syncertest.Harness, *postgresDatabase) {
 	var d *postgresDatabase
 	select {
 	case d = <-p.free:
@@ -127,7 +132,7 @@ func (p *Postgres) Place(t testing.TB) syncertest.Harness {
 			d.strike = strike
 		},
 		Kill: func(db syncertest.Database) { db.(*postgresDaemon).lines.kill() },
-	}
+	}, d
 }
 
 // postgresDaemon is a daemon's handle and its connections.

@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"strings"
 	"sync"
 	"time"
 	"unsafe"
@@ -20,7 +19,6 @@ var sqliteSystem = sync.OnceValue(func() *system {
 	s := &system{open: *at[openFile](address(&vfs.FxOpen))}
 	vfs.FxCurrentTimeInt64 = pointer(&readClock)
 	vfs.FxSleep = pointer(&sleep)
-	vfs.FxOpen = pointer(&s.opened)
 	s.opened, s.written = s.openFile, s.writeFile
 	vfs.FxOpen = pointer(&s.opened)
 	return s
@@ -36,8 +34,8 @@ type system struct {
 	open, opened   openFile
 	write, written writeFile
 	patch          sync.Once
-	// watched are func() error by the path of a log, files the same by the file
-	// that SQLite has open there.
+	// watched are those to ask by the path of a log, files by the file that SQLite
+	// has open there.
 	watched, files sync.Map
 }
 
@@ -57,7 +55,7 @@ func (s *system) openFile(tls *libc.TLS, vfs, name, file uintptr, flags int32, o
 			s.write = *at[writeFile](address(&m.FxWrite))
 			m.FxWrite = pointer(&s.written)
 		})
-		if asked, ok := s.watched.Load(strings.Clone(libc.GoString(name))); ok {
+		if asked, ok := s.watched.Load(libc.GoString(name)); ok {
 			s.files.Store(file, asked)
 		}
 	}
