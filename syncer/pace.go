@@ -29,7 +29,9 @@ func (p *pace) due(now time.Time) (time.Time, bool) {
 	if p.at.IsZero() {
 		return time.Time{}, false
 	}
-	// A clock that was set back must not make the feed wait for the old time.
+	// A clock that was set back must not make the feed wait for the old time, as
+	// it would where two moments are compared by the monotonic one.
+	now = now.Round(0)
 	if again := p.schedule.Next(now); again.Before(p.at) {
 		p.at = again
 	}
@@ -90,7 +92,7 @@ func (p *pace) begin(now time.Time) {
 // missed, or if there never was a poll.
 func (p *pace) join(last, now time.Time) {
 	if last.IsZero() {
-		p.at = now.Add(-p.jitter)
+		p.at = now.Round(0).Add(-p.jitter)
 		return
 	}
 	at := p.schedule.Next(last.Round(0))

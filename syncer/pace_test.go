@@ -1,8 +1,10 @@
 package syncer
 
 import (
+	"strings"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // every is an @every schedule, daily one that fires at an hour of the day.
@@ -100,6 +102,41 @@ func TestPaceClockSetBack(t *testing.T) {
 			t.Errorf("%s: due %s, more than an interval from %s", name, due, now)
 		}
 	}
+}
+
+// Moments of this process have a monotonic reading too, by which two of them are
+// compared, whatever the wall clock says.
+func TestPaceClockSetBackUnderAProcess(t *testing.T) {
+	p := &pace{schedule: every(time.Minute)}
+	noon := clock(12, 0, 0)
+	p.join(time.Time{}, readings(noon, noon))
+	p.tick(readings(noon, noon))
+	p.due(readings(noon.Add(-time.Second), noon.Add(time.Second)))
+	for passed := range 5 * time.Minute / time.Second {
+		now := readings(clock(9, 0, 0).Add(passed*time.Second), noon.Add((passed+2)*time.Second))
+		due, _ := p.due(now)
+		if wait := due.Sub(now.Round(0)); wait > time.Minute {
+			t.Fatalf("%s after the clock was set back the feed waits for %s", passed*time.Second, wait)
+		} else if wait <= 0 {
+			p.tick(now)
+		}
+	}
+}
+
+// readings is a moment with two readings that differ, as package time keeps them
+// after the wall clock was set.
+func readings(wall, monotonic time.Time) (t time.Time) {
+	type kept struct {
+		wall uint64 // a mark, seconds since 1885, nanoseconds
+		ext  int64  // nanoseconds since anything
+		loc  *time.Location
+	}
+	since := time.Date(1885, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	*(*kept)(unsafe.Pointer(&t)) = kept{wall: 1<<63 | uint64(wall.Unix()-since)<<30 | uint64(wall.Nanosecond()), ext: monotonic.UnixNano(), loc: time.UTC}
+	if !t.Round(0).Equal(wall) || !strings.Contains(t.String(), " m=") {
+		panic("package time keeps its readings in another way than this test knows")
+	}
+	return t
 }
 
 func TestPaceFailures(t *testing.T) {

@@ -24,6 +24,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/rs/zerolog"
+
+	"github.com/larder-sync/larder/syncer"
 )
 
 // The session settings. A transaction that stands still ends before a lease
@@ -74,6 +76,8 @@ type Database struct {
 	home    string
 	// generation is that of the lease we hold; 0: none.
 	generation atomic.Int64
+	// clock is the server's.
+	clock syncer.Clock
 
 	mu          sync.Mutex
 	work, lease *pgxpool.Pool

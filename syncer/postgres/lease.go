@@ -24,6 +24,11 @@ const layout = 4
 
 const layoutComment = "larder: where copies stand and how old they are; layout "
 
+// beyond is longer than any lease lasts: one that has more time left was written
+// before the clock was set back, and does not tell when its holder was last
+// alive.
+const beyond = "2 * $2::bigint * interval '1 microsecond'"
+
 // Acquire implements syncer.Lease. A lease that somebody else holds is only
 // looked at, never locked, so that a standby does not get in the way.
 func (d *Database) Acquire(ctx context.Context) error {
@@ -39,16 +44,17 @@ func (d *Database) acquire(ctx context.Context) error {
 		return err
 	}
 	held := d.generation.Load()
-	var generation int64
+	var generation, told int64
+	asked := time.Now()
 	err = pool.QueryRow(ctx, `INSERT INTO `+d.own("lease")+` AS l (instance, generation, holder, expires_at)
 		SELECT 'larder', coalesce(max(o.generation), 0) + 1, $1, now() + $2::bigint * interval '1 microsecond'
 		FROM `+d.own("lease")+` o WHERE o.instance = 'larder'
-		HAVING coalesce(max(o.expires_at) <= clock_timestamp() OR max(o.generation) = $3, true)
+		HAVING coalesce(max(o.expires_at) <= clock_timestamp() OR max(o.expires_at) > clock_timestamp() + `+beyond+` OR max(o.generation) = $3, true)
 		ON CONFLICT (instance) DO UPDATE
 		SET generation = l.generation + 1, holder = excluded.holder, expires_at = excluded.expires_at
-		WHERE l.expires_at <= clock_timestamp() OR l.generation = $3
-		RETURNING generation`,
-		d.options.Holder, syncer.LeaseTime.Microseconds(), held).Scan(&generation)
+		WHERE l.expires_at <= clock_timestamp() OR l.expires_at > clock_timestamp() + `+beyond+` OR l.generation = $3
+		RETURNING generation, (extract(epoch FROM now()) * 1000000)::bigint`,
+		d.options.Holder, syncer.LeaseTime.Microseconds(), held).Scan(&generation, &told)
 	// Of two that insert the first lease at once, one may run into the other's
 	// generation before it runs into its instance.
 	if errors.Is(err, pgx.ErrNoRows) || sqlState(err) == uniqueViolation {
@@ -59,6 +65,10 @@ func (d *Database) acquire(ctx context.Context) error {
 		return failed("take lease", err)
 	}
 	d.generation.Store(generation)
+	// What was stored before a leap back is moved by the first renewal.
+	if back, keep := d.clock.Back(time.Duration(told)*time.Microsecond, asked, time.Now()); back == 0 {
+		keep()
+	}
 	return nil
 }
 
@@ -108,16 +118,49 @@ func (d *Database) renew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tag, err := pool.Exec(ctx, `UPDATE `+d.own("lease")+` SET expires_at = now() + $2::bigint * interval '1 microsecond'
-		WHERE instance = 'larder' AND generation = $1`, held, syncer.LeaseTime.Microseconds())
-	if err != nil {
-		return failed("renew lease", err)
-	}
-	if tag.RowsAffected() == 0 {
+	var told int64
+	asked := time.Now()
+	err = pool.QueryRow(ctx, `UPDATE `+d.own("lease")+` SET expires_at = now() + $2::bigint * interval '1 microsecond'
+		WHERE instance = 'larder' AND generation = $1 RETURNING (extract(epoch FROM now()) * 1000000)::bigint`, held, syncer.LeaseTime.Microseconds()).Scan(&told)
+	if errors.Is(err, pgx.ErrNoRows) {
 		d.generation.CompareAndSwap(held, 0)
 		return syncer.ErrFenced
 	}
+	if err != nil {
+		return failed("renew lease", err)
+	}
+	d.follow(ctx, time.Duration(told)*time.Microsecond, asked)
 	return nil
+}
+
+// instants are the columns of the watermark table that are moments on the
+// database's clock.
+const instants = "as_of deletes_as_of warn_at critical_at walk_sent list_sent proven_as_of audited audit_as_of " +
+	"newest_at first_seen last_poll next_poll failing_since"
+
+// follow moves every instant that was stored before the clock was set back, so
+// that all is as long ago as it was. What was stored since looks older than it
+// is by that, until it is stored again. What it cannot do, it does at the next
+// renewal.
+func (d *Database) follow(ctx context.Context, told time.Duration, asked time.Time) {
+	back, keep := d.clock.Back(told, asked, time.Now())
+	if back == 0 {
+		keep()
+		return
+	}
+	log := d.options.Log.Warn().Dur("by_ms", back)
+	err := d.fenced(ctx, "follow the clock", func(tx pgx.Tx) error {
+		set := strings.Fields(instants)
+		for i, name := range set {
+			set[i] = name + " = " + name + " - $1::bigint * interval '1 microsecond'"
+		}
+		_, err := tx.Exec(ctx, `UPDATE `+d.own("watermark")+` SET `+strings.Join(set, ", "), back.Microseconds())
+		return failed("follow the clock", err)
+	})
+	if err == nil {
+		keep()
+	}
+	log.Err(err).Msg("clock of the database was set back: what is stored is moved with it")
 }
 
 // Release implements syncer.Lease.

@@ -53,7 +53,7 @@ func (t *Table) Repartition(ctx context.Context, parts []syncer.Partition, asked
 		if err != nil {
 			return err
 		}
-		const at = "greatest(w.as_of, o.asked)"
+		at := "greatest(" + past("w.as_of") + ", o.asked)"
 		_, err = tx.Exec(ctx, `UPDATE `+w+` w SET as_of = `+at+`, deletes_as_of = `+at+`, `+deadlines(at, at, "w")+`,
 				error_class = '', error = '', error_kind = '', failing_since = NULL, next_poll = NULL
 			FROM (SELECT `+before("$2")+` AS asked) o WHERE w.table_name = $1 AND w.roster`, t.spec.Target, sentAgo(asked))

@@ -177,11 +177,17 @@ func (t *Table) endSQL(e end) string {
 		`held = CASE WHEN @counted::bigint IS NOT NULL THEN @held ELSE least(w.held, n.count) END`)
 	return `UPDATE ` + w + ` w SET ` + strings.Join(set, ",\n\t\t") + `
 		FROM (SELECT a.as_of, a.own, m.count, m.count > 0 AS missing, ` + t.deletesSQL(e.kindOfProof()) + ` AS deletes_as_of
-			FROM (SELECT greatest(o.as_of, b.own) AS as_of, b.own, o.deletes_as_of FROM ` + w + ` o, (SELECT ` + before("@back") + ` AS own) b
+			FROM (SELECT greatest(` + past("o.as_of") + `, b.own) AS as_of, b.own, o.deletes_as_of FROM ` + w + ` o, (SELECT ` + before("@back") + ` AS own) b
 				WHERE o.table_name = @table AND o.partition = @partition) a,
 			LATERAL (` + t.missingSQL("@partition") + `) m) n
 		WHERE w.table_name = @table AND w.partition = @partition
 		RETURNING ` + age("w.as_of") + `, ` + age("w.deletes_as_of")
+}
+
+// past is an instant, but for one that has not come yet: the database's clock was
+// set back since.
+func past(instant string) string {
+	return `CASE WHEN ` + instant + ` <= now() THEN ` + instant + ` END`
 }
 
 // newestSQL is syncer.NewestAfter on the database's clock.
@@ -248,7 +254,7 @@ func (t *Table) deletesSQL(kind syncer.WalkKind) string {
 	case kind == syncer.Changes:
 		return "a.deletes_as_of"
 	}
-	return "CASE WHEN m.unknown THEN a.deletes_as_of ELSE greatest(a.deletes_as_of, least(a.own, m.present_at)) END"
+	return "CASE WHEN m.unknown THEN a.deletes_as_of ELSE greatest(" + past("a.deletes_as_of") + ", least(a.own, m.present_at)) END"
 }
 
 // missingSQL sums up what is missing of a partition.

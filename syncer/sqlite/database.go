@@ -61,6 +61,8 @@ type Database struct {
 	observe func(time.Duration, error)
 	// generation is that of the lease as we took it; 0 while we hold none.
 	generation atomic.Int64
+	// clock is the file's, which is the machine's.
+	clock syncer.Clock
 	// writer and readers hold the connections nobody uses; nil for one that is
 	// not open.
 	writer  chan *connection

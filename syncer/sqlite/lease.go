@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -47,10 +48,12 @@ func (d *Database) Holding(ctx context.Context) (h syncer.Holding, err error) {
 	return h, nil
 }
 
-// heldByOther is a *syncer.HeldError while somebody else holds the lease.
+// heldByOther is a *syncer.HeldError while somebody else holds the lease. One
+// that lasts longer than any does was written before the clock was set back, and
+// does not tell when its holder was last alive.
 func (d *Database) heldByOther(l lease) error {
 	ours := d.generation.Load()
-	if l.left <= 0 || ours != 0 && l.generation == ours {
+	if l.left <= 0 || seconds(l.left) > 2*syncer.LeaseTime || ours != 0 && l.generation == ours {
 		return nil
 	}
 	return &syncer.HeldError{Holder: l.holder, For: seconds(l.left)}
@@ -75,7 +78,12 @@ func (d *Database) acquire(ctx context.Context) error {
 		return err
 	}
 	var taken int64
+	asked, looked := time.Now(), func() {}
 	err = d.transact(ctx, func(x *tx) error {
+		// What was stored before a leap back is moved by the first write.
+		if back, keep := d.clock.Back(seconds(float64(x.now)), asked, time.Now()); back == 0 {
+			looked = keep
+		}
 		l, err := readLease(x.Conn, d.names)
 		if err != nil {
 			return err
@@ -95,6 +103,7 @@ func (d *Database) acquire(ctx context.Context) error {
 		return err
 	}
 	d.generation.Store(taken)
+	looked()
 	return nil
 }
 
@@ -103,6 +112,21 @@ func (d *Database) Renew(ctx context.Context) error {
 	return d.write(ctx, func(x *tx) error {
 		return x.exec(`UPDATE "larder_lease" SET expires_at = ? WHERE instance = 'larder'`, x.ago(-syncer.LeaseTime))
 	})
+}
+
+// instants are the columns of the watermark table that are moments on the
+// database's clock.
+const instants = "as_of deletes_as_of warn_at critical_at walk_sent list_sent proven_as_of audited audit_as_of " +
+	"newest_at first_seen last_poll next_poll failing_since"
+
+// setBack moves every instant that was stored before the clock was set back, so
+// that all is as long ago as it was.
+func (x *tx) setBack(by time.Duration) error {
+	set := strings.Fields(instants)
+	for i, name := range set {
+		set[i] = name + " = " + name + " - ?1"
+	}
+	return x.exec(`UPDATE "larder_watermark" SET `+strings.Join(set, ", "), by.Seconds())
 }
 
 // Release implements syncer.Lease.

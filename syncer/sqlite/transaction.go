@@ -26,12 +26,25 @@ type tx struct {
 // commit is finished.
 func (d *Database) write(ctx context.Context, do func(*tx) error) error {
 	ours, began := d.generation.Load(), time.Now()
-	return d.observed(began, d.transact(ctx, func(x *tx) error {
+	keep, back := func() {}, time.Duration(0)
+	err := d.transact(ctx, func(x *tx) error {
 		if err := d.fence(x, ours); err != nil {
 			return err
 		}
+		if back, keep = d.clock.Back(seconds(float64(x.now)), began, time.Now()); back > 0 {
+			if err := x.setBack(back); err != nil {
+				return fmt.Errorf("follow the clock: %w", err)
+			}
+		}
 		return do(x)
-	}))
+	})
+	if err == nil {
+		keep()
+	}
+	if err == nil && back > 0 {
+		d.log.Warn().Dur("by_ms", back).Msg("clock was set back: what is stored is moved with it")
+	}
+	return d.observed(began, err)
 }
 
 // transact runs do in one write transaction, without a look at the lease.

@@ -65,6 +65,16 @@ var leaseScenarios = map[string]func(*testing.T, *bench){
 			t.Errorf("acquire of a lease that ran out: %v", err)
 		}
 	},
+	"a lease of before the clock was set back holds up nobody": func(t *testing.T, b *bench) {
+		second := b.Daemon("second")
+		b.Age(-time.Hour)
+		if err := second.Acquire(t.Context()); err != nil {
+			t.Errorf("acquire: %v", err)
+		}
+		if err := b.db.Renew(t.Context()); !errors.Is(err, syncer.ErrFenced) {
+			t.Errorf("renew of the lease that was taken: %v", err)
+		}
+	},
 	"a daemon that lost the lease cannot write": func(t *testing.T, b *bench) {
 		b.list(syncer.Snapshot, "w1", person("1", "Ada", "00:01"))
 		second := b.Daemon("second")

@@ -207,6 +207,20 @@ var settleScenarios = map[string]func(*testing.T, *bench){
 			t.Errorf("level after a poll is %q, reason %q", s.Level, s.Reason)
 		}
 	},
+	"a clock that was set back makes no settled copy younger": func(t *testing.T, b *bench) {
+		w := b.walk(syncer.Resync, "w1")
+		b.settle(w, syncer.End{Watermark: "W", Listed: true})
+		b.Age(-time.Hour)
+		w = b.walk(syncer.Changes, "w2")
+		w.Sent = time.Now().Add(-2 * time.Minute)
+		b.settle(w, syncer.End{Watermark: "W"})
+		near(t, "AsOf", b.status().AsOf, w.Sent)
+		near(t, "AsOf", b.standing().AsOf, w.Sent)
+		b.Age(4 * time.Minute)
+		if s := b.status(); s.Level != syncer.Warn {
+			t.Errorf("six minutes later the level is %q, staleness %s", s.Level, s.Staleness)
+		}
+	},
 	"a new budget holds from the next start": func(t *testing.T, b *bench) {
 		b.settle(b.walk(syncer.Changes, "w1"), syncer.End{Watermark: "W"})
 		b.Age(time.Minute)

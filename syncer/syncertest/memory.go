@@ -142,7 +142,7 @@ func (m *Memory) NewDaemon(name string) *Daemon { return &Daemon{Memory: m, Name
 func (d *Daemon) Acquire(context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if left := time.Until(d.expires); d.holder != "" && d.holder != d.Name && left > 0 {
+	if left := time.Until(d.expires); d.holder != "" && d.holder != d.Name && left > 0 && left <= 2*syncer.LeaseTime {
 		return &syncer.HeldError{Holder: d.holder, For: left}
 	}
 	d.generation++

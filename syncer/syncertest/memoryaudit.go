@@ -225,7 +225,7 @@ func (p *memPart) count(w syncer.Walk, found *syncer.Audited) {
 }
 
 func later(a, b time.Time) time.Time {
-	if a.After(b) {
+	if a.After(b) && !a.After(time.Now()) { // else the clock was set back since
 		return a
 	}
 	return b

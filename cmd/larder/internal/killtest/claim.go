@@ -28,6 +28,20 @@ func (c Claim) AsOf(read time.Time) time.Time {
 	return read.Add(-c.Staleness)
 }
 
+// Shifted are a state's positions with other as-ofs.
+func (s State) Shifted(asOf func(time.Time) time.Time) State {
+	at := func(p Standing) Standing {
+		p.AsOf, p.Deletes = asOf(p.AsOf), asOf(p.Deletes)
+		return p
+	}
+	parts := make(map[string]Standing, len(s.Parts))
+	for name, p := range s.Parts {
+		parts[name] = at(p)
+	}
+	s.Standing, s.Parts = at(s.Standing), parts
+	return s
+}
+
 // Claim implements Consumer.
 func (p Postgres) Claim(ctx context.Context) (c Claim, err error) {
 	var microseconds int64

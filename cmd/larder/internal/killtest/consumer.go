@@ -204,7 +204,11 @@ func (p Postgres) Holder(ctx context.Context) (holder string, err error) {
 }
 
 // SQLite is a consumer's SQLite file.
-type SQLite struct{ File string }
+type SQLite struct {
+	File string
+	// Ahead is how far the consumer's clock is ahead of this process's.
+	Ahead func() time.Duration
+}
 
 func (l SQLite) do(ctx context.Context, flags sqlite.OpenFlags, do func(*sqlite.Conn) error) error {
 	c, err := sqlite.OpenConn(l.File, flags)
@@ -212,7 +216,26 @@ func (l SQLite) do(ctx context.Context, flags sqlite.OpenFlags, do func(*sqlite.
 		return err
 	}
 	c.SetInterrupt(ctx.Done())
-	return errors.Join(do(c), c.Close())
+	if l.Ahead != nil {
+		err = l.setClock(c)
+	}
+	if err == nil {
+		err = do(c)
+	}
+	return errors.Join(err, c.Close())
+}
+
+// setClock makes what asks a connection for the time hear the consumer's.
+func (l SQLite) setClock(c *sqlite.Conn) error {
+	seconds := func() float64 { return float64(time.Now().Add(l.Ahead()).UnixMicro()) / 1e6 }
+	tell := func(from func(float64) float64) *sqlite.FunctionImpl {
+		return &sqlite.FunctionImpl{NArgs: 1, AllowIndirect: true, Scalar: func(sqlite.Context, []sqlite.Value) (sqlite.Value, error) {
+			return sqlite.FloatValue(from(seconds())), nil
+		}}
+	}
+	return errors.Join(
+		c.CreateFunction("unixepoch", tell(func(s float64) float64 { return s })),
+		c.CreateFunction("julianday", tell(func(s float64) float64 { return s/86400 + 2440587.5 })))
 }
 
 // State implements Consumer.

@@ -54,8 +54,12 @@ func (o *Owner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o.mu.Lock()
 	o.requests++
 	number := max(o.lately(before).number+1, from.page)
-	delay, onPage := o.delay, o.onPage
+	delay, onPage, down := o.delay, o.onPage, o.down
 	o.mu.Unlock()
+	if down {
+		http.Error(w, "down for a while", http.StatusServiceUnavailable)
+		return
+	}
 	select {
 	case <-r.Context().Done():
 		return

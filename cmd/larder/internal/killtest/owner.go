@@ -57,6 +57,7 @@ type Owner struct {
 	pageSize int
 	delay    time.Duration
 	onPage   func(page int)
+	down     bool
 }
 
 // NewOwner starts an owner of so many records, with a feed of Tokens. The test
@@ -85,6 +86,13 @@ func (o *Owner) Pages(size int, delay time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.pageSize, o.delay = size, delay
+}
+
+// Down makes the owner answer with 503, or as ever again.
+func (o *Owner) Down(down bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.down = down
 }
 
 // OnPage has do called after each page is read, which 1 is the first of its
