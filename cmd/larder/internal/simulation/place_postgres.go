@@ -157,7 +157,7 @@ func (d *postgresDatabase) turn() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.turns++
-	return 1 + d.turns%7
+	return 1 + d.turns%20
 }
 
 // ask asks whether a write ends at a step.

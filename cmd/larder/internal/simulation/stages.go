@@ -21,7 +21,7 @@ func Stages() []Stage {
 			s := NewSQLite(t)
 			return s.Place, s.Hits
 		}},
-		{"postgres", 500, 15, func(t testing.TB, atOnce int) (Place, func() map[string]int) {
+		{"postgres", 500, 10, func(t testing.TB, atOnce int) (Place, func() map[string]int) {
 			p := NewPostgres(t, 2*atOnce)
 			return p.Place, p.Hits
 		}},
