@@ -245,6 +245,15 @@ func (f *Feed) scheduledAudit(ctx context.Context, p Partition, tick time.Time) 
 			told = r.RetryAt
 		}
 	}
-	lane.retry, lane.failures = again(told, lane.failures, came, time.Now())
+	now := time.Now().Round(0)
+	lane.retry, lane.failures = again(told, lane.failures, came, now)
+	if next := f.Audit.next(now); !told.After(now) && next.After(now) && next.Before(lane.retry) {
+		lane.retry = next // the waits that we choose do not put off the plan
+	}
 	return reports
+}
+
+// next is when an audit is due by the plan alone.
+func (plan *AuditPlan) next(now time.Time) time.Time {
+	return plan.Schedule.Next(now.Add(-plan.Jitter)).Add(plan.Jitter)
 }

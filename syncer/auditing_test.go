@@ -259,6 +259,41 @@ func TestAuditThatFails(t *testing.T) {
 	})
 }
 
+// However often audits fail, the next one is as soon as the plan says: the waits
+// between tries do not put it off. An owner that says when it answers is asked
+// then.
+func TestAuditsThatFailKeepTheirPlan(t *testing.T) {
+	for name, test := range map[string]struct {
+		err         func() error
+		least, most int // tries in three hours
+	}{
+		"fails":            {func() error { return errOwner }, 36, 42},
+		"says when to ask": {func() error { return &later{time.Now().Add(20 * time.Minute)} }, 9, 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRegister(5)
+				well := r.walk
+				r.walk = func(ctx context.Context, w syncer.Walk, yield func(*syncer.Batch, error) bool) {
+					if w.Kind == syncer.Audit {
+						yield(nil, test.err())
+						return
+					}
+					well(ctx, w, yield)
+				}
+				k := newAudited(&syncertest.Memory{}, r)
+				k.feed.Audit.Schedule = every(5 * time.Minute)
+				k.start(t)
+				time.Sleep(3*time.Hour + time.Minute)
+				if n := len(r.audits()); n < test.least || n > test.most {
+					t.Errorf("%d tries in three hours, want %d to %d", n, test.least, test.most)
+				}
+				k.close()
+			})
+		})
+	}
+}
+
 // A resync that becomes due while an audit waits for its next walk goes first.
 func TestAResyncGoesBeforeAnAudit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
