@@ -26,47 +26,40 @@ type alteration struct {
 	setAside bool
 }
 
-var anywhere = []alteration{
-	{name: "a column is dropped", change: `ALTER TABLE users DROP COLUMN name`, says: []string{`"class":"db"`, "name"}},
-	{name: "a column is renamed", change: `ALTER TABLE users RENAME COLUMN name TO called`, says: []string{`"class":"db"`, "name"},
-		mend: `ALTER TABLE users DROP COLUMN called`},
-	{name: "the table is dropped", change: `DROP TABLE users`, says: []string{`"class":"db"`, "users"}},
-	{name: "the table is renamed", change: `ALTER TABLE users RENAME TO clients`, says: []string{`"class":"db"`, "users"}, mend: `DROP TABLE clients`},
-	{name: "a column of the consumer's is added", change: `ALTER TABLE users ADD COLUMN note text`, mend: `ALTER TABLE users DROP COLUMN note`},
+// anywhere are those that both databases know.
+func anywhere() []alteration {
+	return []alteration{
+		{name: "a column is dropped", change: `ALTER TABLE users DROP COLUMN name`, says: []string{`"class":"db"`, "name"}},
+		{name: "a column is renamed", change: `ALTER TABLE users RENAME COLUMN name TO called`, says: []string{`"class":"db"`, "name"},
+			mend: `ALTER TABLE users DROP COLUMN called`},
+		{name: "the table is dropped", change: `DROP TABLE users`, says: []string{`"class":"db"`, "users"}},
+		{name: "the table is renamed", change: `ALTER TABLE users RENAME TO clients`, says: []string{`"class":"db"`, "users"}, mend: `DROP TABLE clients`},
+		{name: "a column of the consumer's is added", change: `ALTER TABLE users ADD COLUMN note text`, mend: `ALTER TABLE users DROP COLUMN note`},
+	}
 }
 
-var inPostgres = append([]alteration{
-	{name: "a type becomes one that takes the values", change: `ALTER TABLE users ALTER amount TYPE text`, mend: `ALTER TABLE users ALTER amount TYPE numeric USING amount::numeric`},
-	{name: "a type becomes one that takes no value", change: `ALTER TABLE users ALTER name TYPE integer USING 0`,
-		says: []string{`"class":"misfit"`, "quarantine list"}, mend: `ALTER TABLE users ALTER name TYPE text`, setAside: true},
-	{name: "a column of the consumer's needs a value", change: `ALTER TABLE users ADD COLUMN note text NOT NULL DEFAULT 'x'; ALTER TABLE users ALTER note DROP DEFAULT`,
-		says: []string{`"class":"misfit"`, "quarantine list"}, mend: `ALTER TABLE users DROP COLUMN note`, setAside: true},
-}, anywhere...)
+func inPostgres() []alteration {
+	return append([]alteration{
+		{name: "a type becomes one that takes the values", change: `ALTER TABLE users ALTER amount TYPE text`, mend: `ALTER TABLE users ALTER amount TYPE numeric USING amount::numeric`},
+		{name: "a type becomes one that takes no value", change: `ALTER TABLE users ALTER name TYPE integer USING 0`,
+			says: []string{`"class":"misfit"`, "quarantine list"}, mend: `ALTER TABLE users ALTER name TYPE text`, setAside: true},
+		{name: "a column of the consumer's needs a value", change: `ALTER TABLE users ADD COLUMN note text NOT NULL DEFAULT 'x'; ALTER TABLE users ALTER note DROP DEFAULT`,
+			says: []string{`"class":"misfit"`, "quarantine list"}, mend: `ALTER TABLE users DROP COLUMN note`, setAside: true},
+	}, anywhere()...)
+}
 
-// A consumer alters the table in the middle of a walk. Nothing wrong is written,
-// the daemon says what does not fit, and goes on when it fits again.
-func TestTableIsAlteredInMidWalk(t *testing.T) {
-	t.Parallel()
-	program := killtest.Build(t)
-	for name, database := range map[string]struct {
-		rig  func(*testing.T, string) (*rig, string)
-		do   func(*testing.T, string, string)
-		list []alteration
-	}{
-		"Postgres": {newPostgresRig, alterPostgres, inPostgres},
-		"SQLite":   {newSQLiteRig, alterSQLite, anywhere},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r, where := database.rig(t, program)
-			f := r.run(r.larder)
-			for _, a := range faults(t, database.list...) {
-				for _, page := range faults(t, 1, 2, 3) {
-					when := fmt.Sprintf("%s before page %d is read", a.name, page)
-					f.altered(when, page, a, func(statement string) { database.do(t, where, statement) })
-				}
+// alterations are made by a consumer in the middle of a walk. Nothing wrong is
+// written, the daemon says what does not fit, and goes on when it fits again.
+func alterations(rig func(*testing.T, string) (*rig, string), do func(*testing.T, string, string), list []alteration) faultStory {
+	return func(t *testing.T, program string) {
+		r, where := rig(t, program)
+		f := r.run(r.larder)
+		for _, a := range faults(t, list...) {
+			for _, page := range faults(t, 1, 2, 3) {
+				when := fmt.Sprintf("%s before page %d is read", a.name, page)
+				f.altered(when, page, a, func(statement string) { do(t, where, statement) })
 			}
-		})
+		}
 	}
 }
 

@@ -43,28 +43,24 @@ type clockStory struct {
 	set   func(ahead time.Duration)
 }
 
-// A wall clock is set by an hour under a daemon: SQLite's, which is the
-// machine's, or that of the Postgres server. The monotonic clock goes on.
-func TestClockIsSetUnderADaemon(t *testing.T) {
-	t.Parallel()
-	program := killtest.Build(t)
-	t.Run("SQLite", func(t *testing.T) {
-		t.Parallel()
-		r, file := newSQLiteRig(t, program)
-		clock := &jumped{}
-		clock.Consumer = killtest.SQLite{File: file, Ahead: func() time.Duration { return clock.ahead }}
-		r.consumer = clock
-		f, trace := r.runTraced(&killtest.Trace{Files: file, Tamper: true})
-		f.apart = true
-		(&clockStory{faulty: f, clock: clock, set: trace.Shift}).play()
-	})
-	t.Run("Postgres", func(t *testing.T) {
-		t.Parallel()
-		r, set := newClockRig(t, program)
-		clock := &jumped{Consumer: r.consumer}
-		r.consumer = clock
-		(&clockStory{faulty: r.run(r.larder), clock: clock, set: set}).play()
-	})
+// machineClock sets the wall clock of a daemon's machine, which is SQLite's. The
+// monotonic one goes on.
+func machineClock(t *testing.T, program string) {
+	r, file := newSQLiteRig(t, program)
+	clock := &jumped{}
+	clock.Consumer = killtest.SQLite{File: file, Ahead: func() time.Duration { return clock.ahead }}
+	r.consumer = clock
+	f, trace := r.runTraced(&killtest.Trace{Files: file, Tamper: true})
+	f.apart = true
+	(&clockStory{faulty: f, clock: clock, set: trace.Shift}).play()
+}
+
+// serverClock sets the clock of the Postgres server.
+func serverClock(t *testing.T, program string) {
+	r, set := newClockRig(t, program)
+	clock := &jumped{Consumer: r.consumer}
+	r.consumer = clock
+	(&clockStory{faulty: r.run(r.larder), clock: clock, set: set}).play()
 }
 
 // newClockRig is a rig whose server's clock can be set, as far as larder's

@@ -12,12 +12,10 @@ import (
 	"github.com/larder-sync/larder/syncer/postgres/postgrestest"
 )
 
-// A database takes no writes by default, as its operator or a full disk has it:
-// sessions that begin later do not write, and nothing of larder's overrides
-// that.
-func TestPostgresIsReadOnlyByDefault(t *testing.T) {
-	t.Parallel()
-	program := killtest.Build(t)
+// readOnlyByDefault is a database that takes no writes, as its operator or its
+// host has it when a disk is all but full: sessions that begin later do not
+// write, and nothing of larder's overrides that.
+func readOnlyByDefault(t *testing.T, program string) {
 	r, dsn := newPostgresRig(t, program)
 	f := r.run(r.larder)
 	conn, err := pgx.Connect(t.Context(), dsn)
@@ -59,11 +57,9 @@ func TestPostgresIsReadOnlyByDefault(t *testing.T) {
 	}
 }
 
-// The server becomes a standby, as in a failover that went to another node, and
-// is promoted again.
-func TestPostgresIsAStandby(t *testing.T) {
-	t.Parallel()
-	program := killtest.Build(t)
+// becomesStandby is a server that becomes one, as in a failover to another node, and is
+// promoted again.
+func becomesStandby(t *testing.T, program string) {
 	server := postgrestest.Start(t)
 	dsn := server.Database(t)
 	r := newRig(t)
@@ -76,4 +72,25 @@ func TestPostgresIsAStandby(t *testing.T) {
 	f.endures("on a standby", `"class":"db"`, "database is read-only, because it is a standby", "25006")
 	server.Promote(t)
 	f.recovers("promoted")
+}
+
+// serverIsFull refuses what the copy or the bookkeeping would take, with the
+// state that a server has for it. A disk of its own would need the right to
+// mount one.
+func serverIsFull(t *testing.T, program string) {
+	r, dsn := newPostgresRig(t, program)
+	f := r.run(r.larder)
+	alterPostgres(t, dsn, `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+		$$ BEGIN RAISE EXCEPTION 'could not extend file "base/16384/16397": No space left on device' USING ERRCODE = 'disk_full'; END $$`)
+	for _, table := range faults(t, "users", "larder.watermark") {
+		for _, page := range faults(t, 1, 2, 3) {
+			when := fmt.Sprintf("the server's disk is full for %s from page %d on", table, page)
+			f.at(page, func() {
+				alterPostgres(t, dsn, `CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON `+table+` FOR EACH ROW EXECUTE FUNCTION refuse()`)
+			})
+			f.endures(when, `"class":"db"`, "the server's disk is full", "53100")
+			alterPostgres(t, dsn, `DROP TRIGGER refuse ON `+table)
+			f.recovers(when)
+		}
+	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/larder-sync/larder/syncer/postgres/postgrestest"
 )
 
-// restartPlaces are messages of a poll at which the database goes away.
-var restartPlaces = []string{
+// writePlaces are messages of a poll by which it writes.
+var writePlaces = []string{
 	`Query begin`,
 	`Execute SELECT 1 FROM "larder"."lease"`,
 	`CopyData`,
@@ -19,37 +19,45 @@ var restartPlaces = []string{
 	`Query commit`,
 }
 
-// The server of the copy crashes, or is shut down, in the middle of what a
+// restarts is a server that crashes, or is shut down, in the middle of what a
 // daemon writes, stays away for as long as it takes the daemon to say so, and
-// comes back: the same daemon goes on.
-func TestPostgresRestartsUnderADaemon(t *testing.T) {
-	t.Parallel()
-	program := killtest.Build(t)
-	for name, stop := range map[string]func(*postgrestest.Server, testing.TB){
-		"crashes": (*postgrestest.Server).Stop, "is shut down": (*postgrestest.Server).Shut,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			server := postgrestest.Start(t)
-			dsn := server.Database(t)
-			r := newRig(t)
-			r.consumer, r.larder = killtest.OpenPostgres(t, dsn), killtest.Configure(t, program, r.owner, dsn)
-			proxy := killtest.NewProxy(t, dsn)
-			f := r.run(killtest.Configure(t, program, r.owner, proxy.URL()))
-			for _, place := range faults(t, restartPlaces...) {
-				for _, forward := range faults(t, false, true) {
-					when := fmt.Sprintf("the server %s at %q, which it got: %v", name, place, forward)
-					f.strike(proxy, killtest.Strike{Match: place, Forward: forward, Cut: true, Do: func() { stop(server, t) }})
-					f.says(`"class":"db"`)
-					if l := f.status(when); l.Level != "unknown" || l.Reason == "" {
-						t.Errorf("%s: status says %+v", when, l)
-					}
-					server.Restart(t)
-					f.consumer = killtest.OpenPostgres(t, dsn)
-					f.recovers(when)
+// comes back.
+func restarts(name string, stop func(*postgrestest.Server, testing.TB)) faultStory {
+	return func(t *testing.T, program string) {
+		server := postgrestest.Start(t)
+		dsn := server.Database(t)
+		r := newRig(t)
+		r.consumer, r.larder = killtest.OpenPostgres(t, dsn), killtest.Configure(t, program, r.owner, dsn)
+		proxy := killtest.NewProxy(t, dsn)
+		f := r.run(killtest.Configure(t, program, r.owner, proxy.URL()))
+		for _, place := range faults(t, writePlaces...) {
+			for _, forward := range faults(t, false, true) {
+				when := fmt.Sprintf("the server %s at %q, which it got: %v", name, place, forward)
+				f.strike(proxy, killtest.Strike{Match: place, Forward: forward, Cut: true, Do: func() { stop(server, t) }})
+				f.says(`"class":"db"`)
+				if l := f.status(when); l.Level != "unknown" || l.Reason == "" {
+					t.Errorf("%s: status says %+v", when, l)
 				}
+				server.Restart(t)
+				f.consumer = killtest.OpenPostgres(t, dsn)
+				f.recovers(when)
 			}
-		})
+		}
+	}
+}
+
+// connectionsAreCut breaks all connections to the server, which goes on: at any
+// message, or between a commit and its answer.
+func connectionsAreCut(t *testing.T, program string) {
+	r, dsn := newPostgresRig(t, program)
+	proxy := killtest.NewProxy(t, dsn)
+	f := r.run(killtest.Configure(t, program, r.owner, proxy.URL()))
+	for _, place := range faults(t, writePlaces...) {
+		for _, forward := range []bool{false, true} {
+			when := fmt.Sprintf("the connections are cut at %q, which the server got: %v", place, forward)
+			f.strike(proxy, killtest.Strike{Match: place, Forward: forward, Cut: true})
+			f.recovers(when)
+		}
 	}
 }
 
