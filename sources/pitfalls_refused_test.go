@@ -110,7 +110,8 @@ var noAnswers = map[string]noAnswer{
 	"one called JSON":        {"application/json", sourcetest.HTML("").Body, syncer.ClassAnswer},
 	"one called nothing":     {"application/octet-stream", "\ufeff<html>", syncer.ClassAnswer},
 	"a list called HTML":     {"text/html", `{"data":[],"meta":{"next_cursor":null}}`, syncer.ClassAnswer},
-	"a mark before a list":   {"", "\ufeff{\"data\":[],\"meta\":{\"next_cursor\":null}}", syncer.ClassDecode},
+	"two marks and a list":   {"", "\ufeff\ufeff{\"data\":[],\"meta\":{\"next_cursor\":null}}", syncer.ClassDecode},
+	"a list in UTF-16":       {"", "\xff\xfe{\x00}\x00", syncer.ClassDecode},
 	"XML":                    {"application/xml", `<?xml version="1.0"?><error/>`, syncer.ClassAnswer},
 }
 

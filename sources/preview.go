@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"sync/atomic"
@@ -34,7 +35,7 @@ func (s *Source) Preview(ctx context.Context, w syncer.Walk) (b *syncer.Batch, m
 // namesMore finds where a body says that more follows.
 func namesMore(body []byte) string {
 	var top map[string]json.RawMessage
-	if json.Unmarshal(body, &top) != nil {
+	if json.Unmarshal(bytes.TrimPrefix(body, []byte("\ufeff")), &top) != nil {
 		return ""
 	}
 	if name := sayingMore(top); name != "" {

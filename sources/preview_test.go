@@ -62,7 +62,11 @@ func TestPreviewFindsWhereMoreIsNamed(t *testing.T) {
 			t.Errorf("%s: more at %q, want %q (%v)", body, more, want, err)
 		}
 	}
-	_, more, err := source(t, pages(head+`"has_more":true}`), list(sources.Paging{By: sources.None})).Preview(t.Context(), snapshot())
+	b, more, err := source(t, pages("\ufeff"+head+`"has_more":true}`), list(sources.Paging{Assumed: true})).Preview(t.Context(), snapshot())
+	if err != nil || len(b.Records) != 1 || more != "has_more" {
+		t.Errorf("behind a mark of UTF-8: more at %q (%v)", more, err)
+	}
+	_, more, err = source(t, pages(head+`"has_more":true}`), list(sources.Paging{By: sources.None})).Preview(t.Context(), snapshot())
 	if err != nil || more != "" {
 		t.Errorf("more at %q where one answer is enough (%v)", more, err)
 	}

@@ -197,7 +197,7 @@ func (s *session) read(resp *http.Response, now time.Time) (*grant, error) {
 	o := s.options
 	a := answer{resp: resp}
 	body, _ := io.ReadAll(resp.Body)
-	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte("\ufeff"))))
 	decoder.UseNumber()
 	_ = decoder.Decode(&a.body) // what is no JSON has no token in it
 	token, ok := a.text(o.Token)

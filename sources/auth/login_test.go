@@ -103,6 +103,7 @@ func TestLoginTokens(t *testing.T) {
 	}{
 		"in the body":       {func(*auth.LoginOptions) {}, nil, "Authorization", "Bearer token-1"},
 		"a number":          {func(o *auth.LoginOptions) { o.Token = member("t") }, answers(200, nil, `{"t":12345678901234567890}`), "Authorization", "Bearer 12345678901234567890"},
+		"behind a mark":     {func(o *auth.LoginOptions) { o.Token = member("token") }, answers(200, nil, "\ufeff{\"token\":\"abcd\"}"), "Authorization", "Bearer abcd"},
 		"in a header":       {func(o *auth.LoginOptions) { o.Token, o.Scheme = auth.Place{Header: "x-token"}, "" }, answers(204, http.Header{"X-Token": {"abcd"}}, ""), "Authorization", "abcd"},
 		"in another header": {func(o *auth.LoginOptions) { o.Header, o.Scheme = "X-Session", "" }, nil, "X-Session", "token-1"},
 		"a cookie": {func(o *auth.LoginOptions) { o.Token = auth.Place{Cookie: "sid"} }, answers(302, http.Header{"Location": {"/"},

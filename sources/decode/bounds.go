@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // guard keeps the bounds of a page: a body that is too large or too deep ends
@@ -17,6 +18,35 @@ type guard struct {
 	windowed bool
 	nesting  nesting
 	err      error // what every further Read answers
+	start    [3]byte
+	ahead    []byte // of start: read, and not handed out yet
+	broke    error  // what the reader said behind ahead
+}
+
+// mark is what some write before UTF-8. One at the very beginning of a body is
+// left out; anywhere else it is a character.
+const mark = "\ufeff"
+
+// unmark leaves a mark out and returns its length. It is read, and counts.
+func (g *guard) unmark() (int64, error) {
+	n, err := g.fill(g.start[:])
+	start := string(g.start[:n])
+	if start == mark && g.max >= int64(n) {
+		g.left -= int64(n)
+		g.read += int64(n)
+		g.broke = err
+		return int64(n), nil
+	}
+	g.ahead, g.broke = g.start[:n], err
+	return 0, refuseUTF16(start)
+}
+
+// refuseUTF16 refuses a body that begins with the mark of UTF-16.
+func refuseUTF16(start string) error {
+	if strings.HasPrefix(start, "\xff\xfe") || strings.HasPrefix(start, "\xfe\xff") {
+		return &SyntaxError{Why: "written in UTF-16, and only UTF-8 is read"}
+	}
+	return nil
 }
 
 // Read fills p unless the body ends. A parser that holds one huge value moves
@@ -46,6 +76,11 @@ func (g *guard) Read(p []byte) (int, error) {
 }
 
 func (g *guard) fill(p []byte) (n int, err error) {
+	n = copy(p, g.ahead)
+	g.ahead = g.ahead[n:]
+	if len(g.ahead) == 0 {
+		err = g.broke
+	}
 	for idle := 0; n < len(p) && err == nil; {
 		var m int
 		m, err = g.r.Read(p[n:])

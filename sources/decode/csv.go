@@ -51,15 +51,10 @@ type column struct {
 
 func csv(d *Decoder, r io.Reader, w Window, yield func(Page) bool) (Page, error) {
 	t := &table{rows: d.rows(r, w)}
-	start, err := t.in.Peek(3)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return Page{}, fmt.Errorf("read line 1: %w", err)
+	if _, err := t.unmark(); err != nil {
+		return Page{}, err
 	}
-	if string(start) == "\ufeff" {
-		_, _ = t.in.Discard(3)
-		t.base, t.size = 3, 3
-	}
-	err = t.run(t.next, t.take, yield)
+	err := t.run(t.next, t.take, yield)
 	if err == nil && t.columns == nil {
 		err = fmt.Errorf("%w: the body is empty", ErrNoHeader)
 	}

@@ -9,7 +9,8 @@
 // owner wrote, so an integer above 2^53, a 40-digit decimal and a broken
 // surrogate all reach the place that knows the column's type. What can only be
 // judged for a whole body is judged here: it must be one sound JSON value that
-// ends where the body ends, without a member named twice.
+// ends where the body ends, without a member named twice. One mark of UTF-8 at
+// the very beginning of a body is left out.
 package decode
 
 import (

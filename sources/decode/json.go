@@ -29,6 +29,10 @@ func (d *Decoder) whole(r io.Reader) (Page, error) {
 // document reads a body to its end.
 func (w *reading) document(r io.Reader) (Page, error) {
 	w.guard = guard{r: r, left: w.maxBytes, max: w.maxBytes, windowed: w.flow != nil, nesting: nesting{max: w.maxDepth}}
+	var err error
+	if w.base, err = w.guard.unmark(); err != nil {
+		return Page{}, err
+	}
 	w.json.Reset(&w.guard, w.options...)
 	if err := w.value(w.body); err != nil {
 		return Page{}, w.explain(err)
@@ -93,7 +97,7 @@ func (w *reading) between() error {
 		return nil
 	}
 	w.guard.left = w.guard.max
-	read := w.json.InputOffset() - f.start
+	read := w.base + w.json.InputOffset() - f.start
 	limit := w.maxBytes
 	if f.window.Bytes > 0 {
 		limit = min(limit, f.window.Bytes)

@@ -213,7 +213,7 @@ func FuzzStream(f *testing.F) {
 	for _, seed := range []string{
 		`{"data":[{"id":1,"p":{"n":"x"}},{"id":2}],"next":"c","m":[0,1]}`, `{"next":1,"data":[]}`, `{"data":[{},{},{"id":[{}]},{}],"m":{"1":2}}`,
 		`{"data":[{"id":1},7]}`, `{"data":[{}],"data":[{}]}`, `{"data":[{"id":1}`, `{"data":null}`, `[]`, ` {"data" : [ {} , {} ] } x`, `{"data":[{"p":{"n":1,"n":2}}]}`,
-		`{"data":[{"id":"\ud800"},{"0":{"id":3}}]}`, `{"data":[[]]}`,
+		`{"data":[{"id":"\ud800"},{"0":{"id":3}}]}`, `{"data":[[]]}`, "\ufeff{\"data\":[{\"id\":1},{\"id\":2}]}",
 	} {
 		f.Add([]byte(seed), 1, int64(20))
 	}

@@ -36,5 +36,12 @@ func lines(d *Decoder, r io.Reader, w Window, yield func(Page) bool) (Page, erro
 		}
 		return nil
 	}
+	start, err := s.unmark()
+	if err == nil {
+		err = refuseUTF16(start)
+	}
+	if err != nil {
+		return Page{}, err
+	}
 	return Page{}, s.run(s.line, take, yield)
 }

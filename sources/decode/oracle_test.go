@@ -239,6 +239,7 @@ func FuzzPage(f *testing.F) {
 		`{"data":[{"id":1,"p":{"n":"x"}},{"id":9007199254740993,"p":[{"n":null}]}],"next":"c","m":[0,1]}`,
 		`{"data":null}`, `[]`, `{"data":[1]}`, `{"data":[{"id":"\ud800"}]}`, "{\"data\":[{\"id\":\"\xff\"}]}",
 		`{"data":[{"id":1,"id":2}]}`, `{"data":[[[[[[[[[[]]]]]]]]]]}`, `{"data":[]}x`, `{"data":[{"id":01}]}`, `{"\u0064ata":[{}]}`, ``,
+		"\ufeff{\"data\":[{\"id\":\"\ufeff\"}]}", "\ufeff\ufeff[]", "\xff\xfe[\x00]\x00",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -261,16 +262,18 @@ func FuzzPage(f *testing.F) {
 			}
 			return
 		}
-		if !json.Valid(body) {
+		text := bytes.TrimPrefix(body, []byte("\ufeff"))
+		if !json.Valid(text) {
 			t.Fatalf("not JSON, but %v", err)
 		}
-		checkPage(t, body, l, bytes.NewReader(body))
+		checkPage(t, text, l, bytes.NewReader(text))
 	})
 }
 
 func FuzzLines(f *testing.F) {
 	for _, seed := range []string{
 		"{\"id\":1}\n{\"id\":2}\n", "\n\n{}", "{\"id\":\"\\ud800\"}\r\n \n", "[]\n", "{}{}\n", "{\"id\":\n1}", "{\"p\":{\"n\":[[[[[[[[]]]]]]]]}}", "{",
+		"\ufeff{\"id\":\"\ufeff\"}\n", "{}\n\ufeff{}", "\ufeff\n",
 	} {
 		f.Add([]byte(seed), 2, int64(20))
 	}
@@ -280,7 +283,7 @@ func FuzzLines(f *testing.F) {
 		d := compile(t, l)
 		pages, err := windows(d, bytes.NewReader(body), decode.Window{Records: records, Bytes: size})
 		var wanted [][]byte
-		for line := range bytes.Lines(body) {
+		for line := range bytes.Lines(bytes.TrimPrefix(body, []byte("\ufeff"))) {
 			if line = bytes.Trim(line, " \t\r\n"); len(line) > 0 {
 				wanted = append(wanted, line)
 			}

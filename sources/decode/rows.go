@@ -23,6 +23,20 @@ func (d *Decoder) rows(r io.Reader, w Window) rows {
 	return rows{reading: d.open(), window: w, in: bufio.NewReaderSize(r, 64<<10)}
 }
 
+// unmark leaves a mark of UTF-8 out, and returns what the body begins with.
+func (s *rows) unmark() (start string, err error) {
+	peeked, err := s.in.Peek(len(mark))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read line 1: %w", err)
+	}
+	start = string(peeked)
+	if start == mark {
+		_, _ = s.in.Discard(len(mark))
+		s.base, s.size = int64(len(mark)), int64(len(mark))
+	}
+	return start, nil
+}
+
 // run reads records to the body's end: next gives the text of one, with io.EOF
 // for the last, which may be empty, and take reads it.
 func (s *rows) run(next func() ([]byte, error), take func([]byte) error, yield func(Page) bool) error {
