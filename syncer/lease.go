@@ -13,8 +13,9 @@ const LeaseTime = 15 * time.Second
 // Lease is the right to write into one consumer's database: one row there for
 // each instance name, with a generation that every commit checks.
 type Lease interface {
-	// Acquire takes the lease if nobody holds it, or if it has run out, and
-	// raises its generation; *HeldError names the holder otherwise. It also
+	// Acquire takes the lease if nobody holds it, if it has run out, or if it has
+	// more left than twice LeaseTime, which was written before the clock was set
+	// back; it raises its generation; *HeldError names the holder otherwise. It also
 	// brings larder's own tables in that database up to date.
 	Acquire(ctx context.Context) error
 	// Renew prolongs the lease; ErrFenced if it is not ours any more.

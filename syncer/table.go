@@ -12,7 +12,9 @@ import (
 // the lease generation; ErrFenced is returned where another daemon holds the
 // lease. Instants are kept on the database's clock: a Table writes
 // now() − Age(instant) and reads back time.Now() − (now() − stored), so that
-// clocks are never compared with each other. Methods may be called
+// clocks are never compared with each other. Where the database's clock is set
+// back, the daemon that holds the lease moves what is stored with it (see Clock);
+// while none does, all looks younger by as much. Methods may be called
 // concurrently for different partitions.
 type Table interface {
 	// Standing reads where the table stands. A partition that was never polled
