@@ -7,14 +7,17 @@ import (
 	"github.com/larder-sync/larder/syncer"
 )
 
-// resume notes where the walk can go on after a batch: at next, or, where
-// records come in order, by asking since the highest watermark. What was read
-// so far was as old as the oldest answer when the walk began.
+// resume notes where the walk can go on after a batch: at next, unless that is a
+// number, or, where records come in order, by asking since the highest watermark.
+// What was read so far was as old as the oldest answer when the walk began.
 func (k *walk) resume(next step) *syncer.Resume {
 	if k.slice != nil {
 		return nil // it is noted when the page is handed on
 	}
 	cursor := k.style.note(next)
+	if k.counted {
+		cursor = "" // pages move
+	}
 	if len(k.paging.fronts) > 0 {
 		return nil // its first record is not noted
 	}

@@ -62,6 +62,10 @@ func TestQuotaSmallerThanAWalkInEveryStyle(t *testing.T) {
 						o := &sourcetest.Owner{Style: styles[by], PageSize: 3, Tombstones: mode == sources.Incremental,
 							Quota: sourcetest.Quota{Requests: each, Every: 10 * time.Minute, Tell: tell}}
 						s := newShelf(t, o, usersBy(t, by, mode))
+						if by == sources.Link {
+							o.Style = sourcetest.NextURL
+							s.Source = source(t, linking(o, placeLinks), usersBy(t, by, mode))
+						}
 						spread(o, "row", 1, 3*pages)
 						polls := 0
 						for ; polls < 20; polls++ {

@@ -53,21 +53,25 @@ func goOn(r *syncer.Resume) syncer.Walk {
 }
 
 // TestResumeAtEveryPage: killed after any page and resumed in a new process,
-// token, link and keyset walks give the same records and the same watermark,
-// or, of an owner without a clock, one that lies before it.
+// walks by token, keyset and links that hold a place give the same records and
+// the same watermark, or, of an owner without a clock, one that lies before it.
 func TestResumeAtEveryPage(t *testing.T) {
 	for _, noDate := range []bool{false, true} {
 		for _, by := range []sources.Style{sources.Cursor, sources.NextURL, sources.Link, sources.Keyset} {
 			t.Run(fmt.Sprintf("%s, no date %v", by, noDate), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					o := &sourcetest.Owner{Style: styles[by], PageSize: 3, Clock: sourcetest.Clock{NoDate: noDate}}
+					owner := quick(o)
+					if by == sources.Link {
+						o.Style, owner = sourcetest.NextURL, linking(o, placeLinks)
+					}
 					for _, id := range sequence(1, 20) {
 						o.Put("row", id)
 						time.Sleep(time.Second)
 					}
 					since := o.Truth()[3].UpdatedAt
 					time.Sleep(time.Hour)
-					s := source(t, quick(o), users(t, by))
+					s := source(t, owner, users(t, by))
 					whole, end := complete(t, s, changes(since))
 					for n := 1; n < len(whole); n++ {
 						first := upTo(t, s, changes(since), n)
@@ -76,7 +80,7 @@ func TestResumeAtEveryPage(t *testing.T) {
 							t.Fatalf("page %d: resume %+v", n, r)
 						}
 						time.Sleep(time.Minute)
-						rest, got := complete(t, source(t, quick(o), users(t, by)), goOn(stored(t, r)))
+						rest, got := complete(t, source(t, owner, users(t, by)), goOn(stored(t, r)))
 						if diff := cmp.Diff(ids(whole), ids(append(first, rest...))); diff != "" {
 							t.Errorf("page %d: %s", n, diff)
 						}
@@ -91,9 +95,10 @@ func TestResumeAtEveryPage(t *testing.T) {
 	}
 }
 
-// TestPagesThatMoveAreNotResumed: page, offset and streamed walks start again.
+// TestPagesThatMoveAreNotResumed: page, offset and streamed walks start
+// again, and those by links with page numbers.
 func TestPagesThatMoveAreNotResumed(t *testing.T) {
-	for _, by := range []sources.Style{sources.Page, sources.Offset} {
+	for _, by := range []sources.Style{sources.Page, sources.Offset, sources.Link} {
 		o := &sourcetest.Owner{Style: styles[by], PageSize: 3}
 		o.Put("row", sequence(1, 9)...)
 		for _, b := range upTo(t, source(t, quick(o), users(t, by)), resync(), 2) {
@@ -114,7 +119,7 @@ func TestPagesThatMoveAreNotResumed(t *testing.T) {
 // TestAscendingResumesFromTheHighest: under a promised order any style goes on
 // by asking since the highest stamp so far.
 func TestAscendingResumesFromTheHighest(t *testing.T) {
-	for _, by := range []sources.Style{sources.Page, sources.Offset, sources.None} {
+	for _, by := range []sources.Style{sources.Page, sources.Offset, sources.Link, sources.None} {
 		t.Run(string(by), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := &sourcetest.Owner{Style: styles[by], PageSize: 300}
@@ -252,12 +257,12 @@ func TestResumeHoldsNoCredential(t *testing.T) {
 	var keys []string
 	owner := scripted(func(n int, w http.ResponseWriter, r *http.Request) {
 		keys = append(keys, strings.Join(r.URL.Query()["api_key"], ","))
-		fmt.Fprintf(w, `{"data":[{"id":%d}],"next":"/v1/list?api%%5Fkey=canary%%2Fsecret%%2B1&page=%d&b=%%20x"}`, n, n+1)
+		fmt.Fprintf(w, `{"data":[{"id":%d}],"next":"/v1/list?api%%5Fkey=canary%%2Fsecret%%2B1&from=%d&b=%%20x"}`, n, n+1)
 	})
 	owner.Auth = auth.Query(auth.Pair{Name: "api_key", Value: auth.Literal(canary)})
 	s := source(t, owner, list(sources.Paging{By: sources.NextURL, Next: "next"}))
 	batches := upTo(t, s, snapshot(), 3)
-	if got := batches[2].Resume.Cursor; got != "https://owner.example/v1/list?page=4&b=%20x" {
+	if got := batches[2].Resume.Cursor; got != "https://owner.example/v1/list?from=4&b=%20x" {
 		t.Errorf("cursor %q", got)
 	}
 	if diff := cmp.Diff([]string{canary, canary, canary}, keys); diff != "" {

@@ -34,7 +34,8 @@ type walk struct {
 	age     time.Duration
 	// passed says that a descending feed has come to what was asked for before.
 	passed bool
-	// counted says that the links of this walk hold no more than a number.
+	// counted says that the links of this walk hold no more than a number, so
+	// that it cannot be resumed there.
 	counted bool
 	// until ends a look at the front of a feed: what is older was read.
 	until row.Stamp
@@ -328,6 +329,9 @@ func (k *walk) page(p *page) (*syncer.Batch, *step, error) {
 	}
 	if next != nil {
 		k.counted = k.counted || counts(p.url, next.url, len(p.records))
+	}
+	if err == nil && k.resumesCounted(next) {
+		err = fmt.Errorf("go on by a link that counts: %w", syncer.ErrNotResumable)
 	}
 	return b, next, err
 }

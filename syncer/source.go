@@ -59,7 +59,8 @@ type Walk struct {
 type Batch struct {
 	Records []Record
 	// Resume is where the walk can go on after this batch; nil where it
-	// cannot (page, offset and streamed walks start again).
+	// cannot (streamed walks, and those by page, offset or links that count,
+	// start again).
 	Resume *Resume
 	// End is set on the last batch of a complete walk, and only there.
 	End *End
