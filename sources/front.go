@@ -34,6 +34,11 @@ func (k *walk) slips(i int, stamp row.Stamp) bool {
 	case Page, Offset:
 		counted = true
 	}
+	if f := k.spec.Watermark.Format; f != nil {
+		if from, length := f.Twice(stamp); row.Compare(stamp, from.Add(length)) < 0 {
+			stamp = stamp.Add(length) // as it may be read, too
+		}
+	}
 	return counted && k.guard.again[i] && !stamp.IsZero() && k.spec.Watermark.Order != Descending && !k.mark.start.after(stamp)
 }
 

@@ -166,13 +166,21 @@ func (m *mark) resume(r *syncer.Resume) (err error) {
 }
 
 // ask sets what the owner is asked for: the base less the overlap, in the
-// base's own shape, and never before the initial watermark.
+// base's own shape, and never before the initial watermark. Where that is in a
+// stretch that the owner's clock shows twice, it is asked from before it: the text
+// of what comes later may be an earlier one, and whoever reads ours may take it
+// for either instant.
 func (m *mark) ask(base row.Stamp, text string) {
 	if base.IsZero() {
 		m.since, m.sinceText = m.spec.initial, m.spec.Initial
 		return
 	}
 	m.since = base.Add(-m.spec.Overlap).AddInt(-m.spec.OverlapCount)
+	for _, f := range []*row.Format{m.spec.Format, m.spec.written} {
+		if from, length := f.Twice(m.since); length > 0 {
+			m.since = from.Add(-1)
+		}
+	}
 	m.sinceText = m.spec.Format.RenderLike(m.since, text)
 	if m.since == base {
 		m.sinceText = text

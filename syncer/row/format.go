@@ -130,6 +130,30 @@ func (f *Format) location() *time.Location {
 	return f.zone
 }
 
+// Twice reports whether s lies in a stretch that clocks of the format's zone show
+// twice, where the format writes no offset: from is its first instant, and it
+// takes length twice. Any text of it may stand for either of two instants. length
+// is 0 where none does.
+func (f *Format) Twice(s Stamp) (from Stamp, length time.Duration) {
+	t, isInstant := s.Time()
+	if !isInstant || f.style != styleLayout || f.offset || f.abbreviation {
+		return Stamp{}, 0
+	}
+	start, end := t.In(f.location()).ZoneBounds()
+	for _, turn := range []time.Time{start, end} {
+		if turn.IsZero() {
+			continue
+		}
+		_, before := turn.Add(-1).Zone()
+		_, after := turn.Zone()
+		length := time.Duration(before-after) * time.Second
+		if !t.Before(turn.Add(-length)) && t.Before(turn.Add(length)) {
+			return StampAt(turn.Add(-length)), length
+		}
+	}
+	return Stamp{}, 0
+}
+
 // Parse reads the JSON text of a string or a number. Finer than nanoseconds is
 // floored. The error shows at most a short excerpt of raw.
 func (f *Format) Parse(raw []byte) (Stamp, error) {

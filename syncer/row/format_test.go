@@ -265,3 +265,26 @@ func FuzzFormat(f *testing.F) {
 		}
 	})
 }
+
+// TestTwice finds the stretch that a zone's clocks show twice, from both sides.
+func TestTwice(t *testing.T) {
+	for _, c := range []struct {
+		zone, from string
+		length     time.Duration
+	}{
+		{"Europe/Berlin", "2011-10-30T00:00:00Z", time.Hour},
+		{"Australia/Lord_Howe", "2011-04-02T14:30:00Z", 30 * time.Minute},
+	} {
+		f, from := format(t, "2006-01-02 15:04", c.zone), utc(c.from)
+		for at, in := range map[time.Duration]bool{-1: false, 0: true, c.length - 1: true, c.length: true, 2*c.length - 1: true, 2 * c.length: false, 4000 * time.Hour: false} {
+			got, length := f.Twice(row.StampAt(from.Add(at)))
+			if (length == c.length) != in || in && got != row.StampAt(from) || !in && length != 0 {
+				t.Errorf("%s, %v behind its beginning: %v for %v", c.zone, at, got, length)
+			}
+		}
+		offset := format(t, "2006-01-02 15:04 -0700", c.zone)
+		if _, length := offset.Twice(row.StampAt(from)); length != 0 {
+			t.Errorf("%s: a layout with an offset has %v twice", c.zone, length)
+		}
+	}
+}
