@@ -6,11 +6,13 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/larder-sync/larder/cmd/larder/internal/simulation"
 	"github.com/larder-sync/larder/sources"
+	"github.com/larder-sync/larder/syncer"
 )
 
 // Mistakes on the wire: in how a source asks, and in what it takes for an answer.
@@ -116,4 +118,26 @@ func cutIsWhole(*scene) simulation.Seams {
 // asIfFresh does not look how long an answer has lain in a cache.
 func asIfFresh(*scene) simulation.Seams {
 	return replies(func(_ *http.Request, resp *http.Response) { resp.Header.Del("Age") })
+}
+
+// tokenLast takes the token that changes go on from from the last page of a list.
+func tokenLast(*scene) simulation.Seams {
+	var head string
+	seams := batches(func(w syncer.Walk) altered {
+		return func(b *syncer.Batch, err error) (*syncer.Batch, error) {
+			if err == nil && b.End != nil && w.Kind == syncer.Resync && head != "" {
+				b.End.Watermark = head
+			}
+			return b, err
+		}
+	})
+	seams.Transport = replies(func(r *http.Request, resp *http.Response) {
+		var page struct {
+			Meta struct{ Head json.RawMessage }
+		}
+		if body, err := readAll(resp); err == nil && json.Unmarshal(body, &page) == nil && r.URL.Query().Has("list") {
+			head = strings.Trim(string(page.Meta.Head), `"`)
+		}
+	}).Transport
+	return seams
 }

@@ -1,84 +1,82 @@
 package simulation_test
 
 import (
-	"github.com/larder-sync/larder/cmd/larder/internal/simulation"
-	"github.com/larder-sync/larder/sources"
 	"github.com/larder-sync/larder/syncer"
 )
 
-// incremental, snapshot and paged leave the drawn histories of a kind.
-func incremental(h *simulation.History) bool { return h.Mode == sources.Incremental }
-func snapshot(h *simulation.History) bool    { return h.Mode == sources.SnapshotAll }
+// claims are the objections to an as-of or a delete as-of that is not true.
+var claims = []objection{lost, stale, undeleted}
 
-// untoldDeletes are of owners who tell of no deletion.
-func untoldDeletes(h *simulation.History) bool {
-	h.Tombstones = false
-	return h.Mode == sources.Incremental
-}
+// forGood are those to what is lost, and stays so.
+var forGood = []objection{lost, stale, undeleted, unequal}
 
 // plants are the bugs. Their names are the first column of README.md's table.
 var plants = []plant{
 	// What is asked.
-	{"nothing is asked again: overlap zero", incremental, noOverlap, []objection{lost, stale, undeleted}},
-	{"the watermark passes the walk's start", incremental, uncapped, []objection{lost, stale, undeleted}},
-	{"the watermark is our own clock's time", incremental, ownClock, []objection{lost, stale, undeleted}},
-	{"since is rounded up to a second", incremental, roundsUp, []objection{lost, stale, undeleted}},
-	{"an offset moves by the size that was asked", nil, sizeAsked, []objection{lost, stale, undeleted, unequal}},
-	{"a partition asks from where another stands", nil, another, []objection{lost, stale, undeleted}},
-	{"the token is taken behind the list, not before", nil, tokenLast, []objection{lost, stale, undeleted}},
+	{bug: "nothing is asked again: overlap zero", fit: incremental, of: noOverlap, shows: claims},
+	{bug: "the watermark passes the walk's start", fit: incremental, of: uncapped, shows: claims},
+	{bug: "the watermark is our own clock's time", fit: incremental, of: ownClock, shows: claims},
+	{bug: "since is rounded up to a second", fit: incremental, of: roundsUp, shows: forGood},
+	{bug: "an offset moves by the size that was asked", fit: offset, given: asksMore, of: sizeAsked, shows: forGood},
+	{bug: "a partition asks from where another stands", of: another, shows: claims},
+	{bug: "the token is taken behind the list, not before", fit: logs, of: tokenLast, shows: forGood},
+	{bug: "the overlap leaves out what is cut off a stamp", fit: incremental, of: noGranule, shows: claims},
+	{bug: "a restored owner goes unnoticed", of: noEpoch, shows: []objection{unequal}},
+	{bug: "an outage past what the owner remembers goes unnoticed", fit: forgets, of: noRetention, shows: claims},
 
 	// What is taken for the end.
-	{"a list that breaks off is taken for a whole one", nil, brokenList, []objection{lost, stale}},
-	{"changes that break off are taken for all", nil, brokenChanges, []objection{lost, stale, undeleted}},
-	{"a walk that cannot go on is taken for its end", nil, refusedResume, []objection{lost, stale, undeleted}},
-	{"an expired watermark is taken for no changes", nil, expiredIsEmpty, []objection{lost, stale, undeleted}},
-	{"an expired watermark is tried for ever", nil, expiredIsTransient, []objection{unequal}},
-	{"a short page is taken for the last", nil, shortIsTheEnd, []objection{lost, stale, undeleted}},
-	{"an empty page with a next one is taken for the last", nil, emptyIsTheEnd, []objection{lost, stale, undeleted}},
-	{"an error body is taken for an empty list", nil, errorIsEmpty, []objection{lost, stale, undeleted}},
-	{"a login page is taken for an empty list", nil, pageIsEmpty, []objection{lost, stale, undeleted}},
-	{"too many requests is taken for an empty list", nil, throttledIsEmpty, []objection{lost, stale, undeleted}},
-	{"a failing owner is taken for an empty list", nil, failedIsEmpty, []objection{lost, stale, undeleted}},
-	{"lines that are cut off are taken for all", nil, cutIsWhole, []objection{lost, stale, undeleted}},
-	{"not modified is believed of what has changed", nil, alwaysUnchanged, []objection{lost, stale, undeleted}},
-	{"a list is unchanged if its first page is", nil, samePage, []objection{lost, stale, undeleted}},
+	{bug: "a list that breaks off is taken for a whole one", of: brokenList, shows: []objection{lost, stale}},
+	{bug: "changes that break off are taken for all", of: brokenChanges, shows: claims},
+	{bug: "a walk that cannot go on is taken for its end", of: refusedResume, shows: claims},
+	{bug: "an expired watermark is taken for no changes", of: expiredIsEmpty, shows: claims},
+	{bug: "an expired watermark is tried for ever", of: expiredIsTransient, shows: []objection{unequal}},
+	{bug: "a short page is taken for the last", fit: endless, given: asksMore, of: shortIsTheEnd, shows: forGood},
+	{bug: "an empty page with a next one is taken for the last", of: emptyIsTheEnd, shows: claims},
+	{bug: "an error body is taken for an empty list", of: errorIsEmpty, shows: claims},
+	{bug: "a login page is taken for an empty list", of: pageIsEmpty, shows: claims},
+	{bug: "too many requests is taken for an empty list", of: throttledIsEmpty, shows: claims},
+	{bug: "a failing owner is taken for an empty list", of: failedIsEmpty, shows: claims},
+	{bug: "lines that are cut off are taken for all", fit: cutLines, of: cutIsWhole, shows: claims},
+	{bug: "not modified is believed of what has changed", of: alwaysUnchanged, shows: claims},
+	{bug: "a list is unchanged if its first page is", of: samePage, shows: claims},
 
 	// What is made of records.
-	{"ties across a page boundary are dropped", incremental, dropsTies, []objection{lost, stale, undeleted}},
-	{"keys are folded page by page", nil, firstPageWins, []objection{lost, stale, undeleted}},
-	{"an older version overwrites a newer", incremental, unversioned, []objection{lost, stale, undeleted}},
-	{"what was deleted is not remembered", incremental, forgetful, []objection{lost, stale, undeleted}},
-	{"a tombstone is applied without a guard", incremental, bareTombstones, []objection{lost, stale, undeleted}},
-	{"tombstones are passed over", incremental, noTombstones, []objection{lost, stale, undeleted}},
-	{"a record that does not fit counts as written", nil, misfitsPass, []objection{lost, stale}},
+	{bug: "ties across a page boundary are dropped", fit: incremental, of: dropsTies, shows: claims},
+	{bug: "keys are folded page by page", fit: logs, of: firstPageWins, shows: claims},
+	{bug: "an older version overwrites a newer", fit: behind, of: unversioned, shows: []objection{backward}},
+	{bug: "what was deleted is not remembered", fit: behind, of: forgetful, shows: []objection{backward}},
+	{bug: "a tombstone is applied without a guard", fit: behind, of: bareTombstones, shows: []objection{backward}},
+	{bug: "tombstones are passed over", fit: incremental, of: noTombstones, shows: claims},
+	{bug: "a record that does not fit counts as written", of: misfitsPass, shows: []objection{lost, stale}},
 
 	// What is written, and when.
-	{"the position moves on a failed walk", incremental, movesOnFailure, []objection{moved, lost, stale}},
-	{"the watermark moves by page without an order", incremental, movesByPage, []objection{moved, lost, stale}},
-	{"the position is written before the rows", nil, positionFirst, []objection{moved, lost, stale, undeleted}},
-	{"a write does not check the lease's generation", nil, unfenced, []objection{fenced}},
+	{bug: "the position moves on a failed walk", fit: incremental, of: movesOnFailure, shows: []objection{moved, lost, stale}},
+	{bug: "the watermark moves by page without an order", fit: incremental, of: movesByPage, shows: []objection{moved, lost, stale}},
+	{bug: "the position is written before the rows", of: positionFirst, shows: []objection{moved, lost, stale, undeleted}},
+	{bug: "a write does not check the lease's generation", of: unfenced, shows: []objection{fenced}},
 
 	// What is claimed.
-	{"as-of counts from the walk's end", nil, asOfEnd, []objection{lost, stale, undeleted}},
-	{"as-of counts from the first answer", nil, asOfAnswer, []objection{lost, stale, undeleted}},
-	{"as-of is the newest stamp", incremental, asOfNewest, []objection{lost, stale, undeleted, future}},
-	{"as-of is told by the owner's clock", nil, asOfOwner, []objection{lost, stale, undeleted, future}},
-	{"as-of leaves out the owner's lag", nil, noLag, []objection{lost, stale, undeleted}},
-	{"as-of leaves out a cache's Age", nil, asIfFresh, []objection{lost, stale, undeleted}},
-	{"as-of leaves out what an answer did not cover", nil, ageless, []objection{lost, stale, undeleted}},
-	{"a resumed walk forgets its first start", nil, restarted, []objection{lost, stale, undeleted}},
-	{"a partition's as-of is that of the best", nil, latestPart, []objection{lost, stale, undeleted}},
-	{"all copies are taken for equally old", nil, alike, []objection{lost, stale, undeleted}},
+	{bug: "as-of counts from the walk's end", of: asOfEnd, shows: claims},
+	{bug: "as-of counts from the first answer", of: asOfAnswer, shows: claims},
+	{bug: "as-of is the newest stamp", fit: incremental, of: asOfNewest, shows: []objection{lost, stale, undeleted, future}},
+	{bug: "as-of is told by the owner's clock", of: asOfOwner, shows: []objection{lost, stale, undeleted, future}},
+	{bug: "as-of leaves out the owner's lag", of: noLag, shows: claims},
+	{bug: "as-of leaves out a cache's Age", of: asIfFresh, shows: claims},
+	{bug: "as-of leaves out what an answer did not cover", of: ageless, shows: claims},
+	{bug: "a resumed walk forgets its first start", of: laterStart, shows: claims},
+	{bug: "a partition's as-of is that of the best", of: latestPart, shows: claims},
+	{bug: "all copies are taken for equally old", of: alike, shows: claims},
 
 	// Lists, sweeps and audits.
-	{"a validator is kept while a sweep waits", snapshot, keptValidator, []objection{unequal}},
-	{"lost notes of a list are not noticed", nil, lostNotes, []objection{lost, stale}},
-	{"an ordered resync is forgotten", nil, unordered, []objection{unequal, lost}},
-	{"changes do not note what they touch", beside, untold, []objection{lost, stale}},
-	{"a resync overwrites what changes have told", beside, overwrites, []objection{stale, undeleted}},
-	{"an end of changes empties a list's notes", beside, closesNotes, []objection{lost, stale}},
-	{"an end of changes proves deletes", untoldDeletes, provesDeletes(syncer.Changes), []objection{undeleted}},
-	{"a resync proves deletes as of its changes", untoldDeletes, provesDeletes(syncer.Resync), []objection{undeleted}},
-	{"an audit proves deletes that it left", untoldDeletes, provesDeletes(syncer.Audit), []objection{undeleted}},
-	{"an audit repairs what no other confirms", nil, repairsAtOnce, []objection{stale, lost, miscount, undeleted}},
+	{bug: "a validator is kept while a sweep waits", fit: snapshot, of: keptValidator, shows: []objection{unequal}},
+	{bug: "an empty list may empty the table", fit: emptied, of: unguarded, shows: []objection{wiped}},
+	{bug: "lost notes of a list are not noticed", fit: brokenOff, of: lostNotes, shows: []objection{lost, stale}},
+	{bug: "an ordered resync is forgotten", of: forgetsOrders, shows: []objection{unequal, lost}},
+	{bug: "changes do not note what they touch", fit: beside, of: untold, shows: []objection{lost, stale}},
+	{bug: "a resync overwrites what changes have told", fit: beside, of: overwrites, shows: claims},
+	{bug: "an end of changes empties a list's notes", fit: beside, of: closesNotes, shows: []objection{lost, stale}},
+	{bug: "an end of changes proves deletes", fit: untoldDeletes, of: provesDeletes(syncer.Changes), shows: []objection{undeleted}},
+	{bug: "a resync proves deletes as of its changes", fit: untoldDeletes, of: provesDeletes(syncer.Resync), shows: []objection{undeleted}},
+	{bug: "an audit proves deletes that it left", fit: untoldDeletes, of: provesDeletes(syncer.Audit), shows: []objection{undeleted}},
+	{bug: "an audit repairs what no other confirms", of: repairsAtOnce, shows: []objection{stale, lost, miscount, undeleted}},
 }

@@ -265,6 +265,18 @@ func noOverlap(*scene) simulation.Seams {
 	return overlapOf(func(time.Duration) time.Duration { return 0 })
 }
 
+// noGranule counts the overlap from stamps as the owner has them, and not as it
+// shows them.
+func noGranule(sc *scene) simulation.Seams {
+	return overlapOf(func(time.Duration) time.Duration {
+		late := time.Duration(0)
+		for _, c := range sc.Log {
+			late = max(late, c.Visible-c.Stamp)
+		}
+		return max(0, late+sc.Replica+sc.Cached-sc.Settle)
+	})
+}
+
 // overlapOf changes the overlap in all of a source's parts.
 func overlapOf(of func(time.Duration) time.Duration) simulation.Seams {
 	return simulation.Seams{Spec: func(s *sources.Spec) {
@@ -275,4 +287,9 @@ func overlapOf(of func(time.Duration) time.Duration) simulation.Seams {
 			s.Resync.Watermark = &w
 		}
 	}}
+}
+
+// noRetention asks whoever was away for whatever long what changed meanwhile.
+func noRetention(*scene) simulation.Seams {
+	return simulation.Seams{History: func(h *simulation.History) { h.Retention = 0 }}
 }

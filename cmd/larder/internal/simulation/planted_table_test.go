@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/larder-sync/larder/cmd/larder/internal/simulation"
-	"github.com/larder-sync/larder/sources"
 	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/row"
 	"github.com/larder-sync/larder/syncer/syncertest"
@@ -115,8 +114,8 @@ func noLag(*scene) simulation.Seams {
 	return settlements(func(_ *syncer.Walk, s *syncer.Settlement) { s.Lag = 0 })
 }
 
-// restarted lets a resumed walk forget its first start.
-func restarted(*scene) simulation.Seams {
+// laterStart lets a resumed walk forget its first start.
+func laterStart(*scene) simulation.Seams {
 	return standings(func(_ syncer.Partition, st *syncer.Standing) {
 		for _, r := range []*syncer.Resume{st.Position.Resume, st.Listing} {
 			if r != nil {
@@ -149,8 +148,8 @@ func another(*scene) simulation.Seams {
 	})
 }
 
-// unordered forgets that a table was to be resynced.
-func unordered(*scene) simulation.Seams {
+// forgetsOrders forgets that a table was to be resynced.
+func forgetsOrders(*scene) simulation.Seams {
 	return standings(func(_ syncer.Partition, st *syncer.Standing) { st.Resync = false })
 }
 
@@ -247,11 +246,6 @@ func forgetful(*scene) simulation.Seams {
 	return simulation.Seams{Row: func(s *row.Spec) { s.Remember = 0 }}
 }
 
-// unconfirmed sweeps what one walk has not seen.
-func unconfirmed(*scene) simulation.Seams {
-	return simulation.Seams{Row: func(s *row.Spec) { s.Confirm = 1 }}
-}
-
 // unguarded sweeps however much is missing.
 func unguarded(*scene) simulation.Seams {
 	return simulation.Seams{Row: func(s *row.Spec) { s.Guard = syncer.Guard{Share: 1, All: true} }}
@@ -317,9 +311,4 @@ func repairsAtOnce(*scene) simulation.Seams {
 			return t.Apply(ctx, w, b)
 		}}
 	}}
-}
-
-// tokenLast takes the token that changes go on from when the list has been read.
-func tokenLast(*scene) simulation.Seams {
-	return simulation.Seams{Spec: func(s *sources.Spec) { s.Resync.Before = nil }}
 }
