@@ -57,7 +57,14 @@ type life struct {
 	// they were not told of.
 	inHand  int
 	unheard [2]bool
-	before  map[stand]syncer.Standing
+	// unfenced is the objection to a write behind the lease's back.
+	unfenced error
+	// newest is of each table the newest change that it has had of a key.
+	newest [2]map[int64]int
+	// filled says which partitions of a table have rows, looked when the poll began.
+	filled map[stand]bool
+	looked time.Duration
+	before map[stand]syncer.Standing
 	// refuses says that the next request that goes on with a walk is refused.
 	refuses bool
 	// undone changes went with a restored backup, at restored. Of the stands in
@@ -358,7 +365,7 @@ func (l *life) since(at time.Time) time.Duration {
 
 // look remembers where all tables stand.
 func (l *life) look(ctx context.Context) (err error) {
-	l.before = map[stand]syncer.Standing{}
+	l.before, l.looked = map[stand]syncer.Standing{}, l.clock()
 	for i := range l.tables {
 		for j := range l.parts {
 			if l.before[stand{i, j}], err = l.tables[i].Table.Standing(ctx, l.parts[j]); err != nil {

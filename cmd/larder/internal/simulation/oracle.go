@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -14,7 +15,13 @@ import (
 // judge is the oracle: it knows the owner's log and asks, after each poll,
 // whether what the tables claim is true, and whether they moved as they may.
 func (l *life) judge(ctx context.Context, p Poll, reports []syncer.Report) error {
+	if l.unfenced != nil {
+		return l.unfenced
+	}
 	if err := l.bounded(p); err != nil {
+		return err
+	}
+	if err := cmp.Or(l.back(reports), l.wiped(reports)); err != nil {
 		return err
 	}
 	for i := range l.tables {

@@ -1,12 +1,14 @@
 package simulation_test
 
 import (
+	"context"
 	"slices"
 	"time"
 
 	"github.com/larder-sync/larder/cmd/larder/internal/simulation"
 	"github.com/larder-sync/larder/sources"
 	"github.com/larder-sync/larder/sources/sourcetest"
+	"github.com/larder-sync/larder/syncer"
 )
 
 // A bug that few histories can show is looked for in those that can: some are
@@ -16,6 +18,9 @@ import (
 func incremental(h *simulation.History) bool { return h.Mode == sources.Incremental }
 func snapshot(h *simulation.History) bool    { return h.Mode == sources.SnapshotAll }
 func forgets(h *simulation.History) bool     { return h.Retention > 0 }
+
+// sinceOnce picks those that ask since a time in a walk's first request alone.
+func sinceOnce(h *simulation.History) bool { return incremental(h) && h.By != sources.Since }
 
 // logs are feeds of events, of which one transaction takes many.
 func logs(h *simulation.History) bool {
@@ -98,10 +103,20 @@ func brokenOff(h *simulation.History) bool {
 	return byKey(h)
 }
 
+// slowLists lets whatever changes overtake a list.
+func slowLists(t syncer.Table) syncer.Table {
+	return mistaken{Table: t, apply: func(ctx context.Context, w syncer.Walk, b []*syncer.Batch) (syncer.Applied, error) {
+		if w.Kind == syncer.Resync {
+			time.Sleep(3 * time.Second)
+		}
+		return t.Apply(ctx, w, b)
+	}}
+}
+
 // beside lets changes be walked beside a list at every poll, and the owner write
 // for as long.
 func beside(h *simulation.History) bool {
-	h.Takes, h.Slow = 200*time.Millisecond, 1003*time.Millisecond
+	h.Takes, h.Slow = 200*time.Millisecond, 503*time.Millisecond
 	h.Granule, h.RoundUp, h.Overlap = time.Microsecond, false, 0
 	for i := range h.Log {
 		c, later := &h.Log[i], time.Duration(i)*time.Second
@@ -109,7 +124,7 @@ func beside(h *simulation.History) bool {
 		h.Overlap = max(h.Overlap, c.Visible-c.Stamp+2*h.Granule)
 	}
 	for i := range h.Polls {
-		h.Polls[i] = simulation.Poll{Wait: 17 * time.Millisecond, Before: simulation.Resynced, Beside: 2, Fault: simulation.Fault{Kind: simulation.None}}
+		h.Polls[i] = simulation.Poll{Wait: 17 * time.Millisecond, Before: simulation.Resynced, Beside: 6, Fault: simulation.Fault{Kind: simulation.None}}
 	}
 	h.Cached, h.Replica, h.NodeSkew = 0, 0, 0
 	return byKey(h)

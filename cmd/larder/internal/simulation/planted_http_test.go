@@ -40,15 +40,14 @@ func sizeAsked(*scene) simulation.Seams {
 	})
 }
 
-// roundsUp asks since whole seconds and rounds up, where it has to round down.
+// roundsUp asks since tens of seconds and rounds up, where it has to round down.
 func roundsUp(*scene) simulation.Seams {
 	return questions(func(r *http.Request) {
 		q := r.URL.Query()
 		at, err := time.Parse(time.RFC3339Nano, q.Get("since"))
-		if err != nil || at.Nanosecond() == 0 {
-			return
+		if up := at.Truncate(10 * time.Second); err == nil && up.Before(at) {
+			q.Set("since", up.Add(10*time.Second).Format(layoutOf(q.Get("since"))))
 		}
-		q.Set("since", at.Truncate(time.Second).Add(time.Second).Format(layoutOf(q.Get("since"))))
 		r.URL.RawQuery = q.Encode()
 	})
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/larder-sync/larder/cmd/larder/internal/simulation"
 	"github.com/larder-sync/larder/sources"
+	"github.com/larder-sync/larder/syncer"
+	"github.com/larder-sync/larder/syncer/syncertest"
 )
 
 // plant is a bug that is made on purpose, and what the oracle has to say to it.
@@ -22,9 +24,8 @@ type plant struct {
 	// passes in it, too.
 	fit func(*simulation.History) bool
 	of  func(*scene) simulation.Seams
-	// given, if set, configures the source so that the bug can show, with it and
-	// without.
-	given func(*sources.Spec)
+	// given is what lets the bug show, and is no bug: there with it and without.
+	given given
 	// shows are the objections that see this bug, and no other.
 	shows []objection
 }
@@ -87,16 +88,30 @@ func (p plant) lived(t *testing.T, seed int, bug bool) (err error, fits bool) {
 	if bug {
 		seams = sc.watch(p.of(sc))
 	}
-	return simulation.Live(t, h, simulation.Memory, with(p.given, seams)), true
+	return simulation.Live(t, h, simulation.Memory, p.given.under(seams)), true
 }
 
-// with is seams behind a configuration of the source.
-func with(given func(*sources.Spec), s simulation.Seams) simulation.Seams {
-	if spec := s.Spec; given != nil {
+// given is how the source is configured, and how its tables are.
+type given struct {
+	spec  func(*sources.Spec)
+	table func(syncer.Table) syncer.Table
+}
+
+// under is seams in what is given.
+func (g given) under(s simulation.Seams) simulation.Seams {
+	if spec := s.Spec; g.spec != nil {
 		s.Spec = func(to *sources.Spec) {
-			if given(to); spec != nil {
+			if g.spec(to); spec != nil {
 				spec(to)
 			}
+		}
+	}
+	if table := s.Table; g.table != nil {
+		s.Table = func(t syncertest.Table) syncer.Table {
+			if table == nil {
+				return g.table(t)
+			}
+			return g.table(table(t))
 		}
 	}
 	return s

@@ -56,17 +56,27 @@ func (t *table) moment(p syncer.Partition, listing bool) time.Duration {
 	return d
 }
 
-// write is one write, in the table's turn.
+// write is one write, in the table's turn. None may be committed once another
+// daemon has the lease.
 func (t *table) write(do func() error) error {
 	t.turn <- struct{}{}
 	defer func() { <-t.turn }()
 	t.inHand = t.index
 	t.writes++
 	t.usurp()
+	err := t.commit(do)
+	n := len(t.databases)
+	if f := t.fault; err == nil && f.Kind == LeaseLost && t.struck && f.Table%n == t.index%n {
+		t.unfenced = t.violates(t.index, -1, "writes without the lease")
+	}
+	return err
+}
+
+// commit strikes a place that cannot be struck inside a write before or behind it.
+func (t *table) commit(do func() error) error {
 	if t.steps {
 		return do()
 	}
-	// A place that cannot be struck inside a write is struck before or behind it.
 	if err := t.strike("begin"); err != nil {
 		return err
 	}
