@@ -13,11 +13,11 @@ import (
 	"github.com/larder-sync/larder/sources/sourcetest"
 )
 
-// How long an overlap has to be, measured: a tick is a second, an owner takes up
+// How long an overlap has to be, measured: a tick is ten seconds, and an owner takes up
 // to longest ticks from a stamp to the moment at which readers see the change,
 // hidden of which lie behind the commit.
 const (
-	tick    = time.Second
+	tick    = 10 * time.Second
 	hidden  = 2
 	longest = 6 // D
 )
@@ -63,7 +63,7 @@ func (s setting) history(seed int) simulation.History {
 		before, known := last[key]
 		begun := max(now, before.Commit) // a writer waits for the one before it on the same row
 		c := simulation.Change{Key: key, Gone: r.IntN(6) == 0 && known && !before.Gone, Stamp: begun}
-		if r.IntN(2) == 0 {
+		if r.IntN(3) == 0 {
 			c.Commit = begun + ticks(longest-hidden)
 			c.Visible = c.Commit + ticks(hidden)
 		} else {

@@ -118,17 +118,14 @@ func (g given) under(s simulation.Seams) simulation.Seams {
 }
 
 // TestPlantedBugsAreCaught: every bug of the list is caught in the histories of
-// the three seeds that README.md names, by the objections that it names, and
-// without the bug the same histories pass.
+// the three seeds that README.md names, by objections of the kinds that it
+// names, and without the bug the same histories pass.
 func TestPlantedBugsAreCaught(t *testing.T) {
 	if only, search := strings.CutPrefix(os.Getenv("LARDER_PLANT"), "search"); search {
 		searchAll(t, strings.TrimPrefix(only, ":"))
 		return
 	}
 	held := heldLines(t)
-	if len(held) == 0 {
-		t.Skip("README.md names no seeds")
-	}
 	if len(held) != len(plants) {
 		t.Errorf("README.md has %d planted bugs, and there are %d", len(held), len(plants))
 	}
@@ -139,20 +136,19 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 			if !there || len(line.seeds) < 3 {
 				t.Fatal("README.md does not tell three seeds")
 			}
-			var saw []objection
+			for _, says := range strings.Split(line.says, ", ") {
+				if !slices.Contains(p.shows, objection(says)) {
+					t.Errorf("README.md has it caught as %q", says)
+				}
+			}
 			for _, seed := range line.seeds {
 				err, fits := p.lived(t, seed, true)
-				if is := objectionIn(err); !fits || err == nil || !slices.Contains(p.shows, is) {
-					t.Errorf("seed %d: it fits %v, and the oracle says %v", seed, fits, err)
-				} else if !slices.Contains(saw, is) {
-					saw = append(saw, is)
+				if !fits || err == nil || !slices.Contains(p.shows, objectionIn(err)) {
+					t.Errorf("seed %d: it fits %v, and the oracle says %v; if what is drawn has changed, look for new seeds: see README.md", seed, fits, err)
 				}
 				if err, _ := p.lived(t, seed, false); err != nil {
 					t.Errorf("seed %d without the bug: %v", seed, err)
 				}
-			}
-			if said := sayings(saw); !t.Failed() && said != line.says {
-				t.Errorf("the oracle says %q, and README.md %q", said, line.says)
 			}
 		})
 	}
