@@ -105,7 +105,7 @@ func (h History) born(t testing.TB, place Place, seams Seams) *life {
 		seams.History(&h)
 	}
 	l := &life{History: h, seams: seams, start: time.Now(), hits: map[string]int{}, parts: h.partitions(), stop: func() {},
-		undone: make([]bool, len(h.Log)), doubt: map[stand]doubt{}, turn: make(chan struct{}, 1)}
+		undone: make([]bool, len(h.Log)), doubt: map[stand]doubt{}, filled: map[stand]bool{}, turn: make(chan struct{}, 1)}
 	l.broken = slices.ContainsFunc(l.Log, func(c Change) bool { return c.Misfit })
 	l.newOwner()
 	n := 2

@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -21,7 +20,7 @@ func (l *life) judge(ctx context.Context, p Poll, reports []syncer.Report) error
 	if err := l.bounded(p); err != nil {
 		return err
 	}
-	if err := cmp.Or(l.back(reports), l.wiped(reports)); err != nil {
+	if err := l.kept(reports); err != nil {
 		return err
 	}
 	for i := range l.tables {
