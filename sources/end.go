@@ -34,7 +34,7 @@ func (k *walk) resumeAt(n note) *syncer.Resume {
 	n.Parts, n.Epoch = k.parts, k.epoch
 	k.bound.note(&n)
 	return &syncer.Resume{
-		Walk: k.w.ID, Kind: k.w.Kind, From: k.w.From.Watermark, Sent: k.w.Sent.Add(-k.age),
+		Walk: k.w.ID, Kind: k.w.Kind, From: k.w.From.Watermark, Sent: k.w.Sent.Add(-k.old.age),
 		OwnerStart: k.mark.start.String(), Cursor: n.String(), High: k.mark.highText,
 	}
 }
@@ -58,7 +58,7 @@ func (k *walk) end(header http.Header) (*syncer.End, error) {
 		Validator: k.validator(header),
 		Listed:    listed,
 		Floor:     k.floorOf(listed),
-		Age:       max(k.age+behind, k.uncovered),
+		Age:       max(k.old.age+behind, k.uncovered),
 		Epoch:     k.epoch,
 	}, nil
 }
@@ -98,7 +98,7 @@ func (k *walk) unchanged(header http.Header) error {
 		Watermark: k.w.From.Watermark,
 		Validator: k.w.From.Validator,
 		Unchanged: true,
-		Age:       k.age + behind,
+		Age:       k.old.age + behind,
 		Epoch:     cmp.Or(k.epoch, k.w.From.Epoch),
 	}})
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/larder-sync/larder/syncer"
 )
@@ -33,7 +32,7 @@ type job struct {
 	gone    bool // a single record is not there any more
 	strange bool // something came that was not asked for
 	size    int64
-	age     time.Duration
+	old     cached
 	err     error
 }
 
@@ -64,7 +63,7 @@ func (k *walk) hydrating(ctx context.Context, yield func(*syncer.Batch, error) b
 			if len(jobs) == 0 {
 				part.Resume, part.End = b.Resume, b.End
 				if part.End != nil {
-					part.End.Age = max(part.End.Age, k.age)
+					part.End.Age = max(part.End.Age, k.old.age)
 				}
 				b = part
 				break
@@ -224,7 +223,8 @@ func (k *walk) fetchJob(ctx context.Context, j *job) error {
 	if err != nil {
 		return unreadable(err)
 	}
-	j.size, j.age = page.Held, age(r.header)
+	j.size = page.Held
+	j.old.hear(r.header)
 	h.sort(j, page.Records)
 	return nil
 }
@@ -274,7 +274,7 @@ func (k *walk) collect(j *job, b *syncer.Batch) {
 		}
 	}
 	b.Size += j.size
-	k.age = max(k.age, j.age)
+	k.old.join(j.old)
 }
 
 // lacking is a record of which only the key is known.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/larder-sync/larder/syncer"
 	"github.com/larder-sync/larder/syncer/row"
@@ -35,7 +34,7 @@ type handedPage struct {
 	index int
 	last  bool
 	mark  mark
-	age   time.Duration
+	old   cached
 	epoch string
 }
 
@@ -120,7 +119,7 @@ func (s *sliced) walkAll(ctx context.Context) error {
 // later than it is, so that the slices that are noted with it are.
 func (s *sliced) handOn(p handedPage) error {
 	s.mark.join(&p.mark)
-	s.age = max(s.age, p.age)
+	s.old.join(p.old)
 	s.pages++
 	if err := s.joinEpoch(p.epoch); err != nil {
 		return err
@@ -156,7 +155,7 @@ func (s *sliced) walkOne(ctx context.Context, alike walk, w window) error {
 	c.mark.sinceText, c.mark.high, c.mark.highText, c.mark.last = w.since, row.Stamp{}, "", row.Stamp{}
 	c.pages, c.step = 0, c.begun
 	c.yield = func(b *syncer.Batch, _ error) bool {
-		return s.send(ctx, handedPage{batch: b, index: w.index, last: c.last, mark: c.mark, age: c.age, epoch: c.epoch})
+		return s.send(ctx, handedPage{batch: b, index: w.index, last: c.last, mark: c.mark, old: c.old, epoch: c.epoch})
 	}
 	return c.passes(ctx)
 }

@@ -31,7 +31,7 @@ type walk struct {
 	started time.Time // of this process's part of the walk
 	pages   int       // of this process's part of the walk
 	size    int       // of the last body, in bytes
-	age     time.Duration
+	old     cached
 	// passed says that a descending feed has come to what was asked for before.
 	passed bool
 	// counted says that the links of this walk hold no more than a number, so
@@ -73,7 +73,7 @@ func (s *Source) walk(ctx context.Context, w syncer.Walk, peek func(body []byte)
 		k, err := s.begin(w)
 		if err == nil {
 			k.peek = peek
-			k.held, k.yield = w.From.Resume, k.hydrating(ctx, k.dating(yield))
+			k.held, k.yield = w.From.Resume, k.hydrating(ctx, k.dating(k.aging(yield)))
 			err = k.run(ctx)
 		}
 		if err != nil && !errors.Is(err, errStopped) {
@@ -249,7 +249,17 @@ func (k *walk) heard(r *response) {
 	}
 	k.mark.start.hear(r.header, since)
 	k.bound.hear(r.header)
-	k.age = max(k.age, age(r.header))
+	k.old.hear(r.header)
+}
+
+// aging says of all that a walk yields how new it can be at best.
+func (k *walk) aging(yield func(*syncer.Batch, error) bool) func(*syncer.Batch, error) bool {
+	return func(b *syncer.Batch, err error) bool {
+		if b != nil {
+			b.Shows = k.old.shows
+		}
+		return yield(b, err)
+	}
 }
 
 // bounds ends walks that go on for ever.

@@ -42,9 +42,10 @@ type Feed struct {
 	// meanwhile, a list is believed only if it is newer by version, so that
 	// without one what it says has to be told again as a change.
 	Apart bool
-	// Events says that changes come as events, one after the other, and not as
-	// records as they are: a table takes each of them once only.
-	Events bool
+	// FromOwn says that a table is asked for from its own watermark only, however
+	// far behind another table is: of events it takes each once only, and behind
+	// an older token the owner leaves out what came and went since.
+	FromOwn bool
 	// Audit is when and how tables are compared with the owner; nil: only when
 	// somebody asks for it, by CompareAll.
 	Audit *AuditPlan

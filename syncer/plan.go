@@ -145,8 +145,10 @@ func (g *group) plan(p Partition, id string, now time.Time) Walk {
 // later moment still. That is so where walks follow each other, and need not be
 // where the two lanes went on side by side.
 //
-// Of events, a member whose watermark is another one must see none again: its
-// rows would go back to what they were, and stay so if the walk fails.
+// Of events, and behind tokens, each watermark is walked by itself. What a member
+// has seen must not come again: its rows would go back to what they were, and
+// stay so if the walk fails. And of a key that came and went since an older
+// token, an owner says nothing, although the member may hold it.
 func (f *Feed) part(g *group) *group {
 	if g.kind != Changes || len(g.members) < 2 || g.commonResume() != nil {
 		return nil
@@ -160,7 +162,7 @@ func (f *Feed) part(g *group) *group {
 			continue
 		}
 		// What was read of a table's instants may be late by as long as it took.
-		if complete := m.standing.AsOf.Add(f.Lag - g.took); f.Events || complete.Before(first.ended) {
+		if complete := m.standing.AsOf.Add(f.Lag - g.took); f.FromOwn || complete.Before(first.ended) {
 			rest.members = append(rest.members, m)
 		}
 	}

@@ -171,14 +171,15 @@ func TestTablesThatCannotShareAWalk(t *testing.T) {
 	}
 }
 
-// Of events a table takes each once only, however far behind another one is.
-func TestEventsAreWalkedApart(t *testing.T) {
+// Of events a table takes each once only, however far behind another one is, and
+// so it does behind its token.
+func TestWatermarksAreWalkedApart(t *testing.T) {
 	g := &group{kind: Changes}
 	for i, watermark := range []string{"8", "23", "8"} {
 		st := Standing{AsOf: time.Unix(int64(10+10*i), 0), Position: Position{Watermark: watermark}}
 		g.members = append(g.members, &member{standing: st, ended: time.Unix(int64(12+10*i), 0)})
 	}
-	rest := (&Feed{Events: true}).part(g)
+	rest := (&Feed{FromOwn: true}).part(g)
 	if rest == nil || len(rest.members) != 1 || rest.members[0].standing.Position.Watermark != "23" || len(g.members) != 2 {
 		t.Errorf("rest %+v, %d tables stay: want the one that has come further to be walked apart", rest, len(g.members))
 	}

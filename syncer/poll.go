@@ -212,6 +212,7 @@ func (f *Feed) walk(ctx context.Context, p Partition, g *group, report *Report) 
 		if f.Apart {
 			g.letGo(p)
 		}
+		g.refuseOlder(batches, f.Lag, time.Now())
 		if !empty(w, batches) {
 			g.apply(ctx, batches)
 		}

@@ -66,6 +66,10 @@ type Batch struct {
 	End *End
 	// Size is how many bytes of memory the batch holds, about.
 	Size int64
+	// Shows is the latest moment at which the owner itself can have given the
+	// oldest answer of the walk so far, where a cache handed one out (HTTP Age).
+	// Zero: none did.
+	Shows time.Time
 }
 
 // Record is one item as the owner sends it, cut down to the paths the source

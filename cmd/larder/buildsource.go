@@ -54,7 +54,7 @@ func buildFeed(cs *config.Source, tables []*builtTable, client *sources.Client, 
 		Partitions: partitionsOf(cs), Fields: set.texts, Either: eitherOf(cs, tables, set),
 		Lag: cs.Lag, Retention: cs.Retention, Gather: gather,
 		Ask: ask, Concurrency: min(cs.EachConcurrency, cs.Owner.Concurrency),
-		Apart: apart(cs, spec.Versioned), Events: cs.Mode == config.EventLog, Audit: auditOf(cs, p), Persist: persistOf(cs),
+		Apart: apart(cs, spec.Versioned), FromOwn: cs.Mode == config.EventLog || cs.Mode == config.Delta, Audit: auditOf(cs, p), Persist: persistOf(cs),
 	}
 	out := &feed{Scheduled: &syncer.Scheduled{Feed: f, Schedule: p.Schedule, Jitter: p.jitter}, source: cs, owner: src}
 	if cs.Watermark != nil {

@@ -116,11 +116,6 @@ func (c *Contract) drawAge(t *rapid.T) {
 	case 0:
 		c.Replica = ms(t, "replica", 1500, 5000)
 	case 1:
-		if c.Mode == sources.SnapshotAll {
-			// A list that is older than what was read before replaces it: rows without
-			// versions go back, and as-of does not.
-			break
-		}
 		c.Cached = ms(t, "cached", 2000, 7000)
 	case 2:
 		if c.Mode == sources.Incremental && !c.NoDate {

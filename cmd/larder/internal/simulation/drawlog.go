@@ -97,16 +97,6 @@ func (h *History) allow(p *Poll) {
 	if p.Before == Restored && h.Mode == sources.Incremental && !h.Tombstones {
 		p.Before = Quiet
 	}
-	if h.Cached > 0 {
-		// A list of an older answer would take the place of newer rows, as in
-		// drawAge.
-		if p.Before == Restored || p.Before == Resynced {
-			p.Before = Quiet
-		}
-		if p.Fault.Step == "status 410" {
-			p.Fault.Step = "status 404"
-		}
-	}
 }
 
 func drawPoll(t *rapid.T) Poll {

@@ -151,7 +151,7 @@ func (l *life) begin(ctx context.Context) error {
 		return err
 	}
 	l.feed = &syncer.Feed{Name: "simulated", Source: src, Snapshot: l.Mode == sources.SnapshotAll, Lag: l.Lag,
-		Apart: l.Mode == sources.Incremental || l.Mode == sources.Delta, Events: l.Mode == sources.Log, Persist: l.Overlap + l.Lag,
+		Apart: l.Mode == sources.Incremental || l.Mode == sources.Delta, FromOwn: l.Mode == sources.Log || l.Mode == sources.Delta, Persist: l.Overlap + l.Lag,
 		Retention: l.Retention, Partitions: l.parts, Concurrency: l.Parts, Gather: syncer.Gather{Records: l.Gather, Bytes: 1 << 20}}
 	l.handles = nil
 	for _, d := range l.databases {

@@ -14,16 +14,10 @@ import (
 // stamps. Only a feed whose records stay in their place, by key or newest
 // first, cannot skip one.
 //
-// What a token has seen may come again as it was. Tables that stand apart share
-// a walk from the older token, in which the one ahead goes back until it ends.
-//
 // Of replicas, and caches, that are behind by turns, one page may show a record
 // at its new place, and the next, which is behind that of its old place, not
 // yet. Only records that stay in their place are seen then.
 func (c *Contract) skips() bool {
-	if c.Replay > 0 {
-		return true
-	}
 	if c.Mode == sources.Delta || c.Mode == sources.Log || c.By == sources.None {
 		return false
 	}
