@@ -43,8 +43,13 @@ const state = `SELECT concat_ws(' ', (SELECT string_agg(id || '=' || name, ',' O
 // holds all.
 func TestApplyKilledAtEveryMessage(t *testing.T) {
 	h, p := killable(t)
+	killAll(t, h, p, applies(t, h))
+}
+
+// applies prepares Apply after Apply, each with everything that a batch can have.
+func applies(t *testing.T, h *house) prepare {
 	h.apply(walk(syncer.Changes, "w0"), person(1, "a", "00:00"), person(2, "b", "00:00"), tombstone(9, "00:00"))
-	killAll(t, h, p, func(step int) (string, func() error, func() error) {
+	return func(step int) (string, func() error, func() error) {
 		at := fmt.Sprintf("%02d:%02d", 1+step/60, step%60)
 		w := walk(syncer.Snapshot, fmt.Sprint("w", step))
 		bad := person(5, "", at)
@@ -56,14 +61,20 @@ func TestApplyKilledAtEveryMessage(t *testing.T) {
 			return err
 		}
 		return fmt.Sprint("c", step), apply, apply
-	})
+	}
 }
 
 // The same for a Settle with a sweep; what is repeated is the walk.
 func TestSettleKilledAtEveryMessage(t *testing.T) {
 	h, p := killable(t)
+	killAll(t, h, p, settles(t, h))
+	h.want("SELECT id::text FROM people", "1")
+}
+
+// settles prepares Settle after Settle, each with a row to be swept.
+func settles(t *testing.T, h *house) prepare {
 	h.apply(walk(syncer.Changes, "w0"), person(1, "a", "00:00"))
-	killAll(t, h, p, func(step int) (string, func() error, func() error) {
+	return func(step int) (string, func() error, func() error) {
 		at := fmt.Sprintf("%02d:%02d", 1+step/60, step%60)
 		h.apply(walk(syncer.Changes, "w"), person(1000+step, "to be swept", at))
 		w := walk(syncer.Snapshot, fmt.Sprint("w", step))
@@ -78,8 +89,7 @@ func TestSettleKilledAtEveryMessage(t *testing.T) {
 			h.apply(w, person(1, "a", "00:00"))
 			return settle()
 		}
-	})
-	h.want("SELECT id::text FROM people", "1")
+	}
 }
 
 // The same for what an audit puts right, and for its end.
@@ -152,10 +162,13 @@ func TestAuditKilledAtEveryMessage(t *testing.T) {
 	h.want("SELECT name FROM people WHERE id > 1000 AND name <> 'missing'")
 }
 
+// prepare makes ready what is killed: mark is what the state shows once it is
+// done.
+type prepare func(step int) (mark string, do, again func() error)
+
 // killAll kills what prepare returns at its first, second, … message until it
-// runs to its end, in both ways, and repeats it. mark is what the state shows
-// once it is done.
-func killAll(t *testing.T, h *house, p *proxy, prepare func(step int) (mark string, do, again func() error)) {
+// runs to its end, in both ways, and repeats it.
+func killAll(t *testing.T, h *house, p *proxy, prepare prepare) {
 	t.Helper()
 	step := 0
 	var hit []string

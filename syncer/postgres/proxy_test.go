@@ -25,6 +25,7 @@ type proxy struct {
 	countdown  int  // messages until the break; 0: none is due
 	after      bool // break after the message has done its work, not before
 	blip       bool // only that connection breaks; new ones are welcome
+	refuse     bool // nothing breaks: the server refuses the statement
 	down       bool
 	broke      string // the message at the break
 	statements []string
@@ -62,7 +63,15 @@ func through(t *testing.T, dsn string) *proxy {
 func (p *proxy) arm(n int, after, blip bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.countdown, p.after, p.blip, p.down, p.broke, p.statements = n, after, blip, false, "", nil
+	p.countdown, p.after, p.blip, p.refuse, p.down, p.broke, p.statements = n, after, blip, false, false, "", nil
+}
+
+// armRefusal makes the server refuse the n-th statement from now on.
+func (p *proxy) armRefusal(n int) {
+	p.arm(n, false, true)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refuse = true
 }
 
 // disarm lets everything pass again and returns the message at which the
@@ -117,13 +126,19 @@ func (p *proxy) serve(client net.Conn) {
 			return
 		}
 		if breaks, after := p.meet(message, starting); breaks {
+			if p.refuses() {
+				message = nonsense(message)
+				breaks = false
+			}
 			if after {
 				mute.Store(true)
 				_, _ = server.Write(message)
 				_ = server.(*net.TCPConn).CloseWrite()
 				<-answered
 			}
-			return
+			if breaks {
+				return
+			}
 		}
 		if _, err := server.Write(message); err != nil {
 			return
@@ -167,6 +182,9 @@ func (p *proxy) meet(message []byte, starting bool) (breaks, after bool) {
 	if !p.after {
 		acted = "PQScd"
 	}
+	if p.refuse {
+		acted, starting = "PQ", false
+	}
 	if p.countdown == 0 || !starting && !strings.ContainsRune(acted, rune(message[0])) {
 		return false, false
 	}
@@ -181,4 +199,23 @@ func (p *proxy) meet(message []byte, starting bool) (breaks, after bool) {
 func short(statement string) string {
 	s := strings.Join(strings.Fields(statement), " ")
 	return s[:min(len(s), 70)]
+}
+
+func (p *proxy) refuses() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refuse
+}
+
+// nonsense is a statement's message with a text that no server understands.
+func nonsense(message []byte) []byte {
+	text := message[5:]
+	if message[0] == 'P' {
+		text = text[bytes.IndexByte(text, 0)+1:]
+	}
+	said := text[:bytes.IndexByte(text, 0)]
+	for i := range said {
+		said[i] = '!'
+	}
+	return message
 }
