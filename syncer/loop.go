@@ -115,11 +115,12 @@ func (l *lists) add(reports []Report) {
 	l.reports = onlyOnce(append(l.reports, reports...))
 }
 
-// onlyOnce leaves out reports of a walk that another one tells of already.
+// onlyOnce leaves out reports of a walk that another one tells of already. A walk
+// that failed and was gone on with has two to tell.
 func onlyOnce(reports []Report) []Report {
 	var out []Report
 	for _, r := range reports {
-		if r.Walk == "" || !slices.ContainsFunc(out, func(o Report) bool { return o.Walk == r.Walk }) {
+		if r.Walk == "" || !slices.ContainsFunc(out, func(o Report) bool { return o.Walk == r.Walk && o.Started.Equal(r.Started) }) {
 			out = append(out, r)
 		}
 	}

@@ -184,3 +184,14 @@ func TestWatermarksAreWalkedApart(t *testing.T) {
 		t.Errorf("rest %+v, %d tables stay: want the one that has come further to be walked apart", rest, len(g.members))
 	}
 }
+
+// A list that failed and was gone on with in the same poll keeps its name: what
+// it came to is told.
+func TestWalkThatIsGoneOnWithIsToldTwice(t *testing.T) {
+	at := time.Unix(10, 0)
+	failed := Report{Walk: "w", Started: at, Failure: &Failure{Class: ClassHTTP5xx}}
+	got := onlyOnce([]Report{failed, failed, {Walk: "w", Started: at.Add(time.Second), Resumed: true}})
+	if len(got) != 2 || got[0].Failure == nil || got[1].Failure != nil {
+		t.Errorf("told %+v", got)
+	}
+}

@@ -151,8 +151,9 @@ func (c *Contract) drawSnapshot(t *rapid.T) {
 
 // settings sets the source to what the owner keeps to.
 func (h *History) settings(t *rapid.T) {
-	late, shows := time.Duration(0), time.Duration(0)
+	late, shows, ahead := time.Duration(0), time.Duration(0), time.Duration(0)
 	for _, c := range h.Log {
+		ahead = max(ahead, c.Stamp-c.Visible)
 		late = max(late, c.Visible-c.Stamp.Truncate(h.Granule))
 		shows = max(shows, c.Visible-c.Commit)
 	}
@@ -170,6 +171,9 @@ func (h *History) settings(t *rapid.T) {
 	h.Overlap = late + 2*h.Granule + max(0, h.NodeSkew)
 	if h.By == sources.Since {
 		h.Page = h.ties() + 1 + rapid.IntRange(0, 2).Draw(t, "room")
+	}
+	if h.NoDate { // then the newest stamp bounds it, be it of a clock that is ahead
+		h.Overlap += ahead
 	}
 	h.drawForgetting(t)
 }

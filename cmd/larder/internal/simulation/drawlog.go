@@ -43,13 +43,16 @@ func drawLog(t *rapid.T, h *History) {
 		if quick {
 			w.lasts, w.hides = 0, 0
 		}
-		if !nodes {
+		switch {
+		case !nodes:
 			w.node = 0
+		case h.Until: // what is stamped ahead of the owner's clock is behind the bound, however long it holds
+			w.node = min(w.node, 0)
 		}
 		part := w.part % h.Parts
 		before, known := last[id(part, w.key)]
 		begun := max(now, before.Commit)
-		c := Change{Part: part, Key: w.key, Gone: w.gone && known && !before.Gone, Misfit: w.misfit && fits == 0,
+		c := Change{Part: part, Key: w.key, Gone: w.gone && known && !before.Gone, Misfit: w.misfit && fits == 0 && !h.ages(),
 			Stamp: max(begun+w.node, before.Stamp, 0), Commit: begun + w.lasts}
 		c.Misfit = c.Misfit && !c.Gone
 		c.Visible = max(c.Commit+w.hides, before.Visible)

@@ -43,11 +43,11 @@ func (l *life) judge(ctx context.Context, p Poll, reports []syncer.Report) error
 }
 
 // bounded checks that a poll asks no more than it has to: each lane of a
-// partition walks at most twice.
+// partition walks at most twice for each table that stands apart.
 func (l *life) bounded(p Poll) error {
 	// A pass through numbered pages is repeated where its count does not agree;
 	// the front of a feed that comes newest first is read again.
-	walks, requests := 4*l.Parts, 16*l.Parts*(len(l.Log)+2)*l.Attempts
+	walks, requests := 4*len(l.tables)*l.Parts, 16*l.Parts*(len(l.Log)+2)*l.Attempts
 	if p.alone() && (l.walks > walks || l.requests > requests) {
 		return l.violates(-1, -1, "a poll takes %d walks and %d requests of at most %d and %d", l.walks, l.requests, walks, requests)
 	}
@@ -98,7 +98,8 @@ func (l *life) claim(ctx context.Context, v view) error {
 		if int(key)/keys != v.part {
 			continue
 		}
-		if last, ok := known[key]; !ok || held > last {
+		// The row of a record that is set aside stays, be it one of before a restore.
+		if last, ok := known[key]; (!ok || held > last) && !l.aside(ctx, v.table, key) {
 			return l.violates(v.table, key, "holds key %d at change %d, which nobody can have seen", key, held)
 		}
 	}
@@ -205,9 +206,10 @@ func (l *life) counted(i int, p Poll, reports []syncer.Report) error {
 }
 
 // unsure reports whether an audit may well find differences: pages skip
-// records, records do not fit, or claims are in doubt.
+// records, bounds leave them out, answers are older than others before, records
+// do not fit, or claims are in doubt.
 func (l *life) unsure() bool {
-	return l.skips() || len(l.doubt) > 0 || l.broken
+	return l.skips() || l.Until || l.ages() || len(l.doubt) > 0 || l.broken
 }
 
 // trust ends the doubt in those that have walked to an end since it began.
@@ -254,7 +256,7 @@ func (l *life) moves(ctx context.Context, i, j int, p Poll, reports []syncer.Rep
 	case !settled && (moved != old || !now.AsOf.Equal(then.AsOf)):
 		return l.violates(i, -1, "watermark moves from %q to %q, as-of from %s to %s, though nothing settled",
 			old, moved, l.since(then.AsOf), l.since(now.AsOf))
-	case old != "" && moved == "" && !resynced, old != "" && !resynced && l.tells() && !l.NoDate && before(moved, old):
+	case old != "" && moved == "" && !resynced, old != "" && !resynced && l.stays() && before(moved, old):
 		return l.violates(i, -1, "watermark moves back from %q to %q", old, moved)
 	case now.AsOf.Before(then.AsOf), now.DeletesAsOf.Before(then.DeletesAsOf) && now.DeletesAsOf.Before(now.AsOf):
 		// A list may prove deletes for later than changes that stay behind do.
@@ -263,6 +265,11 @@ func (l *life) moves(ctx context.Context, i, j int, p Poll, reports []syncer.Rep
 	}
 	return nil
 }
+
+// stays reports whether a record that was shown is shown from then on, and the
+// owner tells how late it is, so that no walk can leave a watermark before one
+// of an earlier walk.
+func (c *Contract) stays() bool { return c.tells() && !c.NoDate && !c.ages() }
 
 // before compares watermarks that are times; others have no order.
 func before(a, b string) bool {

@@ -1,6 +1,8 @@
 package simulation
 
 import (
+	"time"
+
 	"github.com/larder-sync/larder/sources"
 	"github.com/larder-sync/larder/sources/sourcetest"
 )
@@ -22,16 +24,25 @@ func (c *Contract) skips() bool {
 		return false
 	}
 	stays := c.Order == sourcetest.ByID || c.Order == sourcetest.Shuffled
-	if c.Replica > 0 || c.Cached > 0 {
+	if c.ages() {
 		return c.numbered() || !stays
 	}
 	if c.numbered() {
-		return c.Mode == sources.SnapshotAll || !c.Tombstones || c.Forget > 0 || !stays && c.Order != sourcetest.ByStampDesc
+		return c.Mode == sources.SnapshotAll || !c.Tombstones || c.Forget > 0 || !stays && (c.Order != sourcetest.ByStampDesc || c.late() > c.Granule)
 	}
-	// Newest first, a record that changes jumps ahead of the walk. The front is
-	// read again in feeds that have stamps.
-	return c.Mode == sources.SnapshotAll && c.Order == sourcetest.ByStampDesc
+	// Newest first, a record that changes jumps ahead of the walk. In feeds that
+	// have stamps the front is read again, down to the newest that was seen: what
+	// comes late, with an older stamp, jumps in behind that.
+	return c.Order == sourcetest.ByStampDesc && (c.Mode == sources.SnapshotAll || c.late() > c.Granule)
 }
+
+// ages reports whether an answer may be older than one before it. What does not
+// fit is then forgotten when an older record of its key is read: owners that
+// write such records do not age.
+func (c *Contract) ages() bool { return c.Replica > 0 || c.Cached > 0 }
+
+// late is how far a stamp may lie before the moment its record shows.
+func (c *Contract) late() time.Duration { return c.Overlap - 2*c.Granule - max(0, c.NodeSkew) }
 
 func (c *Contract) numbered() bool {
 	return c.By == sources.Page || c.By == sources.Offset || c.By == sources.Link
