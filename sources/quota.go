@@ -164,9 +164,12 @@ func usualQuota(h http.Header) told {
 	}
 	var found told
 	for _, names := range usualNames() {
-		reset := strings.TrimSpace(h.Get(names[1]))
+		left, reset := h.Values(names[0]), strings.TrimSpace(h.Get(names[1]))
+		if len(left) == 0 && reset == "" {
+			continue
+		}
 		t := told{wait: untilReset(reset, "", ownerTime(h))}
-		for _, one := range strings.Split(strings.Join(h.Values(names[0]), ","), ",") {
+		for _, one := range strings.Split(strings.Join(left, ","), ",") {
 			if n, ok := amount(one); ok && (!t.counts || n < t.left) {
 				t.left, t.counts = n, true
 			}

@@ -5,6 +5,7 @@ package sourcetest
 
 import (
 	"cmp"
+	"compress/gzip"
 	"net/http"
 	"net/url"
 	"slices"
@@ -42,6 +43,7 @@ type Owner struct {
 	history  history
 	quota    spent
 	hits     counts
+	packer   *gzip.Writer
 }
 
 // Change is one entry of the commit log. A record is what Part and ID name.

@@ -158,7 +158,7 @@ func (o *Owner) wrap(h http.Header, r *http.Request, out reply) reply {
 		}
 	}
 	if o.Wire.Gzip && h["Content-Encoding"] == nil && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		out.body = pack(out.body)
+		out.body = o.pack(out.body)
 		h["Content-Encoding"] = []string{"gzip"}
 		o.hits.add(packed)
 	}

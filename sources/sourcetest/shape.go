@@ -62,8 +62,22 @@ func Bomb(unpacked int) *Fault {
 
 func pack(text []byte) []byte {
 	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
+	packWith(gzip.NewWriter(&b), text)
+	return b.Bytes()
+}
+
+func packWith(w *gzip.Writer, text []byte) {
 	_, _ = w.Write(text) // into memory
 	_ = w.Close()
+}
+
+// pack packs an answer. To make a packer takes longer than to use it.
+func (o *Owner) pack(text []byte) []byte {
+	var b bytes.Buffer
+	if o.packer == nil {
+		o.packer = gzip.NewWriter(&b)
+	}
+	o.packer.Reset(&b)
+	packWith(o.packer, text)
 	return b.Bytes()
 }

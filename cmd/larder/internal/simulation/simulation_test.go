@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +18,8 @@ import (
 // variable LARDER_HISTORIES says how many: "all", or "PLACE:SEED" for a single
 // one with its trace; a share otherwise.
 func TestSimulation(t *testing.T) {
+	before := debug.SetGCPercent(400) // a life makes much, and leaves little
+	t.Cleanup(func() { debug.SetGCPercent(before) })
 	asked := os.Getenv("LARDER_HISTORIES")
 	for _, stage := range Stages() {
 		name, seed, one := strings.Cut(asked, ":")
