@@ -196,7 +196,12 @@ func (f *Feed) claim(ctx context.Context, p Partition, g *group) error {
 	}
 	defer leave(l.changes)
 	for _, m := range g.members {
-		m.copy.know(p, func(k *known) { k.claimed = true })
+		m.copy.know(p, func(k *known) {
+			k.claimed = true
+			if k.standing.AsOf.After(m.standing.AsOf) { // of the walk that was waited for
+				m.standing.AsOf = k.standing.AsOf
+			}
+		})
 	}
 	g.claimed = true
 	return nil

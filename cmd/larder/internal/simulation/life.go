@@ -320,6 +320,7 @@ func (l *life) converge(ctx context.Context) error {
 	}
 	last += l.Settle + l.Cached + l.Replica + 2*time.Second
 	time.Sleep(max(leave, last-l.clock()))
+	l.owner.Cache.Shared = nil // what a cache has kept is no rest
 	quiet := Poll{Fault: Fault{Kind: None}}
 	if !l.tells() || l.skips() {
 		quiet.Audit = Repairs

@@ -90,6 +90,11 @@ func (l *life) claim(ctx context.Context, v view) error {
 		return nil
 	}
 	asOf, deletes := l.since(v.AsOf), l.since(v.DeletesAsOf)
+	if l.Cached > 0 {
+		// What a cache kept is taken if it may be as new as the copy: by how long
+		// the answer was on its way, nobody can tell.
+		asOf, deletes = asOf-l.Takes-time.Second, deletes-l.Takes-time.Second
+	}
 	if v.AsOf.After(time.Now()) || v.DeletesAsOf.After(time.Now()) {
 		return l.violates(v.table, -1, "claims deletes as of %s, all as of %s, before they have come", deletes, asOf)
 	}
@@ -256,7 +261,7 @@ func (l *life) moves(ctx context.Context, i, j int, p Poll, reports []syncer.Rep
 	case !settled && (moved != old || !now.AsOf.Equal(then.AsOf)):
 		return l.violates(i, -1, "watermark moves from %q to %q, as-of from %s to %s, though nothing settled",
 			old, moved, l.since(then.AsOf), l.since(now.AsOf))
-	case old != "" && moved == "" && !resynced, old != "" && !resynced && l.stays() && before(moved, old):
+	case old != "" && moved == "" && !resynced, old != "" && !resynced && l.steady() && before(moved, old):
 		return l.violates(i, -1, "watermark moves back from %q to %q", old, moved)
 	case now.AsOf.Before(then.AsOf), now.DeletesAsOf.Before(then.DeletesAsOf) && now.DeletesAsOf.Before(now.AsOf):
 		// A list may prove deletes for later than changes that stay behind do.
@@ -266,10 +271,10 @@ func (l *life) moves(ctx context.Context, i, j int, p Poll, reports []syncer.Rep
 	return nil
 }
 
-// stays reports whether a record that was shown is shown from then on, and the
+// steady reports whether a record that was shown is shown from then on, and the
 // owner tells how late it is, so that no walk can leave a watermark before one
 // of an earlier walk.
-func (c *Contract) stays() bool { return c.tells() && !c.NoDate && !c.ages() }
+func (c *Contract) steady() bool { return c.tells() && !c.NoDate && !c.ages() }
 
 // before compares watermarks that are times; others have no order.
 func before(a, b string) bool {

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"slices"
 	"time"
 
 	"github.com/larder-sync/larder/syncer"
@@ -86,6 +87,12 @@ func (l *life) listed(i int, reports []syncer.Report) map[int]bool {
 	return out
 }
 
+// broke reports whether a walk of a partition did not come to its end: what was
+// deleted may be gone, and what was made not be there yet.
+func broke(reports []syncer.Report, p syncer.Partition) bool {
+	return slices.ContainsFunc(reports, func(r syncer.Report) bool { return r.Partition == p.Name && !r.OK() })
+}
+
 // wiped checks that no answer has emptied a partition of a table whose owner has
 // shown the same record from the poll's begin on. A walk that was resumed in the
 // poll may have passed that record's place before.
@@ -101,7 +108,7 @@ func (l *life) wiped(i int, rows map[int64]int, reports []syncer.Report) error {
 		filled[int(key)/keys] = true
 	}
 	for j, is := range filled {
-		if s := (stand{i, j}); l.filled[s] && !is && l.stays(j, since) {
+		if s := (stand{i, j}); l.filled[s] && !is && l.stays(j, since) && !broke(reports, l.parts[j]) {
 			return l.violates(i, -1, "is wiped, though the owner of partition %d was never empty", j)
 		} else if is {
 			l.filled[s] = true
@@ -116,7 +123,7 @@ func (l *life) wiped(i int, rows map[int64]int, reports []syncer.Report) error {
 // since an instant.
 func (l *life) stays(part int, since time.Duration) bool {
 	for _, at := range l.visible(part) {
-		if !l.Log[at].Gone && l.Log[at].Visible <= since {
+		if c := l.Log[at]; !c.Gone && !c.Misfit && c.Visible <= since {
 			return true
 		}
 	}
