@@ -194,10 +194,14 @@ func (l *life) strike(step string) error {
 
 // usurp hands the lease to another daemon ahead of the write in hand.
 func (t *table) usurp() {
-	if f := t.fault; t.struck || f.Kind != LeaseLost || f.Table != t.index || f.At != t.writes || t.killed {
+	t.mu.Lock()
+	f := t.fault
+	strikes := f.Kind == LeaseLost && f.Table == t.index && f.At == t.writes && !t.struck && !t.killed
+	t.struck = t.struck || strikes
+	t.mu.Unlock()
+	if !strikes {
 		return
 	}
 	t.strikes("lease lost")
-	t.struck = true
 	_ = t.acquire(t.databases[t.index%len(t.databases)].Daemon(daemon))
 }

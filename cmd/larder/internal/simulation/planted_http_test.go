@@ -121,11 +121,11 @@ func asIfFresh(*scene) simulation.Seams {
 
 // tokenLast takes the token that changes go on from from the last page of a list.
 func tokenLast(*scene) simulation.Seams {
-	var head string
+	var head notes[string] // one
 	seams := batches(func(w syncer.Walk) altered {
 		return func(b *syncer.Batch, err error) (*syncer.Batch, error) {
-			if err == nil && b.End != nil && w.Kind == syncer.Resync && head != "" {
-				b.End.Watermark = head
+			if err == nil && b.End != nil && w.Kind == syncer.Resync && head.get("") != "" {
+				b.End.Watermark = head.get("")
 			}
 			return b, err
 		}
@@ -135,7 +135,7 @@ func tokenLast(*scene) simulation.Seams {
 			Meta struct{ Head json.RawMessage }
 		}
 		if body, err := readAll(resp); err == nil && json.Unmarshal(body, &page) == nil && r.URL.Query().Has("list") {
-			head = strings.Trim(string(page.Meta.Head), `"`)
+			head.put("", strings.Trim(string(page.Meta.Head), `"`))
 		}
 	}).Transport
 	return seams

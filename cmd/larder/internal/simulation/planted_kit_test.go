@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/larder-sync/larder/cmd/larder/internal/simulation"
@@ -242,6 +243,27 @@ func (e ending) Read([]byte) (int, error) {
 		return 0, io.EOF
 	}
 	return 0, e.error
+}
+
+// notes are what a mistake remembers. Both tables may write them.
+type notes[V any] struct {
+	mu sync.Mutex
+	of map[string]V
+}
+
+func (n *notes[V]) get(name string) V {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.of[name]
+}
+
+func (n *notes[V]) put(name string, v V) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.of == nil {
+		n.of = map[string]V{}
+	}
+	n.of[name] = v
 }
 
 // later is the later of two instants.

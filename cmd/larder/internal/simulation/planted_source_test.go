@@ -161,7 +161,7 @@ func unmodified(w syncer.Walk) *syncer.Batch {
 // samePage takes a paged list for unchanged if its first page is, as an owner
 // with an ETag for each page would have it.
 func samePage(sc *scene) simulation.Seams {
-	held := map[string]string{} // by kind and partition
+	var held notes[string] // by kind and partition
 	return batches(func(w syncer.Walk) altered {
 		first, done, tag := true, false, ""
 		name := string(w.Kind) + w.Partition.Name
@@ -171,12 +171,12 @@ func samePage(sc *scene) simulation.Seams {
 			}
 			if first {
 				first, tag = false, digest(b)
-				if done = b.End == nil && held[name] == tag; done {
+				if done = b.End == nil && held.get(name) == tag; done {
 					return unmodified(w), nil
 				}
 			}
 			if b.End != nil {
-				held[name] = tag
+				held.put(name, tag)
 			}
 			return b, nil
 		}

@@ -16,17 +16,17 @@ import (
 // movesOnFailure settles a walk that failed at what it had seen.
 func movesOnFailure(sc *scene) simulation.Seams {
 	return simulation.Seams{Table: func(t syncertest.Table) syncer.Table {
-		high, of := "", ""
+		var high notes[string] // by walk
 		return mistaken{Table: t,
 			apply: func(ctx context.Context, w syncer.Walk, b []*syncer.Batch) (syncer.Applied, error) {
 				if r := b[len(b)-1].Resume; r != nil {
-					high, of = r.High, w.ID
+					high.put(w.ID, r.High)
 				}
 				return t.Apply(ctx, w, b)
 			},
 			settle: func(w *syncer.Walk, s *syncer.Settlement) {
-				if s.Failure != nil && high != "" && of == w.ID && w.Kind == syncer.Changes {
-					s.Failure, s.End = nil, &syncer.End{Watermark: high, Epoch: w.From.Epoch}
+				if seen := high.get(w.ID); s.Failure != nil && seen != "" && w.Kind == syncer.Changes {
+					s.Failure, s.End = nil, &syncer.End{Watermark: seen, Epoch: w.From.Epoch}
 				}
 			}}
 	}}
@@ -64,17 +64,17 @@ func asOfEnd(*scene) simulation.Seams {
 
 // asOfAnswer counts it from the first answer.
 func asOfAnswer(*scene) simulation.Seams {
-	first := map[string]time.Time{} // by walk
+	var first notes[time.Time] // by walk
 	return simulation.Seams{Table: func(t syncertest.Table) syncer.Table {
 		return mistaken{Table: t,
 			apply: func(ctx context.Context, w syncer.Walk, b []*syncer.Batch) (syncer.Applied, error) {
-				if _, there := first[w.ID]; !there && len(b[0].Records) > 0 {
-					first[w.ID] = time.Now()
+				if first.get(w.ID).IsZero() && len(b[0].Records) > 0 {
+					first.put(w.ID, time.Now())
 				}
 				return t.Apply(ctx, w, b)
 			},
 			settle: func(w *syncer.Walk, _ *syncer.Settlement) {
-				if at, there := first[w.ID]; there {
+				if at := first.get(w.ID); !at.IsZero() {
 					w.Sent = at
 				}
 			}}
@@ -88,21 +88,21 @@ func asOfOwner(sc *scene) simulation.Seams {
 
 // asOfNewest takes the newest stamp for the as-of.
 func asOfNewest(sc *scene) simulation.Seams {
-	newest := map[string]row.Stamp{} // by walk
+	var newest notes[row.Stamp] // by walk
 	return simulation.Seams{Table: func(t syncertest.Table) syncer.Table {
 		return mistaken{Table: t,
 			apply: func(ctx context.Context, w syncer.Walk, b []*syncer.Batch) (syncer.Applied, error) {
 				for _, page := range b {
 					for i := range page.Records {
-						if at, _ := sc.stamp(&page.Records[i]); row.Compare(at, newest[w.ID]) > 0 {
-							newest[w.ID] = at
+						if at, _ := sc.stamp(&page.Records[i]); row.Compare(at, newest.get(w.ID)) > 0 {
+							newest.put(w.ID, at)
 						}
 					}
 				}
 				return t.Apply(ctx, w, b)
 			},
 			settle: func(w *syncer.Walk, s *syncer.Settlement) {
-				if at, ok := newest[w.ID].Time(); ok && s.End != nil {
+				if at, ok := newest.get(w.ID).Time(); ok && s.End != nil {
 					w.Sent, s.Lag, s.End.Age = at, 0, 0
 				}
 			}}
@@ -134,18 +134,23 @@ func alike(*scene) simulation.Seams {
 	})
 }
 
-// another asks in each partition from where the last one read of stands.
+// another asks in each partition from where another one stands.
 func another(*scene) simulation.Seams {
-	held := map[string]string{} // by partition
-	return standings(func(p syncer.Partition, st *syncer.Standing) {
-		mine := st.Position.Watermark
-		for name, mark := range held {
-			if name != p.Name && mine != "" && mark != "" {
-				st.Position.Watermark = mark
+	var last notes[syncer.Partition] // one
+	return simulation.Seams{Table: func(t syncertest.Table) syncer.Table {
+		return mistaken{Table: t, standing: func(p syncer.Partition, st *syncer.Standing) {
+			other := last.get("")
+			last.put("", p)
+			if st.Position.Watermark == "" || other.Name == p.Name || other.Name == "" {
+				return
 			}
-		}
-		held[p.Name] = mine
-	})
+			meddle(t, other, func(s *syncertest.Stored) {
+				if mark := s.Position.Watermark; mark != "" {
+					st.Position.Watermark = mark
+				}
+			})
+		}}
+	}}
 }
 
 // forgetsOrders forgets that a table was to be resynced.

@@ -65,6 +65,8 @@ func (t *table) write(do func() error) error {
 	t.writes++
 	t.usurp()
 	err := t.commit(do)
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	n := len(t.databases)
 	if f := t.fault; err == nil && f.Kind == LeaseLost && t.struck && f.Table%n == t.index%n {
 		t.unfenced = t.violates(t.index, -1, "writes without the lease")
