@@ -21,12 +21,16 @@ func TestSimulation(t *testing.T) {
 	before := debug.SetGCPercent(400) // a life makes much, and leaves little
 	t.Cleanup(func() { debug.SetGCPercent(before) })
 	asked := os.Getenv("LARDER_HISTORIES")
+	// All stages and workers go on at one time, whatever -parallel says: databases
+	// are waited for.
+	var stages sync.WaitGroup
+	defer stages.Wait()
 	for _, stage := range Stages() {
 		name, seed, one := strings.Cut(asked, ":")
 		if one && name != stage.Name {
 			continue
 		}
-		t.Run(stage.Name, func(t *testing.T) {
+		run := func(t *testing.T) {
 			n := stage.Share
 			switch {
 			case one:
@@ -37,9 +41,9 @@ func TestSimulation(t *testing.T) {
 			case asked != "":
 				t.Fatalf("LARDER_HISTORIES=%q is neither all nor PLACE:SEED", asked)
 			}
-			t.Parallel()
 			liveAll(t, stage, n)
-		})
+		}
+		stages.Go(func() { t.Run(stage.Name, run) })
 	}
 }
 
@@ -48,20 +52,20 @@ func liveAll(t *testing.T, stage Stage, histories int) {
 	workers := runtime.GOMAXPROCS(0)
 	place, own := stage.Open(t, workers)
 	var all tally
-	t.Run("histories", func(t *testing.T) {
-		for w := range workers {
-			t.Run(strconv.Itoa(w), func(t *testing.T) {
-				t.Parallel()
-				for seed := w; seed < histories && !t.Failed() && !all.failed(); seed += workers {
-					h := Draw(seed)
-					hits, err := lived(t, h, place)
-					if all.add(h, hits, err); err != nil {
-						show(t, stage.Name, place, seed)
-					}
+	var working sync.WaitGroup
+	for w := range workers {
+		live := func(t *testing.T) {
+			for seed := w; seed < histories && !t.Failed() && !all.failed(); seed += workers {
+				h := Draw(seed)
+				hits, err := lived(t, h, place)
+				if all.add(h, hits, err); err != nil {
+					show(t, stage.Name, place, seed)
 				}
-			})
+			}
 		}
-	})
+		working.Go(func() { t.Run(strconv.Itoa(w), live) })
+	}
+	working.Wait()
 	if own != nil {
 		all.own = own()
 	}
