@@ -140,7 +140,7 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 // tries is how often a history is lived: what happens at the very same instant
 // may happen in either order. Those count that are caught in each of them, and
 // then it is enough that one is.
-const tries = 3
+const tries = 5
 
 // caught counts in how many lives in a row the bug is caught in the history of a
 // seed, and tells what the last one objected to.
