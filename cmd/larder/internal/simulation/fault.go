@@ -205,3 +205,10 @@ func (t *table) usurp() {
 	t.strikes("lease lost")
 	_ = t.acquire(t.databases[t.index%len(t.databases)].Daemon(daemon))
 }
+
+// doubts reports whether what a stand claims is in doubt.
+func (l *life) doubts(s stand) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.doubt[s] != 0
+}

@@ -86,7 +86,7 @@ type view struct {
 // its delete as-of. A key that the owner has deleted since counts by the delete
 // as-of alone.
 func (l *life) claim(ctx context.Context, v view) error {
-	if v.AsOf.IsZero() || l.doubt[stand{v.table, v.part}] != 0 {
+	if v.AsOf.IsZero() || l.doubts(stand{v.table, v.part}) {
 		return nil
 	}
 	asOf, deletes := l.since(v.AsOf), l.since(v.DeletesAsOf)
@@ -247,7 +247,7 @@ func (l *life) moves(ctx context.Context, i, j int, p Poll, reports []syncer.Rep
 	}
 	then := l.before[stand{i, j}]
 	old, moved := then.Position.Watermark, now.Position.Watermark
-	settled, resynced := l.unheard[i] || !p.alone(), l.doubt[stand{i, j}] != 0
+	settled, resynced := l.unheard[i] || !p.alone(), l.doubts(stand{i, j})
 	for _, r := range reports {
 		if r.Partition != l.parts[j].Name {
 			continue

@@ -79,7 +79,7 @@ func (l *life) deletion(at int) int {
 func (l *life) listed(i int, reports []syncer.Report) map[int]bool {
 	out := map[int]bool{}
 	for j, part := range l.parts {
-		out[j] = l.doubt[stand{i, j}] != 0
+		out[j] = l.doubts(stand{i, j})
 		for _, r := range reports {
 			out[j] = out[j] || r.Partition == part.Name && r.Kind.Listing()
 		}
